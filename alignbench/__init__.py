@@ -1,0 +1,62 @@
+"""alignbench: benchmark face alignment (facial landmark localisation).
+
+Coordinates are 0-based pixel centres everywhere: the centre of an image's first pixel is
+``(0, 0)``. A 1-based source is shifted where it is read. The public names below are loaded on
+first use, so ``import alignbench`` itself imports neither NumPy nor torch nor matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from alignbench.datasets import Dataset, load_dataset
+    from alignbench.errors import InputError
+    from alignbench.markups import Markup
+    from alignbench.metrics import Measure, parse_measure
+    from alignbench.predictors import Batch, Predictor, load_predictor
+    from alignbench.runs import Run, evaluate, load_run
+
+_HOME = {
+    "Batch": "alignbench.predictors",
+    "Dataset": "alignbench.datasets",
+    "InputError": "alignbench.errors",
+    "Markup": "alignbench.markups",
+    "Measure": "alignbench.metrics",
+    "Predictor": "alignbench.predictors",
+    "Run": "alignbench.runs",
+    "evaluate": "alignbench.runs",
+    "load_dataset": "alignbench.datasets",
+    "load_predictor": "alignbench.predictors",
+    "load_run": "alignbench.runs",
+    "parse_measure": "alignbench.metrics",
+}
+
+__all__ = [
+    "Batch",
+    "Dataset",
+    "InputError",
+    "Markup",
+    "Measure",
+    "Predictor",
+    "Run",
+    "__version__",
+    "evaluate",
+    "load_dataset",
+    "load_predictor",
+    "load_run",
+    "parse_measure",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'alignbench' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

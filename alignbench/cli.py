@@ -1,0 +1,343 @@
+"""The command line: each verb calls one public function.
+
+Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no traceback).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench import __version__, plugins
+from alignbench.errors import InputError
+
+if TYPE_CHECKING:
+    from alignbench.runs.record import RunRecord
+
+app = typer.Typer(
+    name="alignbench",
+    help="Benchmark face alignment: any landmark model on WFLW, 300W and COFW.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(help="Look at data sets.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        help="Folder that holds one folder a data set, or is the data set's own. "
+        "Default: $ALIGNBENCH_DATA, then the user's data folder.",
+    ),
+]
+Split = Annotated[str, typer.Option(help="Split of the data set.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads to use at most. Default: every core.")
+]
+
+
+class Format(StrEnum):
+    """Formats of tables."""
+
+    terminal = "terminal"
+    md = "md"
+    latex = "latex"
+    csv = "csv"
+
+
+class Kind(StrEnum):
+    """What ``list`` can list."""
+
+    models = "models"
+    datasets = "datasets"
+    measures = "measures"
+    reports = "reports"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alignbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    model: Annotated[
+        str,
+        typer.Option(help="A registered name, saved:FILE, onnx:FILE or package.module:factory."),
+    ],
+    dataset: Annotated[str, typer.Option(help="wflw, 300w, cofw, cofw68, demo, ...")],
+    split: Split = "test",
+    data_root: DataRoot = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights, for a model that takes a file.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What tables and legends call the model.")
+    ] = None,
+    boxes: Annotated[
+        str | None,
+        typer.Option(help="rect, tight, detector or detector:FILE. Default: the model's own wish."),
+    ] = None,
+    box_scale: Annotated[float, typer.Option(help="Factor on every box, about its centre.")] = 1.0,
+    limit: Annotated[int | None, typer.Option(help="Only the first N faces.")] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(help="Such as nme, fr@0.10, auc(inter_pupil)@0.08; repeat for several."),
+    ] = None,
+    require_complete: Annotated[
+        bool, typer.Option("--require-complete", help="Refuse a data set with anything missing.")
+    ] = False,
+    replicates: Annotated[
+        int, typer.Option("--bootstrap", min=100, max=1_000_000, help="Bootstrap samples.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder. Default: runs/DATASET/MODEL/KEY.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace what is in the folder instead of resuming.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Faces given to the model at a time.")] = 32,
+    threads: Threads = None,
+) -> None:
+    """Evaluate a model on a data set; print its table and keep the run in a folder."""
+    from alignbench import evaluate, load_dataset, load_predictor, parse_measure
+    from alignbench.metrics.errors import normaliser_names
+    from alignbench.stats import Bootstrap
+
+    _limit_threads(threads)
+    faces = load_dataset(dataset, data_root, split)
+    norms = normaliser_names(faces.markup)
+    measures = [parse_measure(text, norms) for text in measure or []]
+    predictor = load_predictor(model, weights)
+    if name is not None:
+        predictor.name = name
+    with _progress(f"{predictor.name} on {dataset}", "faces") as progress:
+        done = evaluate(
+            predictor,
+            faces,
+            boxes=boxes,
+            box_scale=box_scale,
+            limit=limit,
+            measures=measures or None,
+            bootstrap=Bootstrap(replicates=replicates, seed=seed),
+            batch_size=batch_size,
+            require_complete=require_complete,
+            out=out or _default_folder,
+            fresh=fresh,
+            progress=progress,
+        )
+    typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
+    typer.echo(f"Run kept in {done.folder}")
+
+
+def _default_folder(record: RunRecord) -> Path:
+    name = re.sub(r"[^\w.-]+", "-", record.model.name).strip("-.") or "model"
+    return Path("runs") / record.dataset.name / name / record.key
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    table: Annotated[str, typer.Option(help="Which table; `alignbench list reports`.")] = "summary",
+    form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.terminal,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Measures to show; repeat for several.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: print.")] = None,
+) -> None:
+    """Make a table of one or several runs."""
+    from alignbench import load_run, parse_measure
+    from alignbench.runs.store import write_atomic
+
+    render = plugins.load(plugins.REPORTS, table)
+    measures = [parse_measure(text) for text in measure or []]
+    text = render([load_run(path) for path in runs], form.value, measures or None)
+    if out is None:
+        typer.echo(text)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(out, (text.rstrip("\n") + "\n").encode())
+    typer.echo(f"Table written to {out}", err=True)
+
+
+@app.command()
+def ced(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    out: Annotated[Path, typer.Option(help="File to write: .svg, .png or .pdf.")],
+    maximum: Annotated[
+        float, typer.Option("--max", help="Right end, a fraction; FR and AUC are taken there.")
+    ] = 0.10,
+    subset: Annotated[str, typer.Option(help="Subset of the data set.")] = "full",
+    norm: Annotated[
+        str | None, typer.Option(help="Normaliser. Default: the data set's usual one.")
+    ] = None,
+) -> None:
+    """Plot cumulative error distributions with NME, FR and AUC in the legend."""
+    from alignbench import load_run
+
+    draw = plugins.load(plugins.FIGURES, "ced")
+    draw([load_run(path) for path in runs], out, maximum=maximum, subset=subset, normaliser=norm)
+    typer.echo(f"Plot written to {out}", err=True)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
+) -> None:
+    """Show what there is: models, data sets, measures, reports."""
+    groups = {
+        Kind.models: plugins.PREDICTORS,
+        Kind.datasets: plugins.DATASETS,
+        Kind.measures: plugins.MEASURES,
+        Kind.reports: plugins.REPORTS,
+    }
+    for wanted in [kind] if kind else list(Kind):
+        if kind is None:
+            typer.echo(f"{wanted.value}:")
+        found = plugins.registered(groups[wanted])
+        width = max(map(len, found), default=0)
+        for name in found:
+            typer.echo(f"  {name:<{width}}  {_about(groups[wanted], name)}".rstrip())
+
+
+def _about(group: str, name: str) -> str:
+    """One line on a registered thing; a broken one says so instead of stopping the list."""
+    try:
+        thing = plugins.load(group, name)
+    except InputError as error:
+        return f"(broken: {error})"
+    title: str = getattr(thing, "title", "") if group == plugins.DATASETS else ""
+    return title or (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+@data.command("list")
+def data_list(data_root: DataRoot = None) -> None:
+    """Show the data sets, and which of their splits are found."""
+    from alignbench.datasets import data_roots, dataset_names, load_dataset, source
+
+    typer.echo("Looked in: " + ", ".join(str(root) for root in data_roots(data_root)))
+    for name in dataset_names():
+        of = source(name)
+        typer.echo(f"{name}: {of.title}")
+        for split, official in of.splits.items():
+            try:
+                here = f"{len(load_dataset(name, data_root, split)):,}"
+            except InputError:
+                here = "none"
+            typer.echo(f"  {split:<8} {here} of {official['full']:,} faces here")
+
+
+@data.command("verify")
+def data_verify(
+    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
+    split: Split = "test",
+    data_root: DataRoot = None,
+    threads: Threads = None,
+) -> None:
+    """Compare a data set on disk with the official numbers and decode every image.
+
+    Exit status 1 if anything is missing, broken or of another number.
+    """
+    from alignbench import load_dataset
+    from alignbench.datasets.verify import verify
+    from alignbench.threads import count
+
+    _limit_threads(threads)
+    faces = load_dataset(dataset, data_root, split)
+    with _progress(f"images of {dataset}", "images") as progress:
+        found = verify(faces, progress, count())
+    for subset, (here, official) in found.counts.items():
+        mark = "ok" if here == official else "differs"
+        typer.echo(f"{subset:<14} {here:>6,} faces, officially {official:>6,}  {mark}")
+    _tell("images missing", found.images_missing, len(faces))
+    _tell("images broken", found.images_broken, len(faces))
+    _tell("landmarks far outside the image", found.outside, len(faces))
+    typer.echo(f"{dataset} {split}: {'complete' if found.complete else 'INCOMPLETE'}")
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def _tell(what: str, names: list[str], faces: int, shown: int = 3) -> None:
+    typer.echo(f"{what}: {len(names):,} of {faces:,}" + (", such as" if names else ""))
+    for name in names[:shown]:
+        typer.echo(f"  {name}")
+
+
+def _limit_threads(threads: int | None) -> None:
+    if threads is not None:
+        from alignbench.threads import limit
+
+        limit(threads)
+
+
+@contextmanager
+def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal's error stream with rate and time left; nothing where there is none."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    def rate(task: Task) -> str:
+        return f"{task.speed:,.0f} {unit}/s" if task.speed else ""
+
+    class Rate(TextColumn):
+        def render(self, task: Task) -> object:  # type: ignore[override]
+            from rich.text import Text
+
+            return Text(rate(task))
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(""),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def main() -> None:
+    """Entry point: the application with users' mistakes turned into messages."""
+    try:
+        app()
+    except InputError as error:
+        _stop(str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _stop(f"{place}{error.strerror or error}.")
+
+
+def _stop(message: str) -> None:
+    typer.echo(f"alignbench: {message}", err=True)
+    sys.exit(2)

@@ -1,0 +1,17 @@
+"""Data sets: finding their folder, reading their official files, checking what is there."""
+
+from __future__ import annotations
+
+from alignbench.datasets.base import FULL, Dataset, DatasetSource, Images
+from alignbench.datasets.find import data_roots, dataset_names, load_dataset, source
+
+__all__ = [
+    "FULL",
+    "Dataset",
+    "DatasetSource",
+    "Images",
+    "data_roots",
+    "dataset_names",
+    "load_dataset",
+    "source",
+]

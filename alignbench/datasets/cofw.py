@@ -1,0 +1,134 @@
+"""COFW: 29 points with occlusion flags, in MATLAB v7.3 files (Burgos-Artizzu et al., ICCV 2013)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from alignbench.arrays import Bools, Bytes, Floats, Ints
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.matlab import require_version
+from alignbench.errors import InputError
+from alignbench.markups import COFW29
+
+_SPLITS = {"test": {FULL: 507}, "train": {FULL: 1345}}
+_FILES = {"test": "COFW_test_color.mat", "train": "COFW_train_color.mat"}
+_SUFFIX = {"test": "T", "train": "Tr"}
+_POINTS = COFW29.landmarks
+
+
+def read(root: Path, split: str) -> Dataset:
+    """One split of COFW from its official file under ``root``.
+
+    A face's id is its 1-based number in the file.
+    """
+    path, suffix = root / _FILES[split], _SUFFIX[split]
+    phis, boxes = _columns(path, suffix)
+    truth = phis[: 2 * _POINTS].reshape(2, _POINTS, -1).transpose(2, 1, 0)
+    corner, extent = boxes[:2].T - 1, boxes[2:].T
+    ids = tuple(str(number) for number in range(1, len(truth) + 1))
+    return Dataset(
+        name="cofw",
+        split=split,
+        markup=COFW29,
+        ids=ids,
+        points=truth - 1,
+        visible=phis[2 * _POINTS :].T == 0,
+        # (x, y, width, height), 1-based; the last pixel belongs to the box.
+        boxes=np.concatenate([corner, corner + extent - 1], axis=1),
+        subsets={FULL: np.ones(len(ids), np.bool_)},
+        images=_Hdf5Images(path, f"Is{suffix}", np.arange(len(ids))),
+        official=_SPLITS[split],
+        normalisers=("inter_pupil", "inter_ocular"),
+        threshold=0.10,
+    )
+
+
+def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
+    """``phis`` (87, N) and ``bboxes`` (4, N) of the file."""
+    require_version(path, "7.3")
+    wanted = {f"phis{suffix}": 3 * _POINTS, f"bboxes{suffix}": 4}
+    columns = []
+    try:
+        with h5py.File(path, "r") as file:
+            for name, rows in wanted.items():
+                if name not in file:
+                    raise InputError(path, f"no variable {name!r}", ", ".join(wanted))
+                column = np.asarray(file[name], dtype=np.float64)
+                if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
+                    raise InputError(
+                        f"{path}, {name}", f"shape {column.shape}", f"({rows}, N) in HDF5 order"
+                    )
+                if not np.isfinite(column).all():
+                    row, face = np.argwhere(~np.isfinite(column))[0]
+                    raise InputError(
+                        f"{path}, {name}",
+                        f"found {column[row, face]} in row {row} of face {face + 1}",
+                        "finite numbers",
+                        "Copy the file again.",
+                    )
+                columns.append(column)
+    except OSError as error:
+        raise InputError(
+            path, f"damaged HDF5 file ({error})", remedy="Copy the file again."
+        ) from error
+    if columns[0].shape[1] != columns[1].shape[1]:
+        raise InputError(path, f"{columns[0].shape[1]} faces, {columns[1].shape[1]} boxes")
+    return columns[0], columns[1]
+
+
+class _Hdf5Images:
+    """Images behind the references of a v7.3 file, stored transposed (C x W x H or W x H)."""
+
+    def __init__(self, path: Path, variable: str, faces: Ints) -> None:
+        self._path, self._variable, self._faces = path, variable, faces
+
+    def available(self) -> Bools:
+        with h5py.File(self._path, "r") as file:
+            return np.full(len(self._faces), self._variable in file, dtype=np.bool_)
+
+    def read(self, index: int) -> Bytes:
+        face = int(self._faces[index])
+        where = f"{self._path}, image {face + 1}"
+        try:
+            with h5py.File(self._path, "r") as file:
+                stored = np.asarray(file[np.asarray(file[self._variable]).ravel()[face]])
+        except (OSError, KeyError, IndexError, ValueError) as error:
+            raise InputError(where, f"cannot be read ({error})", remedy="Copy the file.") from error
+        image = stored.T
+        if image.ndim == 2:
+            image = np.repeat(image[:, :, None], 3, axis=2)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                where, f"stored as {stored.dtype} {stored.shape}", "uint8, grey or RGB"
+            )
+        return np.ascontiguousarray(image)
+
+    def sources(self) -> list[str]:
+        return [str(face + 1) for face in self._faces]
+
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for index in range(len(self._faces)):
+            digest.update(hashlib.sha256(self.read(index).tobytes()).digest())
+        return digest.hexdigest()
+
+    def take(self, indices: Ints) -> _Hdf5Images:
+        return _Hdf5Images(self._path, self._variable, self._faces[indices])
+
+
+SOURCE = DatasetSource(
+    name="cofw",
+    title="COFW: 29 points with occlusion flags",
+    markup=COFW29,
+    splits=_SPLITS,
+    markers=tuple(_FILES.values()),
+    layout="""\
+cofw/
+  COFW_test_color.mat  COFW_train_color.mat         (MATLAB v7.3)""",
+    homepage="http://www.vision.caltech.edu/xpburgos/ICCV13/",
+    read=read,
+)

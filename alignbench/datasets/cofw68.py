@@ -1,0 +1,88 @@
+"""COFW68: COFW's test faces with 68 points and occlusion (Ghiasi and Fowlkes, 2015)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.cofw import SOURCE as COFW
+from alignbench.datasets.images import ImageFiles
+from alignbench.datasets.matlab import read_v5
+from alignbench.errors import InputError
+from alignbench.markups import IBUG68
+
+_SPLITS = {"test": {FULL: 507}}
+_BOXES = "cofw68_test_bboxes.mat"
+
+
+def read(root: Path, split: str) -> Dataset:
+    """COFW68 from its official layout under ``root``.
+
+    A face's id is the number of its file, which is COFW's own 1-based number. Images are looked
+    for as ``images/NUMBER.jpg``; the annotation comes without any.
+    """
+    folder = root / "test_annotations"
+    files = {_number(path): path for path in folder.glob("*_points.mat")}
+    if not files:
+        raise InputError(folder, "no NUMBER_points.mat file", "1_points.mat ... 507_points.mat")
+    numbers = sorted(files)
+    points, occluded = zip(*(_face(files[number]) for number in numbers), strict=True)
+    (stored,) = read_v5(root / _BOXES, "bboxes")
+    if stored.ndim != 2 or stored.shape[1] != 4 or len(stored) < numbers[-1]:
+        raise InputError(root / _BOXES, f"shape {stored.shape}", "(507, 4)")
+    boxes = stored[np.array(numbers) - 1].astype(np.float64)
+    corner = boxes[:, :2] - 1
+    return Dataset(
+        name="cofw68",
+        split=split,
+        markup=IBUG68,
+        ids=tuple(str(number) for number in numbers),
+        points=np.stack(points) - 1,
+        visible=~np.stack(occluded),
+        boxes=np.concatenate([corner, corner + boxes[:, 2:] - 1], axis=1),
+        subsets={FULL: np.ones(len(numbers), np.bool_)},
+        images=ImageFiles([root / "images" / f"{number}.jpg" for number in numbers], root),
+        official=_SPLITS[split],
+        normalisers=("inter_ocular", "inter_pupil"),
+        threshold=0.10,
+    )
+
+
+def _number(path: Path) -> int:
+    text = path.name.removesuffix("_points.mat")
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(path, "file name is not NUMBER_points.mat", "1_points.mat and so on")
+    return int(text)
+
+
+def _face(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Points (68, 2), 1-based as stored, and occlusion (68,) of one face."""
+    points, occluded = read_v5(path, "Points", "Occ")
+    if points.shape != (IBUG68.landmarks, 2) or occluded.size != IBUG68.landmarks:
+        raise InputError(
+            path, f"Points {points.shape}, Occ {occluded.shape}", "Points (68, 2), Occ (1, 68)"
+        )
+    if not np.isfinite(points).all():
+        row, column = np.argwhere(~np.isfinite(points))[0]
+        raise InputError(
+            f"{path}, Points row {row + 1}", f"found {points[row, column]}", "finite numbers"
+        )
+    return points.astype(np.float64), occluded.ravel() != 0
+
+
+SOURCE = DatasetSource(
+    name="cofw68",
+    title="COFW68: COFW's test faces with 68 points and occlusion flags",
+    markup=IBUG68,
+    splits=_SPLITS,
+    markers=("test_annotations", _BOXES),
+    layout=f"""\
+cofw68/
+  test_annotations/1_points.mat ... 507_points.mat
+  {_BOXES}
+  images/1.jpg ... 507.jpg       (only for models that look at images; from {COFW.name})""",
+    homepage="https://github.com/golnazghiasi/cofw68-benchmark",
+    read=read,
+)

@@ -1,0 +1,97 @@
+"""Reading images: from files, or from arrays in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from alignbench.arrays import Bools, Bytes, Ints
+from alignbench.errors import InputError
+
+_JPEG = b"\xff\xd8"
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+_PNG = b"\x89PNG"
+
+
+class ImageFiles:
+    """Images in files, one a face.
+
+    Pixels are taken as stored: an EXIF rotation is ignored, because annotations are in stored
+    pixels.
+    """
+
+    def __init__(self, paths: Sequence[Path], root: Path) -> None:
+        self._paths = tuple(paths)
+        self._root = root
+
+    def available(self) -> Bools:
+        return np.array([path.is_file() for path in self._paths], dtype=np.bool_)
+
+    def read(self, index: int) -> Bytes:
+        return read_image(self._paths[index])
+
+    def sources(self) -> list[str]:
+        return [path.relative_to(self._root).as_posix() for path in self._paths]
+
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for path in self._paths:
+            try:
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            except OSError as error:
+                raise _unreadable(path, error) from error
+        return digest.hexdigest()
+
+    def take(self, indices: Ints) -> ImageFiles:
+        return ImageFiles([self._paths[i] for i in indices], self._root)
+
+
+def read_image(path: Path) -> Bytes:
+    """Image file as (H, W, 3) RGB.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, cut short or not an image. OpenCV fills the lower part of
+        a JPEG that was cut short with grey; such a file is refused here.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not data:
+        raise InputError(path, "image file is empty", remedy="Copy the file again.")
+    image = None
+    if not _cut_short(data):
+        image = cv2.imdecode(
+            np.frombuffer(data, np.uint8),
+            cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    if image is None:
+        raise InputError(
+            path,
+            "image is broken or cut short",
+            "a complete JPEG, PNG or other image that OpenCV reads",
+            "Copy the file again.",
+        )
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        path, f"image cannot be read ({error.strerror or error})", remedy="Put the file there."
+    )
+
+
+def _cut_short(data: bytes) -> bool:
+    """Whether a JPEG or PNG ends before its end mark."""
+    if data.startswith(_JPEG):
+        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN) or _JPEG_SCAN not in data
+    if data.startswith(_PNG):
+        return b"IEND" not in data[-64:]
+    return False

@@ -1,0 +1,76 @@
+"""Numbers from text files, with errors that name file, line and field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.arrays import Floats
+from alignbench.errors import InputError
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is not text, or is empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be read ({error.strerror or error})", remedy="Put the file there."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, "not a text file", remedy="Copy the file again.") from error
+    if not text.strip():
+        raise InputError(path, "file is empty", remedy="Copy the file again.")
+    return text.splitlines()
+
+
+def numbers(path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> Floats:
+    """Rows of number texts (R x C, all of one length) as float64 (R, C).
+
+    Parameters
+    ----------
+    lines
+        1-based line number of each row, for the message.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field that is not a finite number.
+    """
+    try:
+        values = np.array(rows, dtype=np.float64)
+    except ValueError:
+        for line, row in zip(lines, rows, strict=True):
+            for field, text in enumerate(row, start=1):
+                if not _is_number(text):
+                    raise _bad_number(path, line, field, text) from None
+        raise
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise _bad_number(path, lines[row], column + 1, rows[row][column])
+    return values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
+    return InputError(
+        f"{path}, line {line}, field {field}",
+        f"found {text!r}",
+        "a finite number",
+        "Copy the file again or correct the line.",
+    )

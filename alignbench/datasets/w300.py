@@ -1,0 +1,91 @@
+"""300W: 68 points in ``.pts`` files beside their images (Sagonas et al., ICCVW 2013)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.images import ImageFiles
+from alignbench.datasets.pts import read_pts
+from alignbench.errors import InputError
+from alignbench.markups import IBUG68
+
+_ENDINGS = (".jpg", ".png", ".jpeg", ".bmp")
+_SPLITS = {
+    "test": {FULL: 689, "common": 554, "challenging": 135, "helen": 330, "lfpw": 224, "ibug": 135},
+    "private": {FULL: 600, "indoor": 300, "outdoor": 300},
+    "train": {FULL: 3148, "afw": 337, "helen": 2000, "lfpw": 811},
+}
+_PARTS = {
+    "test": {"helen": "helen/testset", "lfpw": "lfpw/testset", "ibug": "ibug"},
+    "private": {"indoor": "300W/01_Indoor", "outdoor": "300W/02_Outdoor"},
+    "train": {"afw": "afw", "helen": "helen/trainset", "lfpw": "lfpw/trainset"},
+}
+_UNIONS = {"test": {"common": ("helen", "lfpw"), "challenging": ("ibug",)}}
+
+
+def read(root: Path, split: str) -> Dataset:
+    """One split of 300W from its official layout under ``root``.
+
+    A face's id is its path under ``root`` without ending (``helen/testset/232194_1``). A folder
+    that is not there leaves its subset empty and the data set incomplete.
+    """
+    files, parts = [], []
+    for part, folder in _PARTS[split].items():
+        found = sorted((root / folder).glob("*.pts"))
+        files += found
+        parts += [part] * len(found)
+    if not files:
+        raise InputError(
+            root,
+            f"no .pts file of the {split} split of 300W",
+            "any of " + ", ".join(f"{folder}/*.pts" for folder in _PARTS[split].values()),
+            f"The 300W data set is published at {SOURCE.homepage}",
+        )
+    belongs = np.array(parts)
+    subsets = {FULL: np.ones(len(files), np.bool_)}
+    subsets |= {part: belongs == part for part in _PARTS[split]}
+    for union, members in _UNIONS.get(split, {}).items():
+        subsets[union] = np.isin(belongs, members)
+    return Dataset(
+        name="300w",
+        split=split,
+        markup=IBUG68,
+        ids=tuple(file.relative_to(root).with_suffix("").as_posix() for file in files),
+        points=np.stack([read_pts(file, IBUG68.landmarks) for file in files]),
+        visible=None,
+        boxes=None,
+        subsets={name: subsets[name] for name in _SPLITS[split]},
+        images=ImageFiles(_images(files), root),
+        official=_SPLITS[split],
+        normalisers=("inter_ocular", "inter_pupil"),
+        threshold=0.08,
+    )
+
+
+def _images(files: list[Path]) -> list[Path]:
+    """The image beside each ``.pts`` file, whatever its ending; ``.jpg`` where there is none."""
+    beside: dict[Path, dict[str, Path]] = {}
+    for folder in {file.parent for file in files}:
+        beside[folder] = {
+            image.stem: image for image in folder.iterdir() if image.suffix.lower() in _ENDINGS
+        }
+    return [beside[file.parent].get(file.stem, file.with_suffix(".jpg")) for file in files]
+
+
+SOURCE = DatasetSource(
+    name="300w",
+    title="300W: 68 points; test (common + challenging), private and train splits",
+    markup=IBUG68,
+    splits=_SPLITS,
+    markers=tuple(folder for parts in _PARTS.values() for folder in parts.values()),
+    layout="""\
+300w/                        NAME.pts beside NAME.jpg or NAME.png
+  helen/testset/ lfpw/testset/ ibug/                (test)
+  300W/01_Indoor/ 300W/02_Outdoor/                  (private)
+  afw/ helen/trainset/ lfpw/trainset/               (train)""",
+    homepage="https://ibug.doc.ic.ac.uk/resources/300-W/",
+    read=read,
+)

@@ -1,0 +1,145 @@
+"""WFLW: 98 points, boxes and six attributes (Wu et al., Look at Boundary, CVPR 2018)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.arrays import Bools, Floats
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.images import ImageFiles
+from alignbench.datasets.text import numbers, read_lines
+from alignbench.errors import InputError
+from alignbench.markups import WFLW98
+
+ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
+LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{split}.txt"
+IMAGES = "WFLW_images"
+
+_COORDINATES = 2 * WFLW98.landmarks
+_BOX = slice(_COORDINATES, _COORDINATES + 4)
+_FIELDS = _COORDINATES + 4 + len(ATTRIBUTES) + 1
+_SPLITS = {
+    "test": {
+        FULL: 2500,
+        "pose": 326,
+        "expression": 314,
+        "illumination": 698,
+        "make-up": 206,
+        "occlusion": 736,
+        "blur": 773,
+    },
+    "train": {FULL: 7500},
+}
+
+
+def read(root: Path, split: str) -> Dataset:
+    """One split of WFLW from its official layout under ``root``."""
+    return read_layout(root, split, "wflw", _SPLITS[split])
+
+
+def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) -> Dataset:
+    """One split of any data set in WFLW's layout.
+
+    A face's id is its image path and box, ``PATH#x_min,y_min,x_max,y_max``: unique where several
+    faces share an image, and the same whatever part of the list is at hand.
+
+    Raises
+    ------
+    InputError
+        If a line has another number of fields, a field is no finite number, a box is empty, an
+        attribute is neither 0 nor 1, an image path leaves the folder or a face stands twice.
+    """
+    path = root / LIST.format(split=split)
+    rows, lines = [], []
+    for line, text in enumerate(read_lines(path), start=1):
+        fields = text.split()
+        if fields and len(fields) != _FIELDS:
+            raise InputError(
+                f"{path}, line {line}",
+                f"{len(fields)} fields",
+                f"{_FIELDS} ({_COORDINATES} coordinates, 4 of the box, {len(ATTRIBUTES)} "
+                "attributes, image path)",
+                "The line is cut short or of another list: copy the file again.",
+            )
+        if fields:
+            rows.append(fields)
+            lines.append(line)
+    values = numbers(path, [row[:-1] for row in rows], lines)
+    boxes = values[:, _BOX]
+    for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
+        raise InputError(
+            f"{path}, line {lines[bad]}",
+            f"empty box {boxes[bad].tolist()}",
+            "x_min < x_max and y_min < y_max",
+            "Correct the line.",
+        )
+    images = [_image(path, line, row[-1]) for line, row in zip(lines, rows, strict=True)]
+    ids = tuple(
+        f"{image}#{','.join(f'{edge:g}' for edge in box)}"
+        for image, box in zip(images, boxes, strict=True)
+    )
+    twice, times = Counter(ids).most_common(1)[0]
+    if times > 1:
+        raise InputError(path, f"face {twice} stands {times} times", "every face once")
+    return Dataset(
+        name=name,
+        split=split,
+        markup=WFLW98,
+        ids=ids,
+        points=values[:, :_COORDINATES].reshape(-1, WFLW98.landmarks, 2),
+        visible=None,
+        boxes=boxes,
+        subsets={
+            FULL: np.ones(len(ids), np.bool_),
+            **_attributes(path, lines, values[:, _BOX.stop :]),
+        },
+        images=ImageFiles([root / IMAGES / image for image in images], root / IMAGES),
+        official=official,
+        normalisers=("inter_ocular",),
+        threshold=0.10,
+    )
+
+
+def _image(path: Path, line: int, image: str) -> str:
+    """The image path of a line, refused where it would leave the image folder."""
+    parts = Path(image).parts
+    if Path(image).is_absolute() or ".." in parts:
+        raise InputError(
+            f"{path}, line {line}",
+            f"image path {image!r} leaves the image folder",
+            f"a path relative to {IMAGES}",
+            "Correct the line.",
+        )
+    return image
+
+
+def _attributes(path: Path, lines: list[int], values: Floats) -> dict[str, Bools]:
+    wrong = np.argwhere((values != 0) & (values != 1))
+    for row, column in wrong:
+        raise InputError(
+            f"{path}, line {lines[row]}",
+            f"attribute {ATTRIBUTES[column]} is {values[row, column]:g}",
+            "0 or 1",
+            "Correct the line.",
+        )
+    return {name: values[:, k] == 1 for k, name in enumerate(ATTRIBUTES)}
+
+
+SOURCE = DatasetSource(
+    name="wflw",
+    title="WFLW: 98 points, boxes, six attributes",
+    markup=WFLW98,
+    splits=_SPLITS,
+    markers=("WFLW_annotations",),
+    layout=f"""\
+wflw/
+  {LIST.format(split="test")}
+  {LIST.format(split="train")}
+  {IMAGES}/<event>/<image>.jpg""",
+    homepage="https://wywu.github.io/projects/LAB/WFLW.html",
+    read=read,
+)

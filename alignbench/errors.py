@@ -1,0 +1,41 @@
+"""The one exception for wrong use and bad input, and how its message is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something a user gave is wrong; the command line prints it and exits with status 2.
+
+    Parameters
+    ----------
+    where
+        File, line, field or option that is wrong.
+    found
+        What was found there.
+    accepted
+        What would have been accepted; empty where ``found`` says it all.
+    remedy
+        What to do about it.
+    """
+
+    def __init__(self, where: object, found: str, accepted: str = "", remedy: str = "") -> None:
+        message = f"{where}: {found}"
+        if accepted:
+            message += f"; accepted: {accepted}"
+        message += "."
+        if remedy:
+            message += f" {remedy}"
+        super().__init__(message)
+
+
+def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:
+    """The error for a name nobody registered, with near matches offered."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    return InputError(
+        f"{kind} {name!r}", "unknown", ", ".join(known) or "none", (hint + remedy).strip()
+    )

@@ -1,0 +1,122 @@
+"""Boxes, square crops, warps and their exact inverse.
+
+Boxes are (N, 4): x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates. A crop is
+(N, 3): left, top, side; it covers the area from ``left - 0.5`` to ``left + side - 0.5``, so that
+whole numbers mean whole pixels. A crop that leaves the image is padded, never shifted: shifting
+would move the face inside the network's window.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from alignbench.arrays import Bytes, Floats
+from alignbench.errors import InputError
+
+Rounding = Literal["none", "integer"]
+BoxProtocol = Literal["rect", "tight", "detector"]
+BOX_PROTOCOLS: tuple[str, ...] = get_args(BoxProtocol)
+
+LEAK_LEVELS = {
+    "rect": "ground-truth box",
+    "tight": "ground-truth landmarks",
+    "detector": "none",
+}
+"""What each box protocol tells the model of the truth. A face's annotated box is as much the
+annotator's as its landmarks are; only a detector's box is to be had in use."""
+
+
+def tight_boxes(points: Floats) -> Floats:
+    """Smallest boxes (N, 4) around the landmarks (N, L, 2)."""
+    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+
+
+def scale_boxes(boxes: Floats, factor: float) -> Floats:
+    """Boxes (N, 4) grown by ``factor`` about their centres."""
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]) / 2 * factor
+    return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def overlap(boxes: Floats, box: Floats) -> Floats:
+    """Intersection over union (K,) of boxes (K, 4) with one box (4,)."""
+    low = np.maximum(boxes[:, :2], box[:2])
+    high = np.minimum(boxes[:, 2:], box[2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=1)
+    union = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + np.prod(box[2:] - box[:2]) - both
+    return np.asarray(both / np.maximum(union, np.finfo(np.float64).tiny))
+
+
+def square_crops(boxes: Floats, scale: float, rounding: Rounding = "none") -> Floats:
+    """Square crops (N, 3) about boxes (N, 4), ``scale`` times their longer side.
+
+    With ``rounding="integer"`` corners, centre and side are truncated to whole pixels and the
+    box counts its last pixel, as the preparation scripts of PFLD do:
+    ``w = int(x_max) - int(x_min) + 1``, ``side = int(scale * max(w, h))``,
+    ``left = int(int(x_min) + w / 2) - side // 2``.
+    """
+    low, high = boxes[:, :2], boxes[:, 2:]
+    if rounding == "integer":
+        low, high = np.trunc(low), np.trunc(high)
+        extent = high - low + 1
+        side = np.trunc(extent.max(axis=1) * scale)[:, None]
+        corner = np.trunc(low + extent / 2) - side // 2
+    else:
+        side = (high - low).max(axis=1, keepdims=True) * scale
+        corner = (low + high - side) / 2 + 0.5
+    return np.concatenate([corner, side], axis=1)
+
+
+def crop_transforms(crops: Floats, size: int) -> Floats:
+    """Affine maps (N, 2, 3) from image pixels to pixels of the ``size`` x ``size`` crop."""
+    factor = size / crops[:, 2]
+    matrices = np.zeros((len(crops), 2, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = factor
+    matrices[:, :, 2] = (0.5 - crops[:, :2]) * factor[:, None] - 0.5
+    return matrices
+
+
+def invert(matrices: Floats) -> Floats:
+    """Inverse (N, 2, 3) of affine maps (N, 2, 3)."""
+    linear = np.linalg.inv(matrices[:, :, :2])
+    return np.concatenate([linear, -linear @ matrices[:, :, 2:]], axis=2)
+
+
+def transform(points: Floats, matrices: Floats) -> Floats:
+    """Points (N, L, 2) under affine maps (N, 2, 3)."""
+    return points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
+
+
+def warp(image: Bytes, matrix: Floats, size: int, border: int = 0) -> Bytes:
+    """The ``size`` x ``size`` crop (size, size, 3) of an image (H, W, 3) under a map (2, 3).
+
+    Bilinear; what lies outside the image has the grey value ``border``.
+    """
+    out = cv2.warpAffine(
+        image,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(border, border, border),
+    )
+    return np.asarray(out, dtype=np.uint8)
+
+
+def parse_protocol(text: str) -> tuple[BoxProtocol, str | None]:
+    """``rect``, ``tight``, ``detector`` or ``detector:FILE`` as protocol and file.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    name, _, file = text.partition(":")
+    if name not in BOX_PROTOCOLS or (file and name != "detector"):
+        raise InputError(
+            f"box protocol {text!r}", "unknown", "rect, tight, detector, detector:FILE"
+        )
+    return name, file or None  # type: ignore[return-value]

@@ -1,0 +1,28 @@
+"""Area under the cumulative error distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from alignbench.arrays import Floats
+from alignbench.metrics.measure import Measure
+
+
+@dataclass(frozen=True)
+class AUC(Measure):
+    """Exact integral of the empirical CED from 0 to the threshold, divided by it: in [0, 1].
+
+    ``(1/t) int_0^t CED(x) dx = mean(1 - min(e, t) / t)``: no grid, no rule of integration, and a
+    perfect predictor has exactly 1. A missed face adds 0.
+    """
+
+    name: ClassVar[str] = "auc"
+    title: ClassVar[str] = "AUC"
+    lower_is_better: ClassVar[bool] = False
+
+    def per_face(self, errors: Floats) -> Floats:
+        assert self.threshold is not None
+        return np.asarray(1 - np.minimum(errors, self.threshold) / self.threshold)

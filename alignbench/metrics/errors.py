@@ -1,0 +1,106 @@
+"""Distances, normalisers and errors of faces, landmarks and regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alignbench.arrays import Bools, Floats
+from alignbench.errors import InputError
+from alignbench.geometry import tight_boxes
+from alignbench.markups import Markup
+
+BOX, DIAGONAL = "box", "diagonal"
+
+
+def distances(predicted: Floats, truth: Floats) -> Floats:
+    """Euclidean distances (N, L), in pixels, of landmarks (N, L, 2).
+
+    Raises
+    ------
+    InputError
+        If the shapes differ: broadcasting would compare one face with all.
+    """
+    if predicted.shape != truth.shape or truth.ndim != 3 or truth.shape[2] != 2:
+        raise InputError(
+            "predicted landmarks",
+            f"shape {predicted.shape} against truth of shape {truth.shape}",
+            "equal shapes (N, L, 2)",
+        )
+    difference = np.asarray(predicted, np.float64) - np.asarray(truth, np.float64)
+    return np.asarray(np.hypot(difference[..., 0], difference[..., 1]))
+
+
+def normaliser_names(markup: Markup) -> tuple[str, ...]:
+    """Every normaliser of a mark-up: the two-point ones, ``box`` and ``diagonal``."""
+    return (*markup.eyes, BOX, DIAGONAL)
+
+
+def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, Floats]:
+    """Every normaliser (N,), in pixels, of true landmarks (N, L, 2).
+
+    ``inter_ocular`` is the distance of the outer eye corners, ``inter_pupil`` that of the pupils
+    (where the mark-up has none: of the mean of each eye's points, as 300W papers do), ``box``
+    the square root of the area of the landmarks' tight box and ``diagonal`` its diagonal.
+
+    Raises
+    ------
+    InputError
+        If a normaliser of a face is zero: its error would be infinite.
+    """
+    found = {}
+    for name, (left, right) in markup.eyes.items():
+        ends = truth[:, list(left)].mean(axis=1) - truth[:, list(right)].mean(axis=1)
+        found[name] = np.hypot(ends[:, 0], ends[:, 1])
+    boxes = tight_boxes(truth)
+    extent = boxes[:, 2:] - boxes[:, :2]
+    found[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
+    found[DIAGONAL] = np.hypot(extent[:, 0], extent[:, 1])
+    for name, values in found.items():
+        for face in np.flatnonzero(values <= 0).tolist():
+            raise InputError(
+                f"face {ids[face]}",
+                f"normaliser {name} is zero",
+                "true landmarks whose normalising points differ",
+                "Correct the annotation or leave the face out.",
+            )
+    return found
+
+
+def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None) -> Floats:
+    """Error of each face (N,): mean distance over its landmarks / normaliser.
+
+    NME of a face (Huang et al., CVPR 2020, eq. 6): ``sum_l |p_l - g_l| / (L d)``.
+
+    Parameters
+    ----------
+    distance
+        (N, L) in pixels; a face that was missed holds NaN, and its error is NaN.
+    normaliser
+        (N,) in pixels.
+    mask
+        (N, L) which landmarks count; a face in which none does has NaN.
+    """
+    if mask is None:
+        return np.asarray(distance.mean(axis=1) / normaliser)
+    count = mask.sum(axis=1)
+    total = np.where(mask, distance, 0.0).sum(axis=1)
+    missed = np.isnan(distance).any(axis=1)
+    usable = (count > 0) & ~missed
+    mean = np.divide(total, count, out=np.full(len(distance), np.nan), where=usable)
+    return np.asarray(mean / normaliser)
+
+
+def landmark_errors(distance: Floats, normaliser: Floats) -> Floats:
+    """Mean error of each landmark (L,) over the faces that were not missed, as a fraction."""
+    found = ~np.isnan(distance).any(axis=1)
+    if not found.any():
+        return np.full(distance.shape[1], np.nan)
+    return np.asarray((distance[found] / normaliser[found, None]).mean(axis=0))
+
+
+def region_errors(distance: Floats, normaliser: Floats, markup: Markup) -> dict[str, float]:
+    """Mean error of each region of the mark-up over its landmarks and all faces, a fraction."""
+    each = landmark_errors(distance, normaliser)
+    return {name: float(each[list(members)].mean()) for name, members in markup.regions.items()}

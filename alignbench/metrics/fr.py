@@ -1,0 +1,27 @@
+"""Failure rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from alignbench.arrays import Floats
+from alignbench.metrics.measure import Measure
+
+
+@dataclass(frozen=True)
+class FR(Measure):
+    """Share of faces whose error is larger than the threshold, in percent.
+
+    Strictly larger, as WFLW (Wu et al., CVPR 2018) and PropNet have it. A missed face fails.
+    """
+
+    name: ClassVar[str] = "fr"
+    title: ClassVar[str] = "FR"
+    unit: ClassVar[str] = "%"
+
+    def per_face(self, errors: Floats) -> Floats:
+        assert self.threshold is not None
+        return 100.0 * np.greater(errors, self.threshold)

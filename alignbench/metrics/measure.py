@@ -1,0 +1,127 @@
+"""Measures as small immutable values with a name that parses and prints.
+
+``nme``, ``nme(inter_pupil)``, ``fr@0.10``, ``auc(inter_ocular)@0.08``: a measure's name, its
+normaliser in brackets (without it: the data set's usual one) and its threshold, a fraction,
+behind the at sign.
+
+Every measure here is a mean over faces of one number a face. That is what lets one bootstrap
+give intervals for all of them in one pass (:mod:`alignbench.stats`).
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from alignbench import plugins
+from alignbench.arrays import Floats
+from alignbench.errors import InputError, unknown
+
+_GRAMMAR = re.compile(r"\s*([a-z]\w*)\s*(?:\(\s*(\w+)\s*\))?\s*(?:@\s*([0-9.]+))?\s*")
+_ACCEPTED = "name, name(normaliser), name@threshold or name(normaliser)@threshold"
+
+
+@dataclass(frozen=True)
+class Measure(ABC):
+    """A measure: how one face's error becomes the number that is averaged.
+
+    Attributes
+    ----------
+    normaliser
+        What errors are divided by; None for the data set's usual one.
+    threshold
+        Fraction of the normaliser, for the measures that have one.
+    """
+
+    normaliser: str | None = None
+    threshold: float | None = None
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    unit: ClassVar[str] = ""
+    has_threshold: ClassVar[bool] = True
+    lower_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def per_face(self, errors: Floats) -> Floats:
+        """What each face (N,) adds to the mean, from its error (N,), a fraction.
+
+        A missed face has an infinite error; NaN in the result leaves a face out of the mean.
+        """
+
+    def value(self, errors: Floats) -> float:
+        """The measure over faces with these errors (N,), NaN where no face counts."""
+        each = self.per_face(np.asarray(errors, np.float64))
+        each = each[~np.isnan(each)]
+        return float(each.mean()) if len(each) else float("nan")
+
+    def with_normaliser(self, normaliser: str) -> Measure:
+        """The same measure with this normaliser."""
+        return replace(self, normaliser=normaliser)
+
+    def __str__(self) -> str:
+        norm = f"({self.normaliser})" if self.normaliser else ""
+        return f"{self.name}{norm}{threshold_suffix(self.threshold)}"
+
+
+def threshold_suffix(threshold: float | None) -> str:
+    """``@0.10`` for 0.1: two decimals, more where they are needed; empty for None."""
+    if threshold is None:
+        return ""
+    short = f"{threshold:.2f}"
+    return f"@{short if float(short) == threshold else repr(threshold)}"
+
+
+def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measure:
+    """The measure a text names.
+
+    Parameters
+    ----------
+    normalisers
+        The normalisers there are, to refuse any other; None accepts every name.
+
+    Raises
+    ------
+    InputError
+        If the text is not of the grammar, or a name in it is unknown (near matches are offered).
+    """
+    match = _GRAMMAR.fullmatch(text)
+    if not match:
+        raise InputError(f"measure {text!r}", "not a measure", _ACCEPTED, "Example: fr@0.10")
+    name, normaliser, threshold = match.groups()
+    kind: type[Measure] = plugins.load(plugins.MEASURES, name)
+    if normaliser and normalisers is not None and normaliser not in normalisers:
+        raise unknown(f"measure {text!r}, normaliser", normaliser, normalisers)
+    if kind.has_threshold != (threshold is not None):
+        raise InputError(
+            f"measure {text!r}",
+            "without threshold" if kind.has_threshold else "with a threshold",
+            f"{name}@0.10" if kind.has_threshold else name,
+        )
+    return kind(normaliser, None if threshold is None else _threshold(text, threshold))
+
+
+def _threshold(text: str, threshold: str) -> float:
+    try:
+        value = float(threshold)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise InputError(
+            f"measure {text!r}",
+            f"threshold {threshold}",
+            "a fraction above 0 and at most 1",
+            "Ten percent is 0.10.",
+        )
+    return value
+
+
+def default_measures() -> tuple[Measure, ...]:
+    """NME, and FR and AUC at the two standard thresholds."""
+    names = ("nme", "fr@0.08", "fr@0.10", "auc@0.08", "auc@0.10")
+    return tuple(parse_measure(name) for name in names)

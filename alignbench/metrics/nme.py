@@ -1,0 +1,24 @@
+"""Normalised mean error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from alignbench.arrays import Floats
+from alignbench.metrics.measure import Measure
+
+
+@dataclass(frozen=True)
+class NME(Measure):
+    """Mean over faces of each face's error, in percent. A missed face has none: it is left out."""
+
+    name: ClassVar[str] = "nme"
+    title: ClassVar[str] = "NME"
+    unit: ClassVar[str] = "%"
+    has_threshold: ClassVar[bool] = False
+
+    def per_face(self, errors: Floats) -> Floats:
+        return 100 * np.where(np.isinf(errors), np.nan, errors)

@@ -1,0 +1,8 @@
+"""Predictors: whatever turns images and boxes into landmarks, behind one interface."""
+
+from __future__ import annotations
+
+from alignbench.predictors.base import Batch, Predictor
+from alignbench.predictors.find import load_predictor, predictor_names
+
+__all__ = ["Batch", "Predictor", "load_predictor", "predictor_names"]

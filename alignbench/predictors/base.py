@@ -1,0 +1,95 @@
+"""The common predictor interface.
+
+A predictor turns images and boxes into landmarks in image pixels. It owns its crop, its colour
+order, its scaling and its decoding, because those are part of the model and are where
+reproductions go wrong. The runner gives it batches and never looks inside.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alignbench.arrays import Bytes, Floats
+from alignbench.datasets.base import Dataset
+from alignbench.geometry import BoxProtocol
+from alignbench.markups import Markup
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B faces to predict.
+
+    Attributes
+    ----------
+    ids
+        Their ids in the data set.
+    images
+        The image (H, W, 3), uint8, RGB, of each; empty for a predictor that needs none.
+    boxes
+        (B, 4) x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates, by the run's box
+        protocol and scale.
+    """
+
+    ids: Sequence[str]
+    images: Sequence[Bytes]
+    boxes: Floats
+
+
+class Predictor(ABC):
+    """A landmark model.
+
+    Attributes
+    ----------
+    name
+        What tables and legends call it.
+    markup
+        The mark-up of its landmarks; None for a model that gives the data set's own.
+    boxes
+        The box protocol it wants; None where any does.
+    needs_images
+        False for a predictor that never looks at images: faces without one are evaluated too.
+    uses_boxes
+        False for a predictor whose landmarks do not depend on boxes.
+    """
+
+    name: str
+    markup: Markup | None = None
+    boxes: BoxProtocol | None = None
+    needs_images: bool = True
+    uses_boxes: bool = True
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> Floats:
+        """Landmarks (B, L, 2) in image pixels; a row of NaN for a face that was missed."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What makes it this model and no other, as JSON: source, hash of weights, preprocessing.
+
+        The run's key is made from it: two predictors that may differ in a single prediction must
+        differ here. ``notes``, a list of sentences, is shown under every table.
+        """
+
+    def prepare(self, dataset: Dataset) -> None:
+        """Look at the data set before the first batch; raise InputError if it does not fit."""
+
+    def detect(self, image: Bytes) -> Floats:
+        """Boxes (K, 4) of faces in an image, for a predictor with a detector of its own."""
+        raise NotImplementedError
+
+    @property
+    def has_detector(self) -> bool:
+        """Whether :meth:`detect` is there."""
+        return type(self).detect is not Predictor.detect
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file, for :meth:`Predictor.describe`."""
+    import hashlib
+
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

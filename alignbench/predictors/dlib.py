@@ -1,0 +1,63 @@
+"""dlib: 68 points by an ensemble of regression trees (Kazemi and Sullivan, CVPR 2014)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alignbench.arrays import Bytes, Floats
+from alignbench.errors import InputError
+from alignbench.geometry import BoxProtocol
+from alignbench.markups import IBUG68
+from alignbench.predictors.base import Batch, Predictor, sha256
+
+
+class DlibPredictor(Predictor):
+    """dlib's shape predictor, on its own detector's boxes or on given ones."""
+
+    name = "dlib"
+    markup = IBUG68
+    boxes: BoxProtocol | None = "detector"
+
+    def __init__(self) -> None:
+        try:
+            import dlib
+            import face_recognition_models
+        except ImportError as error:
+            raise InputError(
+                "model 'dlib'",
+                "dlib or its model is not installed",
+                remedy="pip install 'alignbench[dlib]'",
+            ) from error
+        from pathlib import Path
+
+        self._path = Path(face_recognition_models.pose_predictor_model_location())
+        self._rectangle = dlib.rectangle
+        self._detector = dlib.get_frontal_face_detector()
+        self._shape = dlib.shape_predictor(str(self._path))
+        self._version = dlib.__version__
+
+    def detect(self, image: Bytes) -> Floats:
+        # Not upsampled, as dlib has it: that finds faces of 80 pixels and more.
+        found = self._detector(image, 0)
+        edges = [(r.left(), r.top(), r.right(), r.bottom()) for r in found]
+        return np.array(edges, dtype=np.float64).reshape(-1, 4)
+
+    def predict(self, batch: Batch) -> Floats:
+        points = np.empty((len(batch.ids), IBUG68.landmarks, 2))
+        edges = np.round(batch.boxes).astype(int).tolist()
+        for face, (image, box) in enumerate(zip(batch.images, edges, strict=True)):
+            shape = self._shape(np.ascontiguousarray(image), self._rectangle(*box))
+            points[face] = [(p.x, p.y) for p in shape.parts()]
+        return points
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "source": f"dlib {self._version}, {self._path.name}",
+            "weights_sha256": sha256(self._path),
+            "notes": [
+                "dlib's 68-point model was trained on iBUG's 300-W collection, which holds the "
+                "faces of the 300W test set: its numbers on 300W are training error."
+            ],
+        }

@@ -1,0 +1,44 @@
+"""A user's own function as a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alignbench.arrays import Bytes, Floats
+from alignbench.predictors.base import Batch, Predictor, sha256
+
+PredictFunction = Callable[[Sequence[Bytes], Floats], Any]
+
+
+class FunctionPredictor(Predictor):
+    """``function(images, boxes) -> (B, L, 2)`` behind the interface.
+
+    Images are (H, W, 3) uint8 RGB, boxes (B, 4), landmarks in image pixels; all as in
+    :class:`Batch`. The mark-up is the data set's; the runner checks the shape. The hash of the
+    module's source file stands for the model in the run's key.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: PredictFunction,
+        source: Path | None = None,
+        weights: Path | None = None,
+    ) -> None:
+        self.name = name
+        self._function = function
+        self._source, self._weights = source, weights
+
+    def predict(self, batch: Batch) -> Floats:
+        return np.asarray(self._function(batch.images, batch.boxes), dtype=np.float64)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "source": self.name,
+            "code_sha256": sha256(self._source) if self._source else None,
+            "weights_sha256": sha256(self._weights) if self._weights else None,
+        }

@@ -1,0 +1,9 @@
+"""Runs: evaluating a predictor on a data set, and the folder that keeps the result."""
+
+from __future__ import annotations
+
+from alignbench.runs.record import MetricRow, RunRecord
+from alignbench.runs.run import Run, load_run
+from alignbench.runs.runner import evaluate
+
+__all__ = ["MetricRow", "Run", "RunRecord", "evaluate", "load_run"]

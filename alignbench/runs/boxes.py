@@ -1,0 +1,137 @@
+"""Which box each face of a run is presented in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.arrays import Floats
+from alignbench.datasets.base import Dataset
+from alignbench.datasets.text import numbers, read_lines
+from alignbench.errors import InputError
+from alignbench.geometry import LEAK_LEVELS, overlap, parse_protocol, scale_boxes, tight_boxes
+from alignbench.matching import match_ids
+from alignbench.predictors.base import Predictor, sha256
+
+_HEADER = "id,x_min,y_min,x_max,y_max"
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes (N, 4) of a run and where they come from.
+
+    A row of NaN marks a face the detector missed. Where ``detect`` is True the predictor's own
+    detector gives the box, and these only say which of several detections is the face.
+    """
+
+    boxes: Floats
+    protocol: str
+    leak: str
+    scale: float
+    digest: str | None = None
+    detect: bool = False
+
+
+def choose_boxes(dataset: Dataset, predictor: Predictor, wish: str | None, scale: float) -> Boxes:
+    """The boxes of a run.
+
+    Parameters
+    ----------
+    wish
+        ``rect``, ``tight``, ``detector`` or ``detector:FILE``; None for what the predictor wants.
+    scale
+        Factor on every box, about its centre.
+
+    Raises
+    ------
+    InputError
+        If the data set annotates no boxes, the predictor has no detector, or the predictor takes
+        no boxes at all.
+    """
+    if not predictor.uses_boxes:
+        if wish is not None or scale != 1:
+            raise InputError(
+                f"model {predictor.name!r}",
+                "takes no boxes: its landmarks are stored",
+                remedy="Leave out --boxes and --box-scale.",
+            )
+        return Boxes(tight_boxes(dataset.points), "none", "unknown", 1.0)
+    default = "tight" if dataset.boxes is None else "rect"
+    protocol, file = parse_protocol(wish or predictor.boxes or default)
+    leak, digest, detect = LEAK_LEVELS[protocol], None, False
+    if protocol == "tight":
+        boxes = tight_boxes(dataset.points)
+    elif protocol == "rect":
+        if dataset.boxes is None:
+            raise InputError(
+                "box protocol 'rect'",
+                f"{dataset.name} annotates no boxes",
+                "tight, detector:FILE" + (", detector" if predictor.has_detector else ""),
+                "Give --boxes.",
+            )
+        boxes = dataset.boxes
+    elif file is not None:
+        path = Path(file)
+        boxes, digest = read_detections(path, dataset), sha256(path)
+    else:
+        if not predictor.has_detector:
+            raise InputError(
+                "box protocol 'detector'",
+                f"{predictor.name} has no detector of its own",
+                f"detector:FILE, a CSV file with header {_HEADER}",
+            )
+        boxes, detect = _reference(dataset), True
+    if not detect:
+        boxes = scale_boxes(boxes, scale)
+    return Boxes(boxes, protocol, leak, scale, digest, detect)
+
+
+def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:
+    """Of the boxes (K, 4) a detector found, the one (4,) that overlaps the face's most, scaled.
+
+    NaN where none overlaps it: the face was missed. This is all a detector is told of the truth.
+    """
+    if not len(found):
+        return np.full(4, np.nan)
+    shared = overlap(found, reference)
+    best = int(shared.argmax())
+    if shared[best] <= 0:
+        return np.full(4, np.nan)
+    return scale_boxes(found[best : best + 1], scale)[0]
+
+
+def read_detections(path: Path, dataset: Dataset) -> Floats:
+    """Boxes (N, 4) of a CSV file, in the data set's order; NaN for a face that is not in it.
+
+    Raises
+    ------
+    InputError
+        If header, a line or a box is wrong, or no face of the data set is in it.
+    """
+    lines = read_lines(path)
+    if lines[0].replace(" ", "") != _HEADER:
+        raise InputError(f"{path}, line 1", f"header {lines[0][:60]!r}", _HEADER)
+    rows, at = [], []
+    for line, text in enumerate(lines[1:], start=2):
+        if not text.strip():
+            continue
+        fields = text.rsplit(",", 4)
+        if len(fields) != 5:
+            raise InputError(f"{path}, line {line}", f"{len(fields)} fields", f"5: {_HEADER}")
+        rows.append([fields[0].strip().strip('"'), *fields[1:]])
+        at.append(line)
+    boxes = numbers(path, [row[1:] for row in rows], at).reshape(-1, 4)
+    for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
+        raise InputError(
+            f"{path}, line {at[bad]}",
+            f"empty box {boxes[bad].tolist()}",
+            "x_min < x_max and y_min < y_max",
+        )
+    found = match_ids([row[0] for row in rows], dataset.ids, path)
+    return np.asarray(np.where((found >= 0)[:, None], boxes[found], np.nan))
+
+
+def _reference(dataset: Dataset) -> Floats:
+    return tight_boxes(dataset.points) if dataset.boxes is None else dataset.boxes

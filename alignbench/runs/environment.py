@@ -1,0 +1,62 @@
+"""What a run ran on: versions, processor, commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from alignbench import threads
+
+_PACKAGES = (
+    "numpy", "scipy", "pandas", "opencv-python-headless", "h5py", "onnxruntime", "dlib-bin", "torch",
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """The environment block of a run's record."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": threads.count(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def _commit() -> str | None:
+    """Commit of the checkout this package lies in; None where it is installed elsewhere."""
+    home = Path(__file__).parents[2]
+    if not (home / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

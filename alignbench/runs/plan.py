@@ -1,0 +1,121 @@
+"""What a run is, before anything is predicted: its faces and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alignbench import __version__
+from alignbench.datasets.base import FULL, Dataset
+from alignbench.errors import InputError
+from alignbench.markups import Markup
+from alignbench.metrics import Measure
+from alignbench.predictors.base import Predictor
+from alignbench.runs.boxes import Boxes
+from alignbench.runs.environment import environment
+from alignbench.runs.evaluation import cluster_numbers
+from alignbench.runs.record import (
+    DatasetBlock,
+    ModelBlock,
+    ProtocolBlock,
+    RunRecord,
+    StatisticsBlock,
+    run_key,
+)
+from alignbench.stats import Bootstrap
+
+
+def choose_faces(
+    dataset: Dataset, predictor: Predictor, limit: int | None, require_complete: bool
+) -> tuple[Dataset, DatasetBlock]:
+    """The faces to evaluate, and the record's word on what is missing.
+
+    Raises
+    ------
+    InputError
+        If no face is left, or one is missing and ``require_complete`` is set.
+    """
+    faces = np.arange(len(dataset))
+    reasons = [
+        f"{here:,} of {official:,} {'faces' if name == FULL else f'{name} faces'} annotated"
+        for name, (here, official) in dataset.shortfall().items()
+    ]
+    missing = np.empty(0, np.intp)
+    if predictor.needs_images:
+        there = dataset.images.available()
+        missing, faces = np.flatnonzero(~there), np.flatnonzero(there)
+        if not len(faces):
+            raise InputError(
+                f"data set {dataset.name}, split {dataset.split}",
+                f"no image is there, the first missing one is of face {dataset.ids[0]}",
+                remedy=f"{predictor.name} looks at images: put them in the data set's folder.",
+            )
+    if len(missing):
+        reasons.append(f"image missing for {len(missing):,} of {len(dataset):,} faces")
+    if require_complete and reasons:
+        first = f" (first: {dataset.ids[missing[0]]})" if len(missing) else ""
+        raise InputError(
+            f"data set {dataset.name}, split {dataset.split}",
+            f"incomplete: {'; '.join(reasons)}{first}",
+            "every face and image",
+            "Complete the data, or leave out --require-complete.",
+        )
+    if limit is not None and limit < len(faces):
+        faces = faces[:limit]
+        reasons.append(f"limited to the first {limit:,} faces")
+    chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
+    return chosen, DatasetBlock(
+        name=dataset.name,
+        split=dataset.split,
+        markup=dataset.markup.name,
+        faces=len(chosen),
+        official=dataset.official.get(FULL),
+        complete=not reasons,
+        incomplete=tuple(reasons),
+        images_missing=len(missing),
+        limit=limit,
+        fingerprint=chosen.fingerprint(),
+        images_digest=chosen.images.digest() if predictor.needs_images else None,
+        normalisers=dataset.normalisers,
+        threshold=dataset.threshold,
+    )
+
+
+def make_record(
+    predictor: Predictor,
+    markup: Markup,
+    dataset: Dataset,
+    block: DatasetBlock,
+    boxes: Boxes,
+    measures: Sequence[Measure],
+    bootstrap: Bootstrap,
+) -> RunRecord:
+    """The record of a run that has not begun; its key is the hash of the four first blocks."""
+    identity = predictor.describe()
+    notes = tuple(identity.pop("notes", ()))
+    model = ModelBlock(name=predictor.name, markup=markup.name, identity=identity, notes=notes)
+    protocol = ProtocolBlock(
+        boxes=boxes.protocol,
+        boxes_digest=boxes.digest,
+        box_scale=boxes.scale,
+        leak=boxes.leak,
+        conversion=None if markup is dataset.markup else f"{markup.name} -> {dataset.markup.name}",
+    )
+    statistics = StatisticsBlock(
+        measures=tuple(str(measure) for measure in measures),
+        replicates=bootstrap.replicates,
+        confidence=bootstrap.confidence,
+        seed=bootstrap.seed,
+        clusters=int(cluster_numbers(dataset).max()) + 1,
+    )
+    return RunRecord(
+        alignbench=__version__,
+        key=run_key(model, block, protocol, statistics, version=__version__),
+        status="running",
+        model=model,
+        dataset=block,
+        protocol=protocol,
+        statistics=statistics,
+        environment=environment(),
+    )

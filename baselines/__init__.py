@@ -1,0 +1,1 @@
+"""Baseline models. Plug into alignbench through entry points."""

@@ -1,0 +1,80 @@
+"""The mean face laid into the box: the lower bound any model that looks at images must beat."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from alignbench import Batch, Dataset, InputError, Predictor
+from alignbench.arrays import Floats
+from alignbench.geometry import tight_boxes
+from alignbench.markups import by_landmarks
+from alignbench.predictors.base import sha256
+
+DEFAULT = "mean-shape-demo.safetensors"
+
+
+def fit(dataset: Dataset) -> Floats:
+    """The mean shape (L, 2) of a data set in units of its boxes: (0, 0) to (1, 1)."""
+    boxes = tight_boxes(dataset.points) if dataset.boxes is None else dataset.boxes
+    corner, extent = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
+    return np.asarray(((dataset.points - corner) / extent).mean(axis=0))
+
+
+def save(path: Path, dataset: Dataset) -> None:
+    """Fit the mean shape and write it with where it comes from."""
+    source = {
+        "dataset": dataset.name, "split": dataset.split, "fingerprint": dataset.fingerprint(),
+        "faces": len(dataset), "boxes": "tight" if dataset.boxes is None else "rect",
+    }  # fmt: skip
+    save_file({"shape": fit(dataset)}, path, {"fitted_on": json.dumps(source, sort_keys=True)})
+
+
+class MeanShape(Predictor):
+    """Places a mean shape in each box. Looks at no image."""
+
+    name = "mean-shape"
+    needs_images = False
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="numpy") as stored:
+                self._shape = stored.get_tensor("shape")
+                self._fitted = json.loads(stored.metadata()["fitted_on"])
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                path, f"no mean shape ({error})", "a file that baselines.mean_shape.save wrote"
+            ) from error
+        self.markup = by_landmarks(len(self._shape), path)
+        self.boxes = self._fitted["boxes"]
+        self._weights = sha256(path)
+
+    def predict(self, batch: Batch) -> Floats:
+        corner, extent = (
+            batch.boxes[:, None, :2],
+            batch.boxes[:, None, 2:] - batch.boxes[:, None, :2],
+        )
+        return np.asarray(corner + self._shape * extent)
+
+    def describe(self) -> dict[str, Any]:
+        where = f"{self._fitted['dataset']} {self._fitted['split']}"
+        return {
+            "source": "mean-shape",
+            "weights_sha256": self._weights,
+            "fitted_on": self._fitted,
+            "notes": [f"The mean shape of {where}; it looks at no image."],
+        }
+
+
+def load(weights: Path | None = None) -> MeanShape:
+    """The mean face in the box; looks at no image."""
+    if weights is not None:
+        return MeanShape(weights)
+    with as_file(files("baselines") / "weights" / DEFAULT) as path:
+        return MeanShape(path)
