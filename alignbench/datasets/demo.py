@@ -123,19 +123,21 @@ _SCALP = {
 
 def _parts(rng: np.random.Generator, smile: float) -> dict[str, Floats]:
     """The face in face units, part by part in the order of WFLW's mark-up."""
-    u = rng.normal(0, 1, 12)
-    eye_x, eye_y = 0.42 + 0.03 * u[0], -0.22 + 0.03 * u[1]
-    eye = np.array([0.19 + 0.015 * u[2], max(0.02, 0.075 + 0.025 * u[3])])
-    brow_y, arch = eye_y - 0.27 - 0.03 * u[4], 0.09 + 0.02 * u[5]
-    mouth = np.array([0.36 + 0.03 * u[6] + 0.07 * smile, 0.12 + 0.02 * u[7]])
-    mouth_y, gap = 0.60 + 0.04 * u[8], max(0.0, 0.05 * smile + 0.03 * u[9])
-    nose_y = 0.22 + 0.04 * u[10]
-    contour = -_arc(190, -10, 33)[::-1] * [1.0, 1.2 + 0.05 * u[11]] + [0, -0.02]
+    vary = rng.normal
+    eye_x, eye_y = vary(0.42, 0.03), vary(-0.22, 0.03)
+    eye = np.array([vary(0.19, 0.015), max(0.02, vary(0.075, 0.025))])
+    brow_y, arch = eye_y - vary(0.27, 0.03), vary(0.09, 0.02)
+    mouth = np.array([vary(0.36, 0.03) + 0.07 * smile, vary(0.12, 0.02)])
+    mouth_y, gap = vary(0.60, 0.04), max(0.0, vary(0.05 * smile, 0.03))
+    nose_y, chin = vary(0.22, 0.04), vary(1.2, 0.05)
+    contour = -_arc(190, -10, 33)[::-1] * [1.0, chin] + [0, -0.02]
     upper, lower = _arc(15, 165, 5) * [0.27, arch], _arc(160, 20, 4) * [0.25, arch * 0.3]
-    left_brow = np.concatenate([upper, lower]) + [-0.45, brow_y]
-    left_eye = np.concatenate([_arc(0, 180, 5), _arc(225, 315, 3)]) * eye + [-eye_x, eye_y]
+    left_brow = np.concatenate([upper, lower]) + np.array([-0.45, brow_y])
+    left_eye = np.concatenate([_arc(0, 180, 5), _arc(225, 315, 3)]) * eye + np.array(
+        [-eye_x, eye_y]
+    )
     bridge = np.column_stack([np.zeros(4), np.linspace(eye_y + 0.03, nose_y - 0.06, 4)])
-    base = -_arc(0, 180, 5)[::-1] * [0.17, 0.05] + [0, nose_y]
+    base = -_arc(0, 180, 5)[::-1] * [0.17, 0.05] + np.array([0, nose_y])
     lips = np.concatenate([_arc(0, 180, 7), _arc(210, 330, 5)])
     inside = np.concatenate([_arc(0, 180, 5), _arc(225, 315, 3)])
 
@@ -150,8 +152,8 @@ def _parts(rng: np.random.Generator, smile: float) -> dict[str, Floats]:
         "base": base,
         "left_eye": left_eye,
         "right_eye": _mirrored(left_eye, 5),
-        "lips": curl(lips * (mouth + [0, gap])) + [0, mouth_y],
-        "inside": curl(inside * [mouth[0] * 0.85, 0.01 + gap]) + [0, mouth_y],
+        "lips": curl(lips * np.add(mouth, (0, gap))) + np.array([0, mouth_y]),
+        "inside": curl(inside * [mouth[0] * 0.85, 0.01 + gap]) + np.array([0, mouth_y]),
         "pupils": np.array([[-eye_x, eye_y], [eye_x, eye_y]]),
     }
 

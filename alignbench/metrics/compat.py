@@ -55,7 +55,7 @@ def menpofit(errors: Floats, step: float, maximum: float, minimum: float = 0.0) 
 
 
 def san(errors: Floats, threshold: float, points: int = 2000) -> Summary:
-    """SAN, SBR, SRT and the port of LAB: trapezoid over ``linspace(0, t, 2000)``, strictly below."""
+    """SAN, SBR, SRT, LAB's port: trapezoid over ``linspace(0, t, 2000)``, strictly below."""
     x = np.linspace(0, threshold, points)
     share = np.searchsorted(np.sort(errors), x, side="left") / len(errors)
     return Summary(100 * float(1 - share[-1]), float(trapezoid(share, x) / threshold))
@@ -87,7 +87,7 @@ def mmpose_nme(distance: Floats, normaliser: Floats, visible: Bools) -> float:
 
 
 def hrnet_points(points: Floats) -> Floats:
-    """HRNet: predicted points (N, L, 2), 0-based, cut to whole pixels as its inverse transform does."""
+    """HRNet: predicted points (N, L, 2), 0-based, cut to whole pixels by its inverse transform."""
     return np.trunc(points)
 
 

@@ -74,7 +74,7 @@ class Predictor(ABC):
         differ here. ``notes``, a list of sentences, is shown under every table.
         """
 
-    def prepare(self, dataset: Dataset) -> None:
+    def prepare(self, dataset: Dataset) -> None:  # noqa: B027 (most predictors have nothing to do)
         """Look at the data set before the first batch; raise InputError if it does not fit."""
 
     def detect(self, image: Bytes) -> Floats:

@@ -12,6 +12,11 @@ from alignbench.geometry import BoxProtocol
 from alignbench.markups import IBUG68
 from alignbench.predictors.base import Batch, Predictor, sha256
 
+_TRAINED_ON = (
+    "dlib's 68-point model was trained on iBUG's 300-W collection, which holds the faces of the "
+    "300W test set: its numbers on 300W are training error."
+)
+
 
 class DlibPredictor(Predictor):
     """dlib's shape predictor, on its own detector's boxes or on given ones."""
@@ -56,8 +61,5 @@ class DlibPredictor(Predictor):
         return {
             "source": f"dlib {self._version}, {self._path.name}",
             "weights_sha256": sha256(self._path),
-            "notes": [
-                "dlib's 68-point model was trained on iBUG's 300-W collection, which holds the "
-                "faces of the 300W test set: its numbers on 300W are training error."
-            ],
+            "notes": [_TRAINED_ON],
         }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Ints
 from alignbench.datasets.base import Dataset
 from alignbench.datasets.text import numbers, read_lines
 from alignbench.errors import InputError
@@ -99,7 +99,8 @@ def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:
     best = int(shared.argmax())
     if shared[best] <= 0:
         return np.full(4, np.nan)
-    return scale_boxes(found[best : best + 1], scale)[0]
+    scaled: Floats = scale_boxes(found[best : best + 1], scale)[0]
+    return scaled
 
 
 def read_detections(path: Path, dataset: Dataset) -> Floats:
@@ -129,7 +130,7 @@ def read_detections(path: Path, dataset: Dataset) -> Floats:
             f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
         )
-    found = match_ids([row[0] for row in rows], dataset.ids, path)
+    found: Ints = match_ids([row[0] for row in rows], dataset.ids, path)
     return np.asarray(np.where((found >= 0)[:, None], boxes[found], np.nan))
 
 

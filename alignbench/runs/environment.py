@@ -12,8 +12,15 @@ from typing import Any
 from alignbench import threads
 
 _PACKAGES = (
-    "numpy", "scipy", "pandas", "opencv-python-headless", "h5py", "onnxruntime", "dlib-bin", "torch",
-)  # fmt: skip
+    "numpy",
+    "scipy",
+    "pandas",
+    "opencv-python-headless",
+    "h5py",
+    "onnxruntime",
+    "dlib-bin",
+    "torch",
+)
 
 
 def environment() -> dict[str, Any]:
@@ -53,10 +60,13 @@ def _commit() -> str | None:
     if not (home / ".git").exists():
         return None
     try:
-        done = subprocess.run(
-            ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+        done = subprocess.run(  # noqa: S603 (fixed arguments)
+            ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

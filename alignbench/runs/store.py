@@ -126,7 +126,7 @@ def write_part(folder: Path, start: int, points: Floats) -> None:
 
 
 def read_parts(folder: Path, into: Floats) -> int:
-    """Fill ``into`` (N, L, 2) with the faces already done, from the first on; gives their number."""
+    """Fill ``into`` (N, L, 2) with the faces done before, from the first on; gives their number."""
     done = 0
     while (path := folder / PARTS / f"{done:08d}.npy").exists():
         part = np.load(path, allow_pickle=False)

@@ -1,0 +1,119 @@
+"""Boxes, crops, warps: exact inverse, padding, and an independent warp."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nps
+
+from alignbench import InputError
+from alignbench.geometry import (
+    crop_transforms,
+    invert,
+    overlap,
+    parse_protocol,
+    scale_boxes,
+    square_crops,
+    tight_boxes,
+    transform,
+    warp,
+)
+
+coordinate = st.floats(-500, 2000, allow_nan=False, width=32)
+boxes = st.builds(
+    lambda corner, extent: np.array([[*corner, *np.add(corner, extent)]], dtype=np.float64),
+    st.tuples(coordinate, coordinate),
+    st.tuples(st.floats(8, 900), st.floats(8, 900)),
+)
+
+
+@given(boxes, st.floats(0.5, 3), st.sampled_from(["none", "integer"]), st.integers(8, 512))
+def test_crop_and_back_is_the_identity(box, scale, rounding, size):
+    matrices = crop_transforms(square_crops(box, scale, rounding), size)
+    points = np.array([[[0.0, 0.0], [123.25, -40.5], [1999.0, 7.125]]])
+    back = transform(transform(points, matrices), invert(matrices))
+    np.testing.assert_allclose(back, points, atol=1e-8)
+
+
+@given(boxes, st.floats(0.5, 3), st.integers(8, 512))
+def test_centre_of_the_box_is_the_centre_of_the_crop(box, scale, size):
+    matrices = crop_transforms(square_crops(box, scale), size)
+    centre = (box[:, None, :2] + box[:, None, 2:]) / 2
+    np.testing.assert_allclose(transform(centre, matrices), (size - 1) / 2, atol=1e-8)
+
+
+@given(nps.arrays(np.float64, (3, 7, 2), elements=coordinate), st.floats(1, 4))
+def test_tight_box_holds_its_points_and_grows_about_its_centre(points, factor):
+    tight = tight_boxes(points)
+    assert (points >= tight[:, None, :2]).all()
+    assert (points <= tight[:, None, 2:]).all()
+    grown = scale_boxes(tight, factor)
+    np.testing.assert_allclose(grown[:, :2] + grown[:, 2:], tight[:, :2] + tight[:, 2:], atol=1e-6)
+    np.testing.assert_allclose(
+        grown[:, 2:] - grown[:, :2], factor * (tight[:, 2:] - tight[:, :2]), atol=1e-6
+    )
+
+
+def test_integer_rounding_is_the_slice_pfld_cuts():
+    box = np.array([[10.7, 20.2, 61.4, 90.9]])
+    # int corners 10, 20, 61, 90; extent 52 x 71; centre int(36.0), int(55.5); side int(85.2).
+    assert square_crops(box, 1.2, "integer").tolist() == [[36 - 42, 55 - 42, 85]]
+
+
+def test_whole_pixel_crop_at_its_own_size_is_the_slice_itself():
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    crop = np.array([[13.0, 7.0, 32.0]])
+    np.testing.assert_array_equal(
+        warp(image, crop_transforms(crop, 32)[0], 32), image[7 : 7 + 32, 13 : 13 + 32]
+    )
+
+
+def test_warp_agrees_with_resize_of_the_slice():
+    image = cv2.GaussianBlur(
+        np.random.default_rng(1).integers(0, 255, (120, 120, 3)).astype(np.uint8), (0, 0), 2
+    )
+    crop = np.array([[11.0, 9.0, 90.0]])
+    ours = warp(image, crop_transforms(crop, 48)[0], 48)
+    theirs = cv2.resize(image[9:99, 11:101], (48, 48), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2
+
+
+def test_warp_agrees_with_scikit_image():
+    from skimage.transform import AffineTransform
+    from skimage.transform import warp as reference
+
+    image = cv2.GaussianBlur(
+        np.random.default_rng(2).integers(0, 255, (90, 70, 3)).astype(np.uint8), (0, 0), 3
+    )
+    matrix = crop_transforms(np.array([[5.3, 12.7, 44.4]]), 64)
+    full = np.vstack([invert(matrix)[0], [0, 0, 1]])
+    theirs = reference(
+        image, AffineTransform(full), output_shape=(64, 64), order=1, preserve_range=True
+    )
+    assert np.abs(warp(image, matrix[0], 64) - theirs).max() < 2.5
+
+
+def test_a_crop_that_leaves_the_image_is_padded_not_shifted():
+    image = np.full((40, 40, 3), 200, np.uint8)
+    out = warp(image, crop_transforms(np.array([[-20.0, -10.0, 40.0]]), 40)[0], 40, border=7)
+    assert (out[:, :20] == 7).all()
+    assert (out[:10] == 7).all()
+    assert (out[10:, 20:] == 200).all()
+
+
+def test_overlap():
+    found = overlap(
+        np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]]), np.r_[0.0, 0, 10, 10]
+    )
+    np.testing.assert_allclose(found, [1, 1 / 3, 0])
+
+
+def test_box_protocols():
+    assert parse_protocol("tight") == ("tight", None)
+    assert parse_protocol("detector:boxes.csv") == ("detector", "boxes.csv")
+    for wrong in ("square", "rect:boxes.csv", ""):
+        with pytest.raises(InputError, match="accepted: rect, tight, detector, detector:FILE"):
+            parse_protocol(wrong)

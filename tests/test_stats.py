@@ -1,0 +1,87 @@
+"""The bootstrap: seeded, right where theory says so, and clustered by image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alignbench import stats
+from alignbench.stats import Bootstrap, mean_intervals, replicated_means
+
+RNG = np.random.default_rng(0)
+
+
+def intervals(values, clusters=None, subsets=None, **options):
+    values = np.asarray(values, np.float64).reshape(len(values), -1)
+    clusters = np.arange(len(values)) if clusters is None else clusters
+    subsets = np.ones((1, len(values)), np.bool_) if subsets is None else subsets
+    return mean_intervals(values, subsets, clusters, Bootstrap(**options))
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    values = RNG.lognormal(size=200)
+    assert np.array_equal(intervals(values, seed=1), intervals(values, seed=1))
+    assert not np.array_equal(intervals(values, seed=1), intervals(values, seed=2))
+
+
+def test_an_interval_is_the_normal_one_for_a_mean_of_many():
+    values = RNG.normal(5, 2, 3000)
+    low, high = intervals(values, replicates=20_000)
+    half = 1.959964 * values.std() / np.sqrt(3000)
+    assert low[0, 0] == pytest.approx(values.mean() - half, abs=0.06 * half)
+    assert high[0, 0] == pytest.approx(values.mean() + half, abs=0.06 * half)
+
+
+def test_coverage_of_the_mean():
+    truth = np.exp(0.5 * 0.5**2)  # mean of the log-normal
+    hits = 0
+    for trial in range(300):
+        sample = np.random.default_rng(trial).lognormal(0, 0.5, 150)
+        low, high = intervals(sample, replicates=400, seed=trial)
+        hits += low[0, 0] <= truth <= high[0, 0]
+    assert 0.90 <= hits / 300 <= 0.98
+
+
+def test_faces_of_one_image_are_drawn_together():
+    # Ten copies of each face say no more than one.
+    values = RNG.lognormal(size=60)
+    alone = intervals(values, replicates=20_000)
+    copies = intervals(np.repeat(values, 10), np.repeat(np.arange(60), 10), replicates=20_000)
+    np.testing.assert_allclose(copies, alone)
+    unclustered = intervals(np.repeat(values, 10), replicates=20_000)
+    assert np.ptp(unclustered) < 0.5 * np.ptp(alone)
+
+
+def test_a_subset_is_the_mean_of_its_faces_in_each_draw():
+    values = RNG.normal(size=(40, 2))
+    values[::3, 1] = np.nan
+    subsets = np.array([np.ones(40, bool), np.arange(40) < 15])
+    clusters = RNG.integers(0, 25, 40)
+    got = replicated_means(values, subsets, clusters, Bootstrap(50, seed=3))
+    size = clusters.max() + 1
+    draws = np.random.default_rng(3).integers(0, size, (50, size))
+    for b in range(50):
+        faces = np.concatenate([np.flatnonzero(clusters == image) for image in draws[b]])
+        for s, k in np.ndindex(2, 2):
+            chosen = values[faces[subsets[s][faces]], k]
+            assert got[b, s, k] == pytest.approx(np.nanmean(chosen))
+
+
+def test_chunks_do_not_change_the_draws(monkeypatch):
+    values = RNG.normal(size=30)
+    whole = intervals(values, replicates=500)
+    monkeypatch.setattr(stats, "_CHUNK", 300)
+    np.testing.assert_allclose(intervals(values, replicates=500), whole, rtol=1e-12)
+
+
+def test_where_no_face_counts_there_is_no_interval():
+    subsets = np.array([[True, True, True], [False, False, False]])
+    low, high = intervals([1.0, 2, 3], subsets=subsets, replicates=200)
+    assert np.isnan([low[1, 0], high[1, 0]]).all()
+    assert np.isfinite([low[0, 0], high[0, 0]]).all()
+
+
+def test_a_subset_of_one_face_does_not_warn_or_vanish():
+    subsets = np.array([[True, False, False, False]])
+    low, high = intervals([7.0, 2, 3, 4], subsets=subsets, replicates=200)
+    assert low[0, 0] == high[0, 0] == 7.0
