@@ -24,8 +24,13 @@ def report(
         ``terminal``, ``md``, ``latex``, or ``csv``: every row of the runs' ``metrics.json`` in
         full precision.
     measures
-        Measures to show; by default NME, and FR and AUC at the data set's usual threshold, under
-        its usual normalisers.
+        Measures to show, those without normaliser under the data set's usual ones. By default
+        NME, and FR and AUC at the data set's usual threshold.
+
+    Raises
+    ------
+    InputError
+        If a run has not one of the measures, or two runs have none in common.
     """
     if form == "csv":
         return to_csv(runs)
@@ -47,15 +52,14 @@ def _datasets(runs: Sequence[Run]) -> list[list[Run]]:
 def _tables(runs: list[Run], measures: Sequence[Measure] | None) -> list[Table]:
     """A table a normaliser, all runs of one data set in it."""
     dataset = runs[0].record.dataset
-    threshold = threshold_suffix(dataset.threshold)
-    measures = measures or [
-        parse_measure(f"{m}") for m in ("nme", f"fr{threshold}", f"auc{threshold}")
-    ]
-    named = list(dict.fromkeys(m.normaliser for m in measures if m.normaliser))
-    norms = named or list(dataset.normalisers)
+    measures = measures or _usual(runs)
+    norms = list(dict.fromkeys(m.normaliser for m in measures if m.normaliser))
+    if any(m.normaliser is None for m in measures):
+        norms = list(dict.fromkeys([*dataset.normalisers, *norms]))
     tables = []
     for norm in norms:
-        shown = [m for m in measures if m.normaliser in (None, norm)]
+        usual = norm in dataset.normalisers
+        shown = [m for m in measures if m.normaliser == norm or (usual and m.normaliser is None)]
         several = len(runs) > 1
         columns = (
             *(("Model",) if several else ()),
@@ -74,6 +78,20 @@ def _tables(runs: list[Run], measures: Sequence[Measure] | None) -> list[Table]:
         notes = _notes(runs) if norm == norms[-1] else ()
         tables.append(Table(title, columns, rows, notes))
     return tables
+
+
+def _usual(runs: list[Run]) -> list[Measure]:
+    """NME, FR and AUC at the data set's threshold if all runs have them, else what all have."""
+    have = [run.record.statistics.measures for run in runs]
+    at = threshold_suffix(runs[0].record.dataset.threshold)
+    usual = ["nme", f"fr{at}", f"auc{at}"]
+    if not all(set(usual) <= set(measures) for measures in have):
+        usual = [text for text in have[0] if all(text in measures for measures in have)]
+    if not usual:
+        raise InputError(
+            "runs", "have no measure in common", remedy="Run them again with the same --measure."
+        )
+    return [parse_measure(text) for text in usual]
 
 
 def _heading(measure: Measure) -> str:

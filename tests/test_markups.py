@@ -79,7 +79,7 @@ def test_conversion_keeps_what_the_mark_ups_share():
 
 
 def test_conversion_that_would_invent_points_is_refused():
-    with pytest.raises(InputError, match="ibug68 .68 points. where the data set has wflw98"):
+    with pytest.raises(InputError, match=r"ibug68 .68 points. where the data set has wflw98"):
         convert(np.zeros((1, 68, 2)), IBUG68, WFLW98)
     same = np.zeros((1, 68, 2))
     assert convert(same, IBUG68, IBUG68) is same

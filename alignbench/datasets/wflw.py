@@ -45,13 +45,14 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
     """One split of any data set in WFLW's layout.
 
     A face's id is its image path and box, ``PATH#x_min,y_min,x_max,y_max``: unique where several
-    faces share an image, and the same whatever part of the list is at hand.
+    faces share an image, and the same whatever part of the list is at hand. Should a list hold
+    one image and box twice, the later one has ``#2`` behind it.
 
     Raises
     ------
     InputError
         If a line has another number of fields, a field is no finite number, a box is empty, an
-        attribute is neither 0 nor 1, an image path leaves the folder or a face stands twice.
+        attribute is neither 0 nor 1 or an image path leaves the folder.
     """
     path = root / LIST.format(split=split)
     rows, lines = [], []
@@ -78,13 +79,7 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
             "Correct the line.",
         )
     images = [_image(path, line, row[-1]) for line, row in zip(lines, rows, strict=True)]
-    ids = tuple(
-        f"{image}#{','.join(f'{edge:g}' for edge in box)}"
-        for image, box in zip(images, boxes, strict=True)
-    )
-    twice, times = Counter(ids).most_common(1)[0]
-    if times > 1:
-        raise InputError(path, f"face {twice} stands {times} times", "every face once")
+    ids = _ids(images, boxes)
     return Dataset(
         name=name,
         split=split,
@@ -102,6 +97,16 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
         normalisers=("inter_ocular",),
         threshold=0.10,
     )
+
+
+def _ids(images: list[str], boxes: Floats) -> tuple[str, ...]:
+    times: Counter[str] = Counter()
+    ids = []
+    for image, box in zip(images, boxes, strict=True):
+        face = f"{image}#{','.join(f'{edge:g}' for edge in box)}"
+        times[face] += 1
+        ids.append(face if times[face] == 1 else f"{face}#{times[face]}")
+    return tuple(ids)
 
 
 def _image(path: Path, line: int, image: str) -> str:

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError, unknown
+from alignbench.markups import MARKUPS
 from alignbench.metrics import Measure
+from alignbench.metrics.errors import normaliser_names
 from alignbench.runs.record import MetricRow, RunRecord
 
 RECORD = "run.json"
@@ -70,7 +72,7 @@ class Run:
             raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
         raise InputError(
             f"run {self.record.model.name}",
-            f"has no {measure} under {norm}",
+            f"has no {measure.with_normaliser(norm)}",
             ", ".join(self.record.statistics.measures),
             "Run it again with --measure, --fresh.",
         )
@@ -83,7 +85,7 @@ class Run:
         InputError
             If the run has no such normaliser or subset.
         """
-        norms = list(dict.fromkeys(row.norm for row in self.metrics))
+        norms = normaliser_names(MARKUPS[self.record.dataset.markup])
         if normaliser not in norms:
             raise unknown("normaliser", normaliser, norms)
         if subset not in self.subsets:
@@ -116,10 +118,8 @@ def load_run(path: str | Path) -> Run:
     try:
         rows = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         metrics = tuple(MetricRow.model_validate(row) for row in rows)
-        faces = pd.read_csv(folder / FACES, dtype={"id": str}, float_precision="round_trip")
-        breakdown = pd.read_csv(
-            folder / BREAKDOWN, dtype={"name": str}, float_precision="round_trip"
-        )
+        faces = _read_csv(folder / FACES, text=["id"], whole=list({r.subset for r in metrics}))
+        breakdown = _read_csv(folder / BREAKDOWN, text=["kind", "name", "norm"], whole=["faces"])
         with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
             ids, points = tuple(stored["ids"].tolist()), stored["points"]
     except (OSError, ValueError, KeyError) as error:
@@ -127,6 +127,15 @@ def load_run(path: str | Path) -> Run:
             folder, f"damaged run ({error})", remedy="Run it again with --fresh."
         ) from error
     return Run(record, metrics, faces, breakdown, ids, points, folder)
+
+
+def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
+    """A CSV file with its numbers to the last bit, which pandas' own parser does not promise."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for name in frame.columns.difference(text):
+        numbers = [float(value) if value else np.nan for value in frame[name]]
+        frame[name] = np.array(numbers, dtype=np.int64 if name in whole else np.float64)
+    return frame
 
 
 def read_record(folder: Path) -> RunRecord:

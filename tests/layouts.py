@@ -1,0 +1,106 @@
+"""Writers of the official layouts, for tests: a few faces of random landmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+from scipy.io import savemat
+
+from alignbench.arrays import Bytes, Floats
+
+WFLW_LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{}.txt"
+
+
+def points(faces: int, landmarks: int, seed: int = 0) -> Floats:
+    """Landmarks with three decimals, inside a 100 x 120 image."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(0.6, 1, (faces, 1, 2))
+    return (rng.uniform(10, 90, (faces, landmarks, 2)) * size).round(3)
+
+
+def image(seed: int = 0, height: int = 120, width: int = 100) -> Bytes:
+    """A smooth random picture."""
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3)).astype(np.uint8)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 2))
+
+
+def write_image(path: Path, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image(seed))
+
+
+def wflw_line(landmarks: Floats, name: str, flags: str = "0 0 0 0 0 0") -> str:
+    box = [np.floor(landmarks.min(axis=0)), np.ceil(landmarks.max(axis=0))]
+    return " ".join(
+        [
+            *(f"{x:.6f}" for x in landmarks.ravel()),
+            *(f"{x:.0f}" for x in np.ravel(box)),
+            flags,
+            name,
+        ]
+    )
+
+
+def write_wflw(root: Path, faces: int = 4, split: str = "test", lines: list[str] | None = None):
+    """WFLW's layout; the second face shares the first one's image."""
+    truth = points(faces, 98)
+    names = [f"0--Parade/{max(k, 1)}.jpg" for k in range(faces)]
+    for k, name in enumerate(names):
+        write_image(root / "WFLW_images" / name, k)
+    if lines is None:
+        lines = [wflw_line(truth[k], names[k], f"{k % 2} 0 0 0 1 0") for k in range(faces)]
+    path = root / WFLW_LIST.format(split)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return truth, path
+
+
+def pts_text(landmarks: Floats, shift: float = 1) -> str:
+    """A .pts file: 1-based."""
+    rows = "\n".join(f"{x + shift:.3f} {y + shift:.3f}" for x, y in landmarks)
+    return f"version: 1\nn_points:  {len(landmarks)}\n{{\n{rows}\n}}\n"
+
+
+def write_300w(root: Path, folders=("helen/testset", "lfpw/testset", "ibug"), faces: int = 2):
+    """300W's layout, ``faces`` faces in each folder, images with different endings."""
+    truth = {}
+    for f, folder in enumerate(folders):
+        for k, landmarks in enumerate(points(faces, 68, seed=f)):
+            path = root / folder / f"face_{f}_{k}.pts"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(pts_text(landmarks))
+            write_image(path.with_suffix((".jpg", ".png", ".JPG")[(f + k) % 3]), 10 * f + k)
+            truth[f"{folder}/face_{f}_{k}"] = landmarks
+    return truth
+
+
+def write_cofw(path: Path, truth: Floats, visible: np.ndarray, images: list[Bytes], suffix="T"):
+    """COFW's MATLAB v7.3 file from 0-based landmarks (N, 29, 2); images RGB or grey."""
+    faces = len(truth)
+    phis = np.concatenate([truth[:, :, 0].T + 1, truth[:, :, 1].T + 1, ~visible.T])
+    low, high = truth.min(axis=1), truth.max(axis=1)
+    boxes = np.concatenate([low.T + 1, (high - low).T + 1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file[f"phis{suffix}"], file[f"bboxes{suffix}"] = phis, boxes
+        references = file.create_dataset(f"Is{suffix}", (1, faces), dtype=h5py.ref_dtype)
+        for k, picture in enumerate(images):
+            references[0, k] = file.create_dataset(f"#refs#/i{k}", data=picture.T).ref
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64"
+    with path.open("r+b") as stream:
+        stream.write(head.ljust(124) + b"\x00\x02IM")
+
+
+def write_cofw68(root: Path, truth: Floats, occluded: np.ndarray):
+    """COFW68's layout from 0-based landmarks (N, 68, 2)."""
+    (root / "test_annotations").mkdir(parents=True, exist_ok=True)
+    for k, landmarks in enumerate(truth, start=1):
+        savemat(
+            root / "test_annotations" / f"{k}_points.mat",
+            {"Points": landmarks + 1, "Occ": occluded[k - 1 : k].astype(np.uint8)},
+        )
+    boxes = np.concatenate([truth.min(axis=1), np.ptp(truth, axis=1)], axis=1)
+    savemat(root / "cofw68_test_bboxes.mat", {"bboxes": boxes.astype(np.int16)})

@@ -1,0 +1,438 @@
+"""The command line, end to end: golden numbers from real data, bad input, what is printed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layouts import points, wflw_line, write_300w, write_image, write_wflw
+
+
+def row(folder, subset="full", norm="inter_ocular", metric="nme", threshold=None):
+    """The value of one row of a run's metrics.json."""
+    found = [
+        r["value"]
+        for r in json.loads((Path(folder) / "metrics.json").read_text())
+        if (r["subset"], r["norm"], r["metric"], r["threshold"])
+        == (subset, norm, metric, threshold)
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def visible(folder, norm, name="visible"):
+    with (Path(folder) / "breakdown.csv").open() as stream:
+        return next(
+            float(r["nme"])
+            for r in csv.DictReader(stream)
+            if (r["kind"], r["name"], r["norm"]) == ("visibility", name, norm)
+        )
+
+
+# --- golden numbers (protocols of the papers and of the files' own authors) ---------------------
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("file", "ocular", "fr", "pupil", "seen"),
+    [
+        ("CFSS_CFOW68", 6.2831, 9.07, 8.7990, 7.3001),
+        ("TCDCN_CFOW68", 7.6551, 16.17, 10.7215, 9.8334),
+        ("RCPR-occ_300w", 8.7557, 20.12, 12.2711, 11.4414),
+    ],
+)
+def test_cofw68_predictions(cli, shared, file, ocular, fr, pupil, seen):
+    result = cli(
+        "run", "--model", f"saved:{shared}/cofw68/predictions/{file}.txt", "--dataset", "cofw68",
+        "--data-root", shared, "--out", "run",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert round(row("run"), 4) == ocular
+    assert round(row("run", metric="fr", threshold=0.1), 2) == fr
+    assert round(row("run", norm="inter_pupil"), 4) == pupil
+    assert round(visible("run", "inter_pupil"), 4) == seen
+    assert f"{ocular:.2f} [" in result.out
+    assert f"visible {seen:.4f} %" in result.out
+
+
+@pytest.mark.real_data
+def test_spiga_on_300w(cli, shared):
+    result = cli(
+        "run", "--model", f"saved:{shared}/predictions/spiga_300w_public.json", "--dataset", "300w",
+        "--data-root", shared, "--out", "run",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    published = {
+        "full": 2.993687, "common": 2.587080, "challenging": 4.662282, "helen": 2.519457,
+        "lfpw": 2.686704,
+    }  # fmt: skip
+    assert {name: round(row("run", name), 6) for name in published} == published
+    assert round(row("run", metric="fr", threshold=0.08), 6) == 0.725689
+    assert json.loads(Path("run/run.json").read_text())["dataset"]["complete"]
+
+
+@pytest.mark.real_data
+def test_pfld_ghostone_on_the_wflw_faces_whose_image_is_there(cli, shared):
+    result = cli(
+        "run", "--model", f"onnx:{shared}/models/PFLD_GhostOne_112_1_opt_sim.onnx", "--dataset",
+        "wflw", "--data-root", shared, "--out", "run",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert row("run") == pytest.approx(6.01, abs=0.02)
+    record = json.loads(Path("run/run.json").read_text())
+    assert record["dataset"]["faces"] == 206
+    assert record["dataset"]["images_missing"] == 1760
+    assert not record["dataset"]["complete"]
+    assert record["protocol"]["leak"] == "ground-truth landmarks"
+    assert record["statistics"]["clusters"] == 175  # several faces share an image
+    flat = " ".join(result.out.split())
+    assert "INCOMPLETE: 1,966 of 2,500 faces annotated; image missing for 1,760 of 1,966" in flat
+
+
+@pytest.mark.real_data
+def test_pfld_ghostone_converted_to_68_points(cli, shared):
+    result = cli(
+        "run", "--model", f"onnx:{shared}/models/PFLD_GhostOne_112_1_opt_sim.onnx", "--dataset",
+        "300w", "--data-root", shared, "--out", "run",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert json.loads(Path("run/run.json").read_text())["protocol"]["conversion"] == (
+        "wflw98 -> ibug68"
+    )
+    assert 4 < row("run") < 8
+
+
+@pytest.mark.real_data
+def test_dlib_on_the_lfpw_test_images_with_its_own_detector(cli, shared):
+    result = cli(
+        "run", "--model", "dlib", "--dataset", "300w", "--data-root", shared, "--out", "run"
+    )
+    assert result.code == 0, result.err
+    assert row("run") == pytest.approx(2.63, abs=0.05)
+    record = json.loads(Path("run/run.json").read_text())
+    assert record["dataset"]["faces"] == 163
+    assert record["protocol"]["leak"] == "none"
+    assert record["missed"] <= 3
+    assert "300W test set: its numbers on 300W are training error" in record["model"]["notes"][0]
+    assert row("run", "ibug") is None
+
+
+# --- the default, and what it prints -------------------------------------------------------------
+
+
+def test_the_demo_run_from_table_to_plot(cli):
+    result = cli("run", "--model", "linear", "--dataset", "demo")
+    assert result.code == 0, result.err
+    assert "linear on demo test, normaliser inter_ocular" in result.out
+    assert "AUC@0.10" in result.out
+    assert "leak: ground-truth box" in result.out
+    folder = next(Path("runs/demo/linear").iterdir())
+    assert f"Run kept in {folder}" in result.out
+    names = "run.json metrics.json predictions.npz faces.csv breakdown.csv ced.svg ced.png"
+    assert {path.name for path in folder.iterdir()} == set(names.split())
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "complete"
+    assert record["key"] == folder.name
+    rows = json.loads((folder / "metrics.json").read_text())
+    assert set(rows[0]) == {
+        "subset", "faces", "norm", "metric", "threshold", "value", "ci_low", "ci_high"
+    }  # fmt: skip
+    assert {r["metric"] for r in rows} == {"nme", "fr", "auc"}
+    with np.load(folder / "predictions.npz") as stored:
+        assert stored["points"].shape == (200, 98, 2)
+    other = cli("run", "--model", "mean-shape", "--dataset", "demo", "--name", "mean face")
+    assert other.code == 0
+    # A model that looks beats one that does not.
+    assert row(folder) < 0.6 * row(next(Path("runs/demo/mean-face").iterdir()))
+
+
+@pytest.fixture
+def two_runs(cli):
+    for model in ("linear", "mean-shape"):
+        done = cli("run", "--model", model, "--dataset", "demo", "--out", model, "--bootstrap", 200)
+        assert done.code == 0
+    return "linear", "mean-shape"
+
+
+def test_a_table_of_two_runs_in_every_format(cli, two_runs):
+    for form, part in (
+        ("terminal", "2 models on demo test"),
+        ("md", "| linear"),
+        ("latex", r"\toprule"),
+    ):
+        result = cli("report", *two_runs, "--format", form)
+        assert result.code == 0, result.err
+        assert part in result.out
+    assert cli("report", *two_runs, "--format", "csv", "--out", "deep/table.csv").code == 0
+    with Path("deep/table.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    for model in two_runs:
+        theirs = [r for r in rows if r["model"] == model]
+        ours = json.loads((Path(model) / "metrics.json").read_text())
+        assert [float(r["value"]) for r in theirs] == [r["value"] for r in ours]
+
+
+def test_measures_can_be_chosen(cli, two_runs):
+    chosen = ("--measure", "nme(inter_pupil)", "--measure", "auc@0.08")
+    result = cli("report", "linear", "--format", "md", *chosen)
+    assert "NME %" in result.out
+    assert "AUC@0.08" in result.out
+    assert "inter\\_pupil" in result.out
+    result = cli(*RUN, "demo", "--measure", "fr(box)@0.05", "--out", "own")
+    assert result.code == 0, result.err
+    assert {(r["norm"], r["metric"]) for r in json.loads(Path("own/metrics.json").read_text())} == {
+        ("box", "fr")
+    }
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
+def test_a_ced_plot_of_two_runs(cli, two_runs, ending):
+    result = cli(
+        "ced", *two_runs, "--out", f"plots/ced.{ending}", "--max", "0.2", "--subset", "blur"
+    )
+    assert result.code == 0, result.err
+    head = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[ending]
+    assert Path(f"plots/ced.{ending}").read_bytes().startswith(head)
+
+
+def test_list_shows_everything(cli):
+    result = cli("list")
+    for name in ("models:", "saved", "onnx", "dlib", "linear", "wflw", "cofw68", "auc", "summary"):
+        assert name in result.out
+    assert "broken" not in result.out
+    assert "dlib" not in cli("list", "datasets").out
+
+
+def test_data_list_and_verify(cli, tmp_path):
+    write_300w(tmp_path / "300w")
+    listed = cli("data", "list", "--data-root", tmp_path)
+    assert listed.code == 0
+    assert "test     6 of 689 faces here" in listed.out
+    assert "none of 2,500 faces here" in listed.out
+    verified = cli("data", "verify", "300w", "--data-root", tmp_path)
+    assert verified.code == 1
+    assert "officially    689  differs" in verified.out
+    assert "300w test: INCOMPLETE" in verified.out
+    demo = cli("data", "verify", "demo")
+    assert demo.code == 0
+    assert "demo test: complete" in demo.out
+
+
+def test_version(cli):
+    from alignbench import __version__
+
+    assert cli("--version").out == f"alignbench {__version__}\n"
+
+
+# --- wrong use and bad input: one message, exit status 2, nothing written ------------------------
+
+
+def refused(result, *parts):
+    """Assert one message with these parts and nothing half-written."""
+    assert result.code == 2, result.out
+    assert "Traceback" not in result.err
+    assert result.err.count("alignbench: ") == 1
+    for part in parts:
+        assert part in result.err
+    assert not Path("out").exists()
+    assert not Path("runs").exists()
+
+
+RUN = ("run", "--model", "linear", "--dataset")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ((*RUN, "wfwl"), ["dataset 'wfwl': unknown", "Did you mean 'wflw'"]),
+        (("run", "--model", "liner", "--dataset", "demo"), ["model 'liner'", "'linear'"]),
+        ((*RUN, "demo", "--measure", "nmee"), ["measure 'nmee'", "Did you mean 'nme'"]),
+        ((*RUN, "demo", "--measure", "nme(eye)"), ["normaliser", "inter_ocular"]),
+        ((*RUN, "demo", "--split", "tset"), ["split of demo 'tset'", "Did you mean 'test'"]),
+        ((*RUN, "demo", "--boxes", "round"), ["box protocol 'round'"]),
+        ((*RUN, "demo", "--limit", "0"), ["--limit"]),
+        ((*RUN, "demo", "--weights", "none.bin"), ["none.bin: no such file of weights"]),
+        ((*RUN, "wflw"), ["data set 'wflw': not found", "--data-root"]),
+        (("report", "nowhere"), ["nowhere: no run"]),
+        (("report", "nowhere", "--table", "sumary"), ["report 'sumary'", "'summary'"]),
+        (("ced", "nowhere", "--out", "a.svg"), ["nowhere: no run"]),
+        (("data", "verify", "wflv"), ["'wflv'", "Did you mean 'wflw'"]),
+    ],
+)  # fmt: skip
+def test_wrong_use(cli, arguments, parts):
+    refused(cli(*arguments), *parts)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("run", "--model", "linear"),
+        ("walk",),
+        ("list", "cars"),
+        (*RUN, "demo", "--limit", "x"),
+    ],
+)
+def test_wrong_spelling(cli, arguments):
+    result = cli(*arguments)
+    assert result.code == 2
+    assert "Traceback" not in result.err
+
+
+def test_plots_that_make_no_sense(cli, two_runs):
+    for arguments, part in (
+        (("--out", "a.bmp"), "unknown ending '.bmp'"),
+        (("--out", "a.svg", "--max", "3"), "--max: 3.0"),
+        (("--out", "a.svg", "--subset", "poze"), "Did you mean 'pose'"),
+        (("--out", "a.svg", "--norm", "inter_eye"), "normaliser 'inter_eye'"),
+    ):
+        result = cli("ced", *two_runs, *arguments)
+        assert result.code == 2
+        assert part in result.err
+        assert not Path("a.svg").exists()
+
+
+def test_a_truncated_annotation_line(cli, tmp_path):
+    lines = [wflw_line(points(1, 98)[0], "a.jpg"), "1 2 3"]
+    write_wflw(tmp_path / "wflw", lines=lines)
+    refused(
+        cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"),
+        "list_98pt_rect_attr_test.txt, line 2: 3 fields",
+        "207",
+    )
+
+
+def test_a_coordinate_that_is_nan(cli, tmp_path):
+    line = wflw_line(points(1, 98)[0], "a.jpg").split()
+    line[20] = "nan"
+    write_wflw(tmp_path / "wflw", lines=[" ".join(line)])
+    refused(
+        cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"), "line 1, field 21: found 'nan'"
+    )
+
+
+def test_a_normaliser_that_is_zero(cli, tmp_path):
+    truth = points(1, 98)[0]
+    truth[72] = truth[60]
+    write_wflw(tmp_path / "wflw", lines=[wflw_line(truth, "0--Parade/1.jpg")])
+    refused(
+        cli(
+            "run",
+            "--model",
+            "mean-shape",
+            "--dataset",
+            "wflw",
+            "--data-root",
+            tmp_path,
+            "--out",
+            "out",
+        ),
+        "normaliser inter_ocular is zero",
+        "face 0--Parade/1.jpg#",
+    )
+
+
+@pytest.mark.parametrize("damage", ["missing", "broken", "empty"])
+def test_images_that_cannot_be_used(cli, tmp_path, damage):
+    write_wflw(tmp_path / "wflw", faces=3)
+    folder = tmp_path / "wflw/WFLW_images/0--Parade"
+    if damage == "missing":
+        for path in folder.iterdir():
+            path.unlink()
+        part = "no image is there"
+    elif damage == "broken":
+        (folder / "2.jpg").write_bytes((folder / "2.jpg").read_bytes()[:900])
+        part = "2.jpg: image is broken or cut short"
+    else:
+        (folder / "2.jpg").write_bytes(b"")
+        part = "2.jpg: image file is empty"
+    refused(cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"), part)
+
+
+def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
+    write_wflw(tmp_path / "wflw", faces=4)
+    (tmp_path / "wflw/WFLW_images/0--Parade/3.jpg").unlink()
+    asked = (*RUN, "wflw", "--data-root", tmp_path, "--out", "out")
+    refused(cli(*asked, "--require-complete"), "image missing for 1 of 4 faces", "0--Parade/3.jpg#")
+    result = cli(*asked, "--bootstrap", 200)
+    assert result.code == 0
+    assert "image missing for 1 of 4 faces" in " ".join(result.out.split())
+
+
+def test_predictions_for_other_faces(cli, tmp_path):
+    np.savez(tmp_path / "p.npz", ids=np.array(["x", "y"]), points=points(2, 98))
+    refused(
+        cli("run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"),
+        "predictions for other faces",
+    )
+
+
+def test_a_wrong_number_of_points(cli, tmp_path):
+    np.savez(tmp_path / "p.npz", ids=np.array(["x", "y"]), points=points(2, 68))
+    refused(
+        cli("run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"),
+        "ibug68 (68 points) where the data set has wflw98",
+    )
+
+
+def test_a_folder_that_cannot_be_made(cli, tmp_path):
+    (tmp_path / "file").write_text("x")
+    result = cli(*RUN, "demo", "--out", tmp_path / "file" / "run")
+    assert result.code == 2
+    assert "cannot be written" in result.err
+
+
+def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
+    (tmp_path / "mymodel_cli.py").write_text(
+        "import numpy as np\n"
+        "def centre(images, boxes):\n"
+        "    assert images[0].dtype == np.uint8\n"
+        "    return np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 98, axis=1)\n"
+    )
+    result = cli("run", "--model", "mymodel_cli:centre", "--dataset", "demo", "--limit", "10")
+    assert result.code == 0, result.err
+    assert "limited to the first 10 faces" in result.out
+
+
+# --- start-up -------------------------------------------------------------------------------------
+
+
+def test_importing_alignbench_imports_nothing_heavy():
+    heavy = {"torch", "matplotlib", "pandas", "scipy", "cv2", "numpy", "baselines", "reports"}
+    code = f"import sys, alignbench; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_run_imports_no_torch():
+    code = (
+        "import sys; from alignbench import *; evaluate(load_predictor('mean-shape'), "
+        "load_dataset('demo'), limit=3); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_public_names_are_there():
+    import alignbench
+
+    assert [name for name in alignbench.__all__ if not hasattr(alignbench, name)] == []
+    assert dir(alignbench) == alignbench.__all__
+    with pytest.raises(AttributeError):
+        _ = alignbench.nothing
+
+
+def test_an_image_of_another_ending_is_found(cli, tmp_path):
+    write_300w(tmp_path / "300w")
+    write_image(tmp_path / "300w" / "ibug" / "not_annotated.png")
+    result = cli(
+        "run", "--model", "mean-shape", "--dataset", "300w", "--data-root", tmp_path,
+        "--boxes", "tight", "--bootstrap", "200",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert "wflw98 -> ibug68" in result.out

@@ -1,0 +1,135 @@
+"""Tables and figures: every number is the run's, every label is there, nothing breaks out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import make_dataset
+from test_runner import Shifted
+
+from alignbench import InputError, evaluate, parse_measure
+from alignbench.stats import Bootstrap
+from reports import ced, summary
+from reports.tables import Number, Table, to_latex, to_markdown, to_terminal
+
+QUICK = Bootstrap(200)
+
+
+def run_of(pixels=2.0, name="shifted", dataset=None, **options):
+    dataset = dataset or make_dataset(20)
+    predictor = Shifted(dataset, pixels)
+    predictor.name = name
+    return evaluate(predictor, dataset, bootstrap=QUICK, **options)
+
+
+def test_every_cell_is_its_row_of_the_run():
+    run = run_of()
+    text = summary.report([run], "md")
+    for subset in run.subsets:
+        nme, fr, auc = (run.row(parse_measure(m), subset) for m in ("nme", "fr@0.10", "auc@0.10"))
+        line = next(line for line in text.splitlines() if line.startswith(f"| {subset} "))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells == [
+            subset,
+            str(nme.faces),
+            f"{nme.value:.2f} [{nme.ci_low:.2f}, {nme.ci_high:.2f}]",
+            f"{fr.value:.2f} [{fr.ci_low:.2f}, {fr.ci_high:.2f}]",
+            f"{auc.value:.4f} [{auc.ci_low:.4f}, {auc.ci_high:.4f}]",
+        ]
+
+
+@pytest.mark.parametrize("form", ["terminal", "md", "latex", "csv"])
+def test_incompleteness_and_leak_stand_in_every_form(form):
+    dataset = replace(make_dataset(6), official={"full": 9})
+    text = " ".join(summary.report([run_of(dataset=dataset)], form).split())
+    assert "6 of 9 faces annotated" in text
+    assert "ground-truth box" in text
+
+
+def test_a_note_of_one_run_among_several_names_it():
+    short = replace(make_dataset(6), official={"full": 9})
+    text = summary.report([run_of(name="one"), run_of(name="two", dataset=short)], "md")
+    assert "- two: INCOMPLETE" in text
+    assert text.count("leak: ground-truth box") == 1
+
+
+def test_the_measures_a_run_was_given_are_the_ones_shown():
+    measures = [parse_measure("fr(box)@0.05"), parse_measure("auc@0.07")]
+    run = run_of(measures=measures)
+    text = summary.report([run], "md")
+    assert "AUC@0.07" in text
+    assert "FR@0.05" in text
+    assert "normaliser box" in text
+    with pytest.raises(InputError, match="have no measure in common"):
+        summary.report([run, run_of(name="other")], "md")
+    with pytest.raises(InputError, match=r"has no nme.inter_ocular.; accepted: fr.box."):
+        summary.report([run], "md", [parse_measure("nme")])
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(InputError, match="format 'html': unknown; accepted: terminal, md"):
+        summary.report([run_of()], "html")
+
+
+HOSTILE = "a|b_c&d%e$f#g{h}~i^j\\k<script>[bold]*x*`y`"
+ROWS = ((HOSTILE, Number(1.234, 1.0, 2.0, 2)), ("b", Number(None, None, None, 2)))
+TABLE = Table(HOSTILE, ("Model", "NME %"), ROWS, (HOSTILE,))
+
+
+def test_hostile_names_stay_text():
+    markdown = to_markdown([TABLE])
+    assert "<script" not in markdown.replace("\\<script", "")
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
+    latex = to_latex([TABLE])
+    body = latex.split("\n", 1)[1]
+    assert re.search(r"(?<!\\)[_%$#]", body) is None
+    assert HOSTILE in to_terminal([TABLE])
+    assert "–" in markdown
+
+
+def test_latex_has_booktabs_rules_once_each():
+    latex = to_latex([TABLE])
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert latex.count(f"\\{rule}") == 1
+    assert "hline" not in latex
+    assert "1.23 [1.00, 2.00]" in latex
+
+
+def test_ced_legend_has_the_numbers_of_the_plotted_range(tmp_path):
+    run = run_of()
+    ced.draw([run, run_of(4.0, "worse")], tmp_path / "a.svg", maximum=0.08)
+    figure = ced._figure([run], 0.08, "full", "inter_ocular")
+    errors = run.errors("inter_ocular")
+    text = figure.legends[0].get_texts()[0].get_text()
+    assert text == (
+        f"shifted: {100 * errors.mean():.2f} %, {100 * (errors > 0.08).mean():.2f} %, "
+        f"{(1 - np.minimum(errors, 0.08) / 0.08).mean():.4f}"
+    )
+    assert figure.legends[0].get_title().get_text() == "NME, FR@0.08, AUC@0.08"
+    x, y = figure.axes[0].lines[0].get_data()
+    assert y[-1] == pytest.approx(100 * (errors <= 0.08).mean())
+    assert x[-1] == pytest.approx(8)
+
+
+def test_a_figure_has_the_same_bytes_every_time(tmp_path):
+    run = run_of(name="with $maths$ and _ in its name")
+    for ending in ("svg", "png", "pdf"):
+        for name in "ab":
+            ced.draw([run], tmp_path / f"{name}.{ending}")
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+def test_an_incomplete_set_is_labelled_on_the_plot():
+    dataset = replace(make_dataset(6), official={"full": 9})
+    figure = ced._figure([run_of(dataset=dataset)], 0.1, "full", "inter_ocular")
+    assert figure.axes[0].get_title("left") == "made test, full: 6 faces (incomplete)"
+
+
+def test_runs_on_two_data_sets_are_not_one_plot(tmp_path):
+    other = replace(make_dataset(6), name="other")
+    with pytest.raises(InputError, match="runs on made test, other test"):
+        ced.draw([run_of(), run_of(dataset=other)], tmp_path / "a.svg")
