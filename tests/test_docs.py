@@ -1,0 +1,55 @@
+"""What the documents show is run."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_dataset
+
+from alignbench import evaluate, load_predictor
+from alignbench.predictors.crop import Crop, CropSettings, Input, Output
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(name: str, language: str) -> list[str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_onnx_settings_shown_are_valid_and_all_there_are():
+    (text,) = blocks("docs/models.md", "toml")
+    shown = tomllib.loads(text)
+    CropSettings.model_validate(shown)
+    for table, model in (("crop", Crop), ("input", Input), ("output", Output)):
+        assert set(shown[table]) == set(model.model_fields)
+    assert set(shown) == set(CropSettings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("document", "name"), [("README.md", "centre"), ("docs/models.md", "Mine")]
+)
+def test_the_python_model_shown_runs(document, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (code,) = blocks(document, "python")
+    module = f"shown_{name.lower()}"
+    (tmp_path / f"{module}.py").write_text(code)
+    run = evaluate(load_predictor(f"{module}:{name}"), make_dataset(4))
+    assert np.isfinite(run.points).all()
+
+
+def test_the_readme_has_its_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for mark in ("<!-- first command -->", "<!-- test command -->"):
+        assert re.search(rf"{mark}\n```sh\n[^\n]+\n```", text)
+
+
+def test_every_document_linked_is_there():
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name} links {link}"
