@@ -147,7 +147,8 @@ def run(
             progress=progress,
         )
     typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
-    typer.echo(f"Run kept in {done.folder}")
+    was_there = " (was there already; --fresh runs it again)" if done.read_back else ""
+    typer.echo(f"Run kept in {done.folder}{was_there}")
 
 
 def _default_folder(record: RunRecord) -> Path:

@@ -387,6 +387,9 @@ class Mine(Predictor):
 
 def broken():
     return 7
+
+def other_names(pictures, rectangles):
+    return None
 '''
 
 
@@ -421,9 +424,11 @@ def test_what_is_no_model_says_what_is(own_module):
         InputError, match=r"has no callable 'center': unknown.*Did you mean 'centre'"
     ):
         load_predictor("own_model:center")
+    with pytest.raises(InputError, match="takes pictures, rectangles; accepted: a function of"):
+        load_predictor("own_model:other_names")
     with pytest.raises(InputError, match="module 'own_modle' cannot be imported"):
         load_predictor("own_modle:centre")
-    with pytest.raises(InputError, match="weights is missing; accepted: --weights FILE"):
+    with pytest.raises(InputError, match="needs its weights; accepted: --weights FILE"):
         load_predictor("own_model:Mine")
     with pytest.raises(InputError, match="no such file of weights"):
         load_predictor("own_model:Mine", "nowhere.bin")
@@ -434,7 +439,7 @@ def test_what_is_no_model_says_what_is(own_module):
     [
         ("dilb", "model 'dilb': unknown.*Did you mean 'dlib'"),
         ("lineer", "Did you mean 'linear'"),
-        ("saved", "argument is missing; accepted: saved:FILE"),
+        ("saved", "needs its argument; accepted: saved:FILE"),
         ("saved:nowhere.npz", "no such file or folder"),
         ("linear:x", "takes no argument"),
         ("", "model '': unknown"),

@@ -157,6 +157,11 @@ def test_other_files_are_never_overwritten(tmp_path):
     with pytest.raises(InputError, match="holds files but no run"):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
     evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "run")
+    (tmp_path / "parts").mkdir()
+    with pytest.raises(InputError, match="holds files but no run"):
+        evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
+    assert (tmp_path / "parts").is_dir()
+    (tmp_path / "parts").rmdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path / "run", fresh=True)
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
@@ -176,6 +181,32 @@ def test_a_run_that_fails_early_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         evaluate(Shifted(dataset, breaks_after=0), dataset, out=tmp_path / "deep" / "run")
     assert not (tmp_path / "deep" / "run").exists()
+
+
+@pytest.mark.parametrize("last", range(8))
+def test_a_run_killed_while_it_writes_is_run_again(tmp_path, monkeypatch, last):
+    """Killed after each of its writes in turn: what is left never blocks or spoils the next."""
+    from alignbench.runs import store
+
+    dataset = make_dataset(6)
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "whole")
+    real, written = store.write_atomic, []
+
+    def dying(path, data):
+        if len(written) == last:
+            path.with_name(f".{path.name}.draft").write_bytes(data[:10])
+            raise KeyboardInterrupt
+        written.append(path)
+        real(path, data)
+
+    for module in (store, __import__("reports.ced").ced):
+        monkeypatch.setattr(module, "write_atomic", dying)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut")
+    monkeypatch.undo()
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    assert not list((tmp_path / "cut").glob(".*.draft"))
 
 
 def test_a_damaged_record_says_so(tmp_path):

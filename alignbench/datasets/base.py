@@ -108,10 +108,10 @@ class Dataset:
         """sha256 of the annotation: ids, points, visibility, boxes and subsets."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.markup.name}\n".encode())
         digest.update("\n".join(self.ids).encode())
-        columns = [self.points, self.visible, self.boxes]
-        columns += [column for pair in sorted(self.subsets.items()) for column in pair[1:]]
-        for column in columns:
-            digest.update(b"\0" if column is None else np.ascontiguousarray(column).tobytes())
+        columns = {"points": self.points, "visible": self.visible, "boxes": self.boxes}
+        for name, column in (columns | dict(sorted(self.subsets.items()))).items():
+            digest.update(name.encode())
+            digest.update(b"none" if column is None else np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
 
 

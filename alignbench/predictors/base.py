@@ -54,6 +54,8 @@ class Predictor(ABC):
         False for a predictor that never looks at images: faces without one are evaluated too.
     uses_boxes
         False for a predictor whose landmarks do not depend on boxes.
+    decoding
+        How its output becomes landmarks: ``points``, or the name of a heatmap decoder.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Predictor(ABC):
     boxes: BoxProtocol | None = None
     needs_images: bool = True
     uses_boxes: bool = True
+    decoding: str | None = None
 
     @abstractmethod
     def predict(self, batch: Batch) -> Floats:

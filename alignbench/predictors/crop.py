@@ -156,6 +156,8 @@ class CropPredictor(Predictor):
         self.name = name
         self.markup = MARKUPS[settings.markup]
         self.boxes = settings.crop.boxes
+        output = settings.output
+        self.decoding = output.decoder if output.kind == "heatmaps" else output.kind
         self._settings, self._network, self._identity = settings, network, identity
 
     def describe(self) -> dict[str, Any]:

@@ -54,21 +54,24 @@ def load_predictor(model: str, weights: str | Path | None = None) -> Predictor:
 def _call(
     model: str, factory: Callable[..., Predictor], given: dict[str, Any], weights: Path | None
 ) -> Predictor:
-    accepted = signature(factory).parameters
+    """Call a factory with what was given, if that is what it takes."""
     if weights is not None:
         given["weights"] = weights
-    for name in given:
-        if name not in accepted:
-            what = "--weights" if name == "weights" else f"the part behind ':' in {model!r}"
-            raise InputError(f"model {model!r}", f"takes no {name}", remedy=f"Leave out {what}.")
-    missing = [
-        p.name
-        for p in accepted.values()
-        if p.default is p.empty and p.name not in given and p.kind is not p.VAR_KEYWORD
-    ]
-    if missing:
-        wanted = f"{model}:FILE" if missing == ["argument"] else f"--{missing[0]} FILE"
-        raise InputError(f"model {model!r}", f"{missing[0]} is missing", wanted)
+    accepted = signature(factory).parameters
+    needed = {p.name for p in accepted.values() if p.default is p.empty} - {"args", "kwargs"}
+    if strange := sorted(needed - {"argument", "weights"}):
+        raise InputError(
+            f"model {model!r}",
+            f"takes {', '.join(strange)}",
+            "a function of (images, boxes), or a factory of nothing or of weights",
+            "Name its parameters so.",
+        )
+    for name, how in (("argument", f"{model}:FILE"), ("weights", "--weights FILE")):
+        if name in needed and name not in given:
+            raise InputError(f"model {model!r}", f"needs its {name}", how)
+        if name in given and name not in accepted:
+            surplus = "--weights" if name == "weights" else "what stands behind ':'"
+            raise InputError(f"model {model!r}", f"takes no {name}", remedy=f"Leave out {surplus}.")
     return factory(**given)
 
 

@@ -15,9 +15,10 @@ from alignbench.predictors.crop import CropPredictor, CropSettings, Network, rea
 
 
 def load(argument: str) -> CropPredictor:
-    """Predictor of an ONNX file; its settings stand in ``FILE`` with ``.toml`` for ``.onnx``.
+    """An ONNX file: onnx:FILE, with its settings in a TOML file beside it.
 
-    A few published files are known by their sha256 and need no TOML.
+    The settings of ``model.onnx`` stand in ``model.toml``. A few published files are known by
+    their sha256 and need none.
 
     Raises
     ------

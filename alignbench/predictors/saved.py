@@ -57,7 +57,7 @@ class SavedPredictor(Predictor):
 
 
 def load(argument: str) -> SavedPredictor:
-    """Predictor of stored predictions; raises InputError if they cannot be read."""
+    """Stored predictions: saved:FILE."""
     path = Path(argument)
     if not path.exists():
         raise InputError(path, "no such file or folder", remedy="Check the name behind 'saved:'.")

@@ -100,6 +100,7 @@ def make_record(
         boxes_digest=boxes.digest,
         box_scale=boxes.scale,
         leak=boxes.leak,
+        decoding=predictor.decoding,
         conversion=None if markup is dataset.markup else f"{markup.name} -> {dataset.markup.name}",
     )
     statistics = StatisticsBlock(

@@ -71,6 +71,8 @@ class ProtocolBlock(_Block):
     leak: str
     """What the boxes tell the model of the truth: none, ground-truth box, ground-truth landmarks;
     unknown for stored predictions."""
+    decoding: str | None = None
+    """How the model's output became landmarks: points, or the name of a heatmap decoder."""
     conversion: str | None = None
     """Conversion of the model's mark-up to the data set's."""
 

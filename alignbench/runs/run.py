@@ -45,6 +45,8 @@ class Run:
         data set's mark-up, 0-based image pixels.
     folder
         Where it is stored; None if it is not.
+    read_back
+        Whether :func:`evaluate` found it finished in its folder instead of running it.
     """
 
     record: RunRecord
@@ -54,6 +56,7 @@ class Run:
     ids: tuple[str, ...]
     points: Floats
     folder: Path | None = None
+    read_back: bool = False
 
     def row(self, measure: Measure, subset: str = "full") -> MetricRow:
         """The row of a measure on a subset; its normaliser defaults to the data set's usual one.

@@ -113,7 +113,7 @@ def evaluate(
         found = store.check_folder(folder, record.key, fresh)
         if found is not None and found.status == "complete":
             progress(len(faces), len(faces))
-            return load_run(folder)
+            return replace(load_run(folder), read_back=True)
         if found is None:
             store.clear(folder)
         resumed = kept = store.read_parts(folder, predicted)
@@ -125,11 +125,8 @@ def evaluate(
             done = start + len(points)
             predicted[start:done] = points
             progress(done, len(faces))
-            if time.monotonic() - last > _PART_SECONDS and done < len(faces):
-                # The record comes first: parts without one would belong to nobody.
-                if not kept:
-                    store.write_record(folder, record)
-                store.write_part(folder, kept, predicted[kept:done])
+            if time.monotonic() - last > _PART_SECONDS:
+                store.write_part(folder, record, kept, predicted[kept:done])
                 kept, last = done, time.monotonic()
         run = finish(predicted)
         seconds = time.time() - started
@@ -141,10 +138,7 @@ def evaluate(
         }
         finished = run.record.model_copy(update={"timings": timings})
         run = replace(run, folder=folder, record=finished)
-        store.write_results(run, folder)
-        _write_run_files(run, folder)
-        store.write_record(folder, finished)
-        store.remove_parts(folder)
+        store.write_results(run, folder, record, lambda: _write_run_files(run, folder))
     return run
 
 

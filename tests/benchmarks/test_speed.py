@@ -1,0 +1,85 @@
+"""Speed, measured beside the ways others do it; nothing is asserted of time.
+
+``tox -e benchmark``, or ``pytest tests/benchmarks --benchmark-only``. The ratio column within a
+group is what counts: absolute times are the machine's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import simpson
+
+from alignbench import heatmaps, parse_measure
+from alignbench.geometry import crop_transforms, square_crops, warp
+from alignbench.markups import WFLW98
+from alignbench.metrics.errors import distances, face_errors, normalisers
+from alignbench.stats import Bootstrap, mean_intervals
+
+FACES = 2500
+RNG = np.random.default_rng(0)
+TRUTH = RNG.uniform(0, 200, (FACES, 98, 2))
+PREDICTED = TRUTH + RNG.normal(0, 3, TRUTH.shape)
+ERRORS = RNG.lognormal(np.log(0.037), 0.42, FACES)
+IDS = [str(k) for k in range(FACES)]
+(LEFT,), (RIGHT,) = WFLW98.eyes["inter_ocular"]
+
+
+def ours_nme():
+    scales = normalisers(TRUTH, WFLW98, IDS)
+    distance = distances(PREDICTED, TRUTH)
+    return {name: face_errors(distance, scale) for name, scale in scales.items()}["inter_ocular"]
+
+
+def loop_nme():
+    return np.array(
+        [
+            np.mean(np.linalg.norm(p - t, axis=1)) / np.linalg.norm(t[LEFT] - t[RIGHT])
+            for p, t in zip(PREDICTED, TRUTH, strict=True)
+        ]
+    )
+
+
+def ours_fr_auc():
+    return [parse_measure(text).value(ERRORS) for text in ("fr@0.10", "auc@0.10")]
+
+
+def grid_fr_auc():
+    x = np.arange(0, 0.1 + 1e-4, 1e-4)
+    share = np.array([np.count_nonzero(at >= ERRORS) for at in x]) / len(ERRORS)
+    return [100 * (1 - share[-1]), simpson(share, x=x) / 0.1]
+
+
+@pytest.mark.benchmark(group="errors of 2,500 faces (ours: all four normalisers; loop: one)")
+@pytest.mark.parametrize("way", [ours_nme, loop_nme])
+def test_errors(benchmark, way):
+    np.testing.assert_allclose(benchmark(way), loop_nme())
+
+
+@pytest.mark.benchmark(group="FR and AUC of 2,500 faces")
+@pytest.mark.parametrize("way", [ours_fr_auc, grid_fr_auc])
+def test_fr_and_auc(benchmark, way):
+    np.testing.assert_allclose(benchmark(way), grid_fr_auc(), atol=1e-4)
+
+
+@pytest.mark.benchmark(group="decode 16 x 98 maps of 64 x 64")
+@pytest.mark.parametrize("decoder", list(heatmaps.DECODERS))
+def test_decoding(benchmark, decoder):
+    maps = RNG.random((16, 98, 64, 64), dtype=np.float32)
+    assert benchmark(heatmaps.DECODERS[decoder], maps).shape == (16, 98, 2)
+
+
+@pytest.mark.benchmark(group="crop 256 x 256 from 1280 x 720")
+def test_crop(benchmark):
+    image = RNG.integers(0, 255, (720, 1280, 3)).astype(np.uint8)
+    matrix = crop_transforms(square_crops(np.array([[400.0, 100, 800, 560]]), 1.2), 256)[0]
+    assert benchmark(warp, image, matrix, 256).shape == (256, 256, 3)
+
+
+@pytest.mark.benchmark(group="10,000 bootstrap samples: 2,500 faces, 7 subsets, 20 quantities")
+def test_bootstrap(benchmark):
+    values, subsets = RNG.random((FACES, 20)), RNG.random((7, FACES)) < 0.5
+    low, high = benchmark.pedantic(
+        mean_intervals, (values, subsets, np.arange(FACES), Bootstrap()), rounds=3
+    )
+    assert (low < high).all()
