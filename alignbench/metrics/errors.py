@@ -28,8 +28,9 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
             f"shape {predicted.shape} against truth of shape {truth.shape}",
             "equal shapes (N, L, 2)",
         )
-    difference = np.asarray(predicted, np.float64) - np.asarray(truth, np.float64)
-    return np.asarray(np.hypot(difference[..., 0], difference[..., 1]))
+    difference = np.ascontiguousarray(np.subtract(predicted, truth, dtype=np.float64))
+    # As a complex number, because NumPy's modulus of those is ten times as fast as its hypot.
+    return np.asarray(np.abs(difference.view(np.complex128)[..., 0]))
 
 
 def normaliser_names(markup: Markup) -> tuple[str, ...]:
@@ -51,8 +52,8 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
     """
     found = {}
     for name, (left, right) in markup.eyes.items():
-        ends = truth[:, list(left)].mean(axis=1) - truth[:, list(right)].mean(axis=1)
-        found[name] = np.hypot(ends[:, 0], ends[:, 1])
+        ends = [truth[:, list(side)].mean(axis=1, keepdims=True) for side in (left, right)]
+        found[name] = distances(*ends)[:, 0]
     boxes = tight_boxes(truth)
     extent = boxes[:, 2:] - boxes[:, :2]
     found[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
