@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from alignbench.version import __version__
 
 if TYPE_CHECKING:
     from alignbench.datasets import Dataset, load_dataset

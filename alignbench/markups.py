@@ -216,39 +216,33 @@ _WFLW98_TO_IBUG68: Indices = (
 """The usual map: every second jaw point, the upper brow edges, the eye corners and lids."""
 
 
-def convertible(source: Markup, target: Markup) -> bool:
-    """Whether :func:`convert` knows a map from ``source`` to ``target``."""
-    return source is target or (source is WFLW98 and target is IBUG68)
+def require_convertible(source: Markup, target: Markup) -> None:
+    """Raise InputError unless :func:`convert` knows a map from ``source`` to ``target``.
+
+    Only 98 -> 68 is known: the others would have to invent points.
+    """
+    if source is target or (source is WFLW98 and target is IBUG68):
+        return
+    also = f" or {WFLW98.name} (converted)" if target is IBUG68 else ""
+    raise InputError(
+        "mark-up",
+        f"{source.name} ({source.landmarks} points) where the data set has {target.name} "
+        f"({target.landmarks} points)",
+        f"{target.name}{also}",
+        "Choose a data set of the model's mark-up.",
+    )
 
 
 def convert(points: Floats, source: Markup, target: Markup) -> Floats:
-    """Points of one mark-up as points of another.
-
-    Parameters
-    ----------
-    points
-        (N, L, 2) in the source mark-up, any coordinates.
-
-    Returns
-    -------
-    (N, L', 2) in the target mark-up.
+    """Points (N, L, 2) of one mark-up as points (N, L', 2) of another, in any coordinates.
 
     Raises
     ------
     InputError
-        If no map is known. Only 98 -> 68 is: the others would have to invent points.
+        If no map is known.
     """
-    if not convertible(source, target):
-        raise InputError(
-            "mark-up",
-            f"{source.name} ({source.landmarks} points) where the data set has {target.name} "
-            f"({target.landmarks} points)",
-            f"{target.name}" + (f" or {WFLW98.name} (converted)" if target is IBUG68 else ""),
-            "Choose a data set of the model's mark-up.",
-        )
-    if source is target:
-        return points
-    return points[:, list(_WFLW98_TO_IBUG68)]
+    require_convertible(source, target)
+    return points if source is target else points[:, list(_WFLW98_TO_IBUG68)]
 
 
 def by_landmarks(count: int, where: object) -> Markup:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alignbench import __version__
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.errors import InputError
 from alignbench.markups import Markup
@@ -24,6 +23,7 @@ from alignbench.runs.record import (
     run_key,
 )
 from alignbench.stats import Bootstrap
+from alignbench.version import __version__
 
 
 def choose_faces(

@@ -17,7 +17,7 @@ from alignbench import plugins, threads
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset, Images
 from alignbench.errors import InputError
-from alignbench.markups import MARKUPS, convert
+from alignbench.markups import MARKUPS, convert, require_convertible
 from alignbench.metrics import Measure, default_measures, parse_measure
 from alignbench.metrics.errors import normaliser_names
 from alignbench.predictors.base import Batch, Predictor
@@ -92,7 +92,7 @@ def evaluate(
     bootstrap = bootstrap or Bootstrap()
     _check(dataset, measures, box_scale, limit, batch_size)
     markup = predictor.markup or dataset.markup
-    convert(np.empty((0, markup.landmarks, 2)), markup, dataset.markup)
+    require_convertible(markup, dataset.markup)
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
     predictor.prepare(faces)
     used = choose_boxes(faces, predictor, boxes, box_scale)
