@@ -6,7 +6,9 @@ Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -41,7 +43,8 @@ DataRoot = Annotated[
 ]
 Split = Annotated[str, typer.Option(help="Split of the data set.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads to use at most. Default: every core.")
+    int | None,
+    typer.Option(help="Threads for decoding, crops and ONNX networks. Default: every core."),
 ]
 
 
@@ -52,6 +55,9 @@ class Format(StrEnum):
     md = "md"
     latex = "latex"
     csv = "csv"
+
+
+_FORMATS = {".md": Format.md, ".tex": Format.latex, ".csv": Format.csv}
 
 
 class Kind(StrEnum):
@@ -101,15 +107,15 @@ def run(
     limit: Annotated[int | None, typer.Option(help="Only the first N faces.")] = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option(help="Such as nme, fr@0.10, auc(inter_pupil)@0.08; repeat for several."),
+        typer.Option(
+            help="A further measure, such as fr@0.05 or auc(inter_pupil)@0.07; repeat for several."
+        ),
     ] = None,
     require_complete: Annotated[
         bool, typer.Option("--require-complete", help="Refuse a data set with anything missing.")
     ] = False,
-    replicates: Annotated[
-        int, typer.Option("--bootstrap", min=100, max=1_000_000, help="Bootstrap samples.")
-    ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    replicates: Annotated[int, typer.Option("--bootstrap", help="Bootstrap samples.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder. Default: runs/DATASET/MODEL/KEY.")
     ] = None,
@@ -119,15 +125,24 @@ def run(
     batch_size: Annotated[int, typer.Option(help="Faces given to the model at a time.")] = 32,
     threads: Threads = None,
 ) -> None:
-    """Evaluate a model on a data set; print its table and keep the run in a folder."""
+    """Evaluate a model on a data set; print its table and keep the run in a folder.
+
+    A run that was cut short goes on where it stopped; one that is finished is read back.
+    """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
+    from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
     from alignbench.stats import Bootstrap
 
     _limit_threads(threads)
-    faces = load_dataset(dataset, data_root, split)
+    _in_range("--bootstrap", replicates, 100, 100_000)
+    _in_range("--seed", seed, 0, 2**63)
+    if name is not None and not name.strip():
+        raise InputError("--name", "empty", "a name for tables and legends")
+    with _status(f"Reading {dataset}"):
+        faces = load_dataset(dataset, data_root, split)
     norms = normaliser_names(faces.markup)
-    measures = [parse_measure(text, norms) for text in measure or []]
+    further = [parse_measure(text, norms) for text in measure or []]
     predictor = load_predictor(model, weights)
     if name is not None:
         predictor.name = name
@@ -138,7 +153,7 @@ def run(
             boxes=boxes,
             box_scale=box_scale,
             limit=limit,
-            measures=measures or None,
+            measures=[*default_measures(), *further],
             bootstrap=Bootstrap(replicates=replicates, seed=seed),
             batch_size=batch_size,
             require_complete=require_complete,
@@ -147,8 +162,12 @@ def run(
             progress=progress,
         )
     typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
-    was_there = " (was there already; --fresh runs it again)" if done.read_back else ""
-    typer.echo(f"Run kept in {done.folder}{was_there}")
+    resumed = done.record.timings.get("resumed_faces", 0)
+    if done.read_back:
+        note = " (was there already; --fresh runs it again)"
+    else:
+        note = f" ({resumed:,} faces were there from before)" if resumed else ""
+    typer.echo(f"Run kept in {done.folder}{note}")
 
 
 def _default_folder(record: RunRecord) -> Path:
@@ -160,11 +179,16 @@ def _default_folder(record: RunRecord) -> Path:
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     table: Annotated[str, typer.Option(help="Which table; `alignbench list reports`.")] = "summary",
-    form: Annotated[Format, typer.Option("--format", help="Form of the table.")] = Format.terminal,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Form of the table. Default: by the ending of --out."),
+    ] = None,
     measure: Annotated[
         list[str] | None, typer.Option(help="Measures to show; repeat for several.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write. Default: print.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File, or folder, to write. Default: print.")
+    ] = None,
 ) -> None:
     """Make a table of one or several runs."""
     from alignbench import load_run, parse_measure
@@ -172,10 +196,15 @@ def report(
 
     render = plugins.load(plugins.REPORTS, table)
     measures = [parse_measure(text) for text in measure or []]
+    if form is None:
+        form = _FORMATS.get(out.suffix.lower() if out else "", Format.terminal)
     text = render([load_run(path) for path in runs], form.value, measures or None)
     if out is None:
         typer.echo(text)
         return
+    if out.is_dir():
+        ending = next((e for e, made in _FORMATS.items() if made is form), ".txt")
+        out = out / f"{table}{ending}"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(out, (text.rstrip("\n") + "\n").encode())
     typer.echo(f"Table written to {out}", err=True)
@@ -186,8 +215,13 @@ def ced(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     out: Annotated[Path, typer.Option(help="File to write: .svg, .png or .pdf.")],
     maximum: Annotated[
-        float, typer.Option("--max", help="Right end, a fraction; FR and AUC are taken there.")
-    ] = 0.10,
+        float | None,
+        typer.Option(
+            "--max",
+            help="Right end, a fraction; FR and AUC are taken there. Default: the threshold the "
+            "data set's papers use, 0.08 or 0.10.",
+        ),
+    ] = None,
     subset: Annotated[str, typer.Option(help="Subset of the data set.")] = "full",
     norm: Annotated[
         str | None, typer.Option(help="Normaliser. Default: the data set's usual one.")
@@ -216,9 +250,20 @@ def list_(
         if kind is None:
             typer.echo(f"{wanted.value}:")
         found = plugins.registered(groups[wanted])
-        width = max(map(len, found), default=0)
-        for name in found:
-            typer.echo(f"  {name:<{width}}  {_about(groups[wanted], name)}".rstrip())
+        _columns([(name, _about(groups[wanted], name)) for name in found])
+
+
+def _columns(rows: list[tuple[str, str]]) -> None:
+    """Print names and what they are in two columns, the second one wrapped."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 2))
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    console = Console()
+    console.print(grid, width=console.width if console.is_terminal else 100)
 
 
 def _about(group: str, name: str) -> str:
@@ -234,7 +279,13 @@ def _about(group: str, name: str) -> str:
 @data.command("list")
 def data_list(data_root: DataRoot = None) -> None:
     """Show the data sets, and which of their splits are found."""
-    from alignbench.datasets import data_roots, dataset_names, load_dataset, source
+    from alignbench.datasets import (
+        DataNotFoundError,
+        data_roots,
+        dataset_names,
+        load_dataset,
+        source,
+    )
 
     typer.echo("Looked in: " + ", ".join(str(root) for root in data_roots(data_root)))
     for name in dataset_names():
@@ -242,10 +293,14 @@ def data_list(data_root: DataRoot = None) -> None:
         typer.echo(f"{name}: {of.title}")
         for split, official in of.splits.items():
             try:
-                here = f"{len(load_dataset(name, data_root, split)):,}"
-            except InputError:
-                here = "none"
-            typer.echo(f"  {split:<8} {here} of {official['full']:,} faces here")
+                faces = load_dataset(name, data_root, split)
+                images = int(faces.images.available().sum())
+                here = f"{len(faces):,} of {official['full']:,} faces, {images:,} with image"
+            except DataNotFoundError:
+                here = "not here"
+            except InputError as error:
+                here = f"not usable: {error}"
+            typer.echo(f"  {split:<8} {here}")
 
 
 @data.command("verify")
@@ -264,7 +319,8 @@ def data_verify(
     from alignbench.threads import count
 
     _limit_threads(threads)
-    faces = load_dataset(dataset, data_root, split)
+    with _status(f"Reading {dataset}"):
+        faces = load_dataset(dataset, data_root, split)
     with _progress(f"images of {dataset}", "images") as progress:
         found = verify(faces, progress, count())
     for subset, (here, official) in found.counts.items():
@@ -288,7 +344,26 @@ def _limit_threads(threads: int | None) -> None:
     if threads is not None:
         from alignbench.threads import limit
 
+        _in_range("--threads", threads, 1, 1024)
         limit(threads)
+
+
+def _in_range(option: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InputError(option, f"{value}", f"{low:,} to {high:,}")
+
+
+@contextmanager
+def _status(what: str) -> Iterator[None]:
+    """Show on the terminal's error stream that something is being done; nothing elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
 
 
 @contextmanager
@@ -340,5 +415,17 @@ def main() -> None:
 
 
 def _stop(message: str) -> None:
-    typer.echo(f"alignbench: {message}", err=True)
+    """Print a message, wrapped at blanks for a terminal, and exit with status 2."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = f"alignbench: {message}".splitlines()
+        message = "\n".join(
+            textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+            if len(line) > width
+            else line
+            for line in lines
+        )
+    else:
+        message = f"alignbench: {message}"
+    typer.echo(message, err=True)
     sys.exit(2)

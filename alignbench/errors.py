@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -39,3 +41,20 @@ def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> Inp
     return InputError(
         f"{kind} {name!r}", "unknown", ", ".join(known) or "none", (hint + remedy).strip()
     )
+
+
+@contextmanager
+def blame(where: object) -> Iterator[None]:
+    """Turn whatever a user's own code raises into one message that names its file and line.
+
+    The exception itself stays attached as the cause.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        last = frames[-1]
+        text = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise InputError(where, f"raised {text} ({last.filename}, line {last.lineno})") from error

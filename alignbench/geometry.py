@@ -59,6 +59,11 @@ def square_crops(boxes: Floats, scale: float, rounding: Rounding = "none") -> Fl
     box counts its last pixel, as the preparation scripts of PFLD do:
     ``w = int(x_max) - int(x_min) + 1``, ``side = int(scale * max(w, h))``,
     ``left = int(int(x_min) + w / 2) - side // 2``.
+
+    Raises
+    ------
+    InputError
+        If a crop has no size.
     """
     low, high = boxes[:, :2], boxes[:, 2:]
     if rounding == "integer":
@@ -69,6 +74,8 @@ def square_crops(boxes: Floats, scale: float, rounding: Rounding = "none") -> Fl
     else:
         side = (high - low).max(axis=1, keepdims=True) * scale
         corner = (low + high - side) / 2 + 0.5
+    if not (side > 0).all():
+        raise InputError("crop", f"side of {side.min()} pixels", "a box and scale of some size")
     return np.concatenate([corner, side], axis=1)
 
 

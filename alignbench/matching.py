@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -14,59 +15,81 @@ from alignbench.errors import InputError
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".pts"}
 
 
-def _exact(name: str) -> str:
+def _id(name: str) -> str:
     return name
 
 
 def _image(name: str) -> str:
-    """The image path: no box behind ``#``, no ending."""
-    path = PurePosixPath(name.replace("\\", "/").partition("#")[0])
+    """The image path without ending."""
+    path = PurePosixPath(name.replace("\\", "/"))
     return str(path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path)
 
 
-def _stem(name: str) -> str:
+def _bare(name: str) -> str:
     """The image's bare name."""
     return PurePosixPath(_image(name)).name
 
 
-_FORMS: tuple[Callable[[str], str], ...] = (_exact, _image, _stem)
+_FORMS: dict[str, Callable[[str], str]] = {"id": _id, "image path": _image, "bare name": _bare}
 """Ways to compare names, the strictest first; one is taken for all faces at once."""
 
 
-def match_ids(theirs: Sequence[str], ours: Sequence[str], where: object) -> Ints:
-    """For each of our ids (N,), the row of theirs that means the same face, or -1.
+@dataclass(frozen=True)
+class Match:
+    """For each of our ids the row of theirs (N,), or -1; and by what names were compared."""
+
+    rows: Ints
+    compared: str
+
+
+def match_ids(theirs: Sequence[str], ours: Sequence[str], where: object) -> Match:
+    """Which of their names means which of our ids.
 
     Names are compared as they are; if no two agree, by image path without ending; then by the
-    image's bare name. A comparison under which a shared name means two faces of either side is
-    not used: with several faces an image, only full ids tell them apart.
+    image's bare name. What stands behind ``#`` in our ids, a box, is left off but for the first;
+    a box in their names is never left off. A comparison under which a shared name means two
+    faces of either side is not used. Bare names are too weak a link to hold where not all of
+    theirs are found: they may be other faces of the same names.
 
     Raises
     ------
     InputError
-        If no comparison finds a single face, or none is unambiguous; ``where`` names the file.
+        If no comparison finds a face, or none is unambiguous; ``where`` names the file.
     """
-    ambiguous = None
-    for form in _FORMS:
-        their_forms, our_forms = [form(name) for name in theirs], [form(name) for name in ours]
+    trouble = None
+    for compared, form in _FORMS.items():
+        their_forms = [form(name) for name in theirs]
+        our_forms = [form(name if compared == "id" else name.partition("#")[0]) for name in ours]
         their_count, our_count = Counter(their_forms), Counter(our_forms)
         common = their_count.keys() & our_count.keys()
+        if not common:
+            continue
         twice = [name for name in common if their_count[name] > 1 or our_count[name] > 1]
         if twice:
-            ambiguous = ambiguous or min(twice)
-        elif common:
+            trouble = trouble or f"{min(twice)!r} names more than one face"
+        elif compared == "bare name" and len(common) < len(theirs):
+            trouble = trouble or (
+                f"{len(common):,} of {len(theirs):,} names agree with the data set, and only in "
+                f"the bare name of the image (first of the others {_other(theirs, common)!r})"
+            )
+        else:
             row = {name: index for index, name in enumerate(their_forms)}
-            return np.array([row.get(name, -1) for name in our_forms], dtype=np.intp)
-    if ambiguous:
+            rows = np.array([row.get(name, -1) for name in our_forms], dtype=np.intp)
+            return Match(rows, compared)
+    if trouble:
         raise InputError(
             where,
-            f"{ambiguous!r} names more than one face",
+            trouble,
             f"ids as the data set has them, such as {ours[0]!r}",
             "Write the full ids; a run's predictions.npz shows them.",
         )
     raise InputError(
         where,
-        f"predictions for other faces: none of {len(theirs)} ids is in the data set "
-        f"(first {theirs[0]!r})",
+        f"other faces: none of {len(theirs):,} ids is in the data set (first {theirs[0]!r})",
         f"ids such as {ours[0]!r}",
         "Check --dataset and --split.",
     )
+
+
+def _other(theirs: Sequence[str], common: set[str]) -> str:
+    return next(name for name in theirs if _bare(name) not in common)

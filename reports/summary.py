@@ -7,7 +7,10 @@ import io
 from collections.abc import Sequence
 
 from alignbench import InputError, Measure, Run, parse_measure
+from alignbench.metrics import default_measures
 from alignbench.metrics.measure import threshold_suffix
+from alignbench.runs import MetricRow
+from reports.labels import labels
 from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
 
 _DIGITS = {"%": 2, "": 4}
@@ -30,10 +33,10 @@ def report(
     Raises
     ------
     InputError
-        If a run has not one of the measures, or two runs have none in common.
+        If the format is unknown, or a measure's normaliser is none of the mark-up's.
     """
     if form == "csv":
-        return to_csv(runs)
+        return to_csv(runs, measures)
     tables = [table for dataset in _datasets(runs) for table in _tables(dataset, measures)]
     render = {"terminal": to_terminal, "md": to_markdown, "latex": to_latex}.get(form)
     if render is None:
@@ -50,48 +53,36 @@ def _datasets(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _tables(runs: list[Run], measures: Sequence[Measure] | None) -> list[Table]:
-    """A table a normaliser, all runs of one data set in it."""
+    """A table for each normaliser, all runs of one data set in it."""
     dataset = runs[0].record.dataset
     measures = measures or _usual(runs)
     norms = list(dict.fromkeys(m.normaliser for m in measures if m.normaliser))
     if any(m.normaliser is None for m in measures):
         norms = list(dict.fromkeys([*dataset.normalisers, *norms]))
+    names = labels(runs)
+    who = f"{len(runs)} models" if len(runs) > 1 else names[0]
     tables = []
     for norm in norms:
         usual = norm in dataset.normalisers
         shown = [m for m in measures if m.normaliser == norm or (usual and m.normaliser is None)]
-        several = len(runs) > 1
-        columns = (
-            *(("Model",) if several else ()),
-            "Subset",
-            "Faces",
-            *(_heading(m) for m in shown),
-        )
         rows = tuple(
-            _row(run, subset, norm, shown, several)
+            ((name,) if len(runs) > 1 else ()) + _row(run, subset, norm, shown)
             for subset in runs[0].subsets
-            for run in runs
-            if subset in run.subsets
+            for name, run in zip(names, runs, strict=True)
         )
-        who = f"{len(runs)} models" if several else runs[0].record.model.name
+        columns = (("Model",) if len(runs) > 1 else ()) + ("Subset", "Faces")
         title = f"{who} on {dataset.name} {dataset.split}, normaliser {norm}"
-        notes = _notes(runs) if norm == norms[-1] else ()
-        tables.append(Table(title, columns, rows, notes))
+        tables.append(Table(title, columns + tuple(map(_heading, shown)), rows, _notes(runs, norm)))
     return tables
 
 
 def _usual(runs: list[Run]) -> list[Measure]:
-    """NME, FR and AUC at the data set's threshold if all runs have them, else what all have."""
-    have = [run.record.statistics.measures for run in runs]
+    """NME, FR and AUC at the data set's threshold, and what else any run was asked for."""
     at = threshold_suffix(runs[0].record.dataset.threshold)
-    usual = ["nme", f"fr{at}", f"auc{at}"]
-    if not all(set(usual) <= set(measures) for measures in have):
-        usual = [text for text in have[0] if all(text in measures for measures in have)]
-    if not usual:
-        raise InputError(
-            "runs", "have no measure in common", remedy="Run them again with the same --measure."
-        )
-    return [parse_measure(text) for text in usual]
+    usual = [parse_measure(text) for text in ("nme", f"fr{at}", f"auc{at}")]
+    asked = [parse_measure(text) for run in runs for text in run.record.statistics.measures]
+    further = [measure for measure in asked if measure not in default_measures()]
+    return list(dict.fromkeys([*usual, *further]))
 
 
 def _heading(measure: Measure) -> str:
@@ -99,31 +90,28 @@ def _heading(measure: Measure) -> str:
     return f"{text} {measure.unit}".rstrip()
 
 
-def _row(
-    run: Run, subset: str, norm: str, measures: Sequence[Measure], several: bool
-) -> tuple[Cell, ...]:
-    found = [run.row(m.with_normaliser(norm), subset) for m in measures]
+def _row(run: Run, subset: str, norm: str, measures: Sequence[Measure]) -> tuple[Cell, ...]:
+    found = [run.row(measure.with_normaliser(norm), subset) for measure in measures]
     numbers = [
-        Number(row.value, row.ci_low, row.ci_high, _DIGITS[m.unit])
-        for m, row in zip(measures, found, strict=True)
+        Number(row.value, row.ci_low, row.ci_high, _DIGITS[measure.unit])
+        for measure, row in zip(measures, found, strict=True)
     ]
-    name = (run.record.model.name,) if several else ()
-    return (*name, subset, found[0].faces, *numbers)
+    return (subset, found[0].faces, *numbers)
 
 
-def _notes(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What a reader must know of each run; a line that holds for several runs names them."""
+def _notes(runs: Sequence[Run], norm: str) -> tuple[str, ...]:
+    """What a reader must know of each run; a line that holds for some runs only names them."""
     said: dict[str, list[str]] = {}
-    for run in runs:
-        for note in run_notes(run):
-            said.setdefault(note, []).append(run.record.model.name)
+    for name, run in zip(labels(runs), runs, strict=True):
+        for note in run_notes(run, norm):
+            said.setdefault(note, []).append(name)
     return tuple(
         note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
         for note, names in said.items()
     )
 
 
-def run_notes(run: Run) -> list[str]:
+def run_notes(run: Run, norm: str) -> list[str]:
     """Interval, incompleteness, boxes and their leak, misses, visibility and the model's notes."""
     record = run.record
     statistics, protocol, dataset = record.statistics, record.protocol, record.dataset
@@ -143,16 +131,10 @@ def run_notes(run: Run) -> list[str]:
             f"{record.missed:,} of {dataset.faces:,} faces missed: failures in FR and AUC, left "
             "out of NME."
         )
-    seen = run.breakdown[
-        (run.breakdown["kind"] == "visibility")
-        & run.breakdown["norm"].isin(list(dataset.normalisers))
-    ]
-    for norm, rows in seen.groupby("norm", sort=False):
-        parts = [
-            f"{row.name_} {row.nme:.4f} %"
-            for row in rows.rename(columns={"name": "name_"}).itertuples()
-        ]
-        notes.append(f"NME by visibility ({norm}): {', '.join(parts)}.")
+    kinds = run.breakdown[run.breakdown["kind"] == "visibility"].set_index(["norm", "name"])["nme"]
+    if norm in kinds:
+        parts = [f"{name} {nme:.4f} %" for name, nme in kinds[norm].items()]
+        notes.append(f"NME by visibility: {', '.join(parts)}.")
     return notes + list(record.model.notes)
 
 
@@ -162,14 +144,18 @@ _CSV = (
 )  # fmt: skip
 
 
-def to_csv(runs: Sequence[Run]) -> str:
-    """Every row of the runs' metrics in full precision, each with what labels it."""
+def to_csv(runs: Sequence[Run], measures: Sequence[Measure] | None = None) -> str:
+    """Rows of the runs' metrics in full precision, each with what labels it.
+
+    All of them where ``measures`` is None; those without normaliser are taken under every usual
+    one otherwise.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_CSV)
     for run in runs:
         record = run.record
-        for row in run.metrics:
+        for row in run.metrics if measures is None else _asked(run, measures):
             writer.writerow(
                 [
                     record.model.name, record.dataset.name, record.dataset.split, row.subset,
@@ -180,3 +166,12 @@ def to_csv(runs: Sequence[Run]) -> str:
                 ]
             )  # fmt: skip
     return stream.getvalue()
+
+
+def _asked(run: Run, measures: Sequence[Measure]) -> list[MetricRow]:
+    return [
+        run.row(measure.with_normaliser(norm), subset)
+        for subset in run.subsets
+        for measure in measures
+        for norm in ([measure.normaliser] if measure.normaliser else run.record.dataset.normalisers)
+    ]

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table as RichTable
+from rich.text import Text
 from tabulate import tabulate
 
 
@@ -57,30 +59,36 @@ def to_terminal(tables: Sequence[Table]) -> str:
         no_color=real.no_color,
     )
     for table in tables:
-        rich = RichTable(
-            title=escape(table.title),
-            box=box.SIMPLE_HEAD,
-            title_justify="left",
-            title_style="bold",
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-        )
+        console.print(table.title, style="bold", markup=False, highlight=False)
+        rich = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for k, name in enumerate(table.columns):
-            rich.add_column(escape(name), justify=_align(table, k))
+            # A number is never cut: its column is at least as wide as its longest word.
+            words = [word for row in table.rows for word in _terminal(row[k]).split()]
+            rich.add_column(
+                escape(name), justify=_align(table, k), overflow="fold",
+                min_width=max(map(len, words), default=0) if _align(table, k) == "right" else None,
+            )  # fmt: skip
         for row in table.rows:
             rich.add_row(*(_rich(cell) for cell in row))
         console.print(rich)
         for note in table.notes:
-            console.print(f"  {escape(note)}", style="dim", highlight=False)
+            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+        console.print()
     return stream.getvalue().rstrip()
 
 
+def _terminal(cell: Cell) -> str:
+    """A cell's text; an interval has no blank inside, so that lines break before it."""
+    value, _, interval = _plain(cell).partition(" ")
+    return f"{value} {interval.replace(', ', '–')}" if isinstance(cell, Number) else _plain(cell)
+
+
 def _rich(cell: Cell) -> str:
+    text = escape(_terminal(cell))
     if isinstance(cell, Number):
-        value, _, interval = str(cell).partition(" ")
-        # Without a blank inside, a narrow terminal breaks the line before the interval.
-        return f"{value} [dim]{escape(interval.replace(', ', '–'))}[/dim]" if interval else value
-    return escape(_plain(cell))
+        value, blank, interval = text.partition(" ")
+        return f"{value}{blank}[dim]{interval}[/dim]" if interval else value
+    return text
 
 
 def to_markdown(tables: Sequence[Table]) -> str:

@@ -87,6 +87,9 @@ class ArrayImages:
         assert image is not None
         return image
 
+    def location(self, index: int) -> str:
+        return f"image {self._sources[index]}"
+
     def sources(self) -> list[str]:
         return self._sources
 

@@ -183,11 +183,57 @@ def test_measures_can_be_chosen(cli, two_runs):
     assert "NME %" in result.out
     assert "AUC@0.08" in result.out
     assert "inter\\_pupil" in result.out
-    result = cli(*RUN, "demo", "--measure", "fr(box)@0.05", "--out", "own")
+    further = ("--measure", "fr(box)@0.05", "--measure", "auc@0.05")
+    result = cli(*RUN, "demo", *further, "--out", "own", "--bootstrap", 200)
     assert result.code == 0, result.err
-    assert {(r["norm"], r["metric"]) for r in json.loads(Path("own/metrics.json").read_text())} == {
-        ("box", "fr")
-    }
+    assert "AUC@0.10" in result.out
+    assert "AUC@0.05" in result.out
+    assert "normaliser box" in result.out
+    assert row("own", norm="box", metric="fr", threshold=0.05) is not None
+    # One the run did not store is computed from its faces.
+    assert (
+        cli("report", "own", "--measure", "auc@0.03", "--format", "csv").out.count("auc,0.03") == 7
+    )
+
+
+def test_a_tables_form_follows_the_ending_of_its_file(cli, two_runs):
+    for name, part in (("t.md", "|:---"), ("t.tex", "\\toprule"), ("t.csv", "model,dataset")):
+        assert cli("report", *two_runs, "--out", name).code == 0
+        assert part in Path(name).read_text()
+    Path("tables").mkdir()
+    assert cli("report", *two_runs, "--format", "latex", "--out", "tables").code == 0
+    assert "\\toprule" in Path("tables/summary.tex").read_text()
+    result = cli("ced", *two_runs, "--out", "tables")
+    assert result.code == 2
+
+
+def test_runs_of_one_name_are_told_apart_by_their_keys(cli):
+    for boxes in ("rect", "tight"):
+        done = cli(*RUN, "demo", "--limit", 8, "--boxes", boxes, "--out", boxes, "--bootstrap", 200)
+        assert done.code == 0
+    text = cli("report", "rect", "tight", "--format", "md").out
+    keys = [json.loads(Path(f"{boxes}/run.json").read_text())["key"] for boxes in ("rect", "tight")]
+    assert keys[0] != keys[1]
+    for key in keys:
+        assert f"linear [{key}]" in text
+
+
+def test_a_plot_of_a_subset_without_faces_is_refused(cli, tmp_path):
+    write_300w(tmp_path / "300w", ("lfpw/testset",))
+    arguments = ("--data-root", tmp_path, "--boxes", "tight", "--out", "out", "--bootstrap", 200)
+    assert cli("run", "--model", "mean-shape", "--dataset", "300w", *arguments).code == 0
+    result = cli("ced", "out", "--out", "a.svg", "--subset", "ibug")
+    assert result.code == 2
+    assert "subset 'ibug': has no faces in run mean-shape" in result.err
+    assert not Path("a.svg").exists()
+
+
+def test_a_plots_right_end_is_the_data_sets_threshold(cli, tmp_path):
+    write_300w(tmp_path / "300w")
+    arguments = ("--data-root", tmp_path, "--boxes", "tight", "--out", "out", "--bootstrap", 200)
+    assert cli("run", "--model", "mean-shape", "--dataset", "300w", *arguments).code == 0
+    assert cli("ced", "out", "--out", "a.svg").code == 0
+    assert Path("a.svg").read_bytes() == Path("out/ced.svg").read_bytes()
 
 
 @pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
@@ -212,8 +258,12 @@ def test_data_list_and_verify(cli, tmp_path):
     write_300w(tmp_path / "300w")
     listed = cli("data", "list", "--data-root", tmp_path)
     assert listed.code == 0
-    assert "test     6 of 689 faces here" in listed.out
-    assert "none of 2,500 faces here" in listed.out
+    assert "test     6 of 689 faces, 6 with image" in listed.out
+    assert "test     not here" in listed.out
+    (tmp_path / "300w/ibug/face_2_0.pts").write_text("oops")
+    broken = cli("data", "list", "--data-root", tmp_path)
+    assert "test     not usable: " in broken.out
+    write_300w(tmp_path / "300w")
     verified = cli("data", "verify", "300w", "--data-root", tmp_path)
     assert verified.code == 1
     assert "officially    689  differs" in verified.out
@@ -258,6 +308,10 @@ RUN = ("run", "--model", "linear", "--dataset")
         ((*RUN, "demo", "--limit", "0"), ["--limit"]),
         ((*RUN, "demo", "--weights", "none.bin"), ["none.bin: no such file of weights"]),
         ((*RUN, "wflw"), ["data set 'wflw': not found", "--data-root"]),
+        ((*RUN, "demo", "--bootstrap", "5"), ["--bootstrap: 5; accepted: 100 to 100,000"]),
+        ((*RUN, "demo", "--threads", "0"), ["--threads: 0"]),
+        ((*RUN, "demo", "--name", " "), ["--name: empty"]),
+        ((*RUN, "demo", "--measure", "fr@0"), ["threshold 0"]),
         (("report", "nowhere"), ["nowhere: no run"]),
         (("report", "nowhere", "--table", "sumary"), ["report 'sumary'", "'summary'"]),
         (("ced", "nowhere", "--out", "a.svg"), ["nowhere: no run"]),
@@ -358,7 +412,7 @@ def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
     write_wflw(tmp_path / "wflw", faces=4)
     (tmp_path / "wflw/WFLW_images/0--Parade/3.jpg").unlink()
     asked = (*RUN, "wflw", "--data-root", tmp_path, "--out", "out")
-    refused(cli(*asked, "--require-complete"), "image missing for 1 of 4 faces", "0--Parade/3.jpg#")
+    refused(cli(*asked, "--require-complete"), "image missing for 1 of 4 faces", "0--Parade/3.jpg)")
     result = cli(*asked, "--bootstrap", 200)
     assert result.code == 0
     assert "image missing for 1 of 4 faces" in " ".join(result.out.split())
@@ -368,7 +422,7 @@ def test_predictions_for_other_faces(cli, tmp_path):
     np.savez(tmp_path / "p.npz", ids=np.array(["x", "y"]), points=points(2, 98))
     refused(
         cli("run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"),
-        "predictions for other faces",
+        "other faces: none of 2 ids",
     )
 
 
@@ -397,6 +451,19 @@ def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
     result = cli("run", "--model", "mymodel_cli:centre", "--dataset", "demo", "--limit", "10")
     assert result.code == 0, result.err
     assert "limited to the first 10 faces" in result.out
+
+
+def test_predictions_of_another_split_are_not_taken_for_these(cli, tmp_path):
+    """Same bare names, other faces: the train split's file on the test split."""
+    from alignbench import load_dataset
+
+    train = load_dataset("demo", split="train")
+    for ids in (train.ids, [name.partition("#")[0] for name in train.ids]):
+        np.savez(tmp_path / "p.npz", ids=np.array(ids), points=train.points)
+        result = cli(
+            "run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"
+        )
+        refused(result, "p.npz: ")
 
 
 # --- start-up -------------------------------------------------------------------------------------

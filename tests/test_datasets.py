@@ -67,6 +67,14 @@ def test_300w(tmp_path):
     assert dataset.boxes is None
 
 
+def test_of_several_images_of_one_face_the_same_is_always_taken(tmp_path):
+    write_300w(tmp_path / "300w")
+    for ending in (".bmp", ".png", ".jpeg", ".jpg"):
+        write_image(tmp_path / f"300w/ibug/face_2_0{ending}")
+    dataset = load_dataset("300w", tmp_path)
+    assert dataset.images.location(dataset.ids.index("ibug/face_2_0")).lower().endswith(".jpg")
+
+
 def test_300w_private_and_train_splits(tmp_path):
     write_300w(tmp_path / "300w", ("300W/01_Indoor", "300W/02_Outdoor"), 3)
     write_300w(tmp_path / "300w", ("afw", "lfpw/trainset"), 1)
@@ -267,6 +275,22 @@ def test_a_damaged_mat_file_is_named(tmp_path, damage):
         load_dataset("cofw", tmp_path)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_cofw_file_with_flipped_bytes_never_ends_in_a_traceback(tmp_path, seed):
+    path = tmp_path / "COFW_test_color.mat"
+    write_cofw(path, points(2, 29), np.ones((2, 29), bool), [image(0, 9, 9), image(1, 9, 9)])
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(512, len(data), 60):
+        data[place] = rng.integers(256)
+    path.write_bytes(data)
+    try:
+        dataset = load_dataset("cofw", tmp_path)
+        dataset.images.read(0)
+    except InputError as error:
+        assert "COFW_test_color.mat" in str(error)
+
+
 def test_a_cofw_coordinate_that_is_not_finite_is_named(tmp_path):
     truth = points(3, 29)
     truth[1, 4, 0] = np.nan
@@ -302,6 +326,26 @@ def test_a_broken_image_is_refused(tmp_path, ending):
         read_image(path)
     path.unlink()
     with pytest.raises(InputError, match=r"image cannot be read .No such file"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 40_000), (100_000, 100_000)])
+def test_an_absurdly_large_image_is_refused(tmp_path, height, width):
+    import struct
+    import zlib
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(b"\x00" * ((width // 8 + 1) * min(height, 4)))
+    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    path = tmp_path / "bomb.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d))
+            for k, d in chunks
+        )
+    )
+    with pytest.raises(InputError, match=r"bomb.png: image (is broken|of shape)"):
         read_image(path)
 
 

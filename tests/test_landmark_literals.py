@@ -1,8 +1,8 @@
 """No landmark index is written as a literal outside ``alignbench/markups.py``.
 
 What counts as one: a whole number of 5 to 97 in a subscript (but for the one end of a plain
-slice: ``text[:40]`` shortens), or a tuple, list or set of
-three or more whole numbers of 0 to 97 among which one is 5 or more. Sizes, colours and the like
+slice: ``text[:40]`` shortens) or as an argument of range, arange, slice or take; or a tuple, list
+or set of whole numbers of 0 to 97, two or more, one of which is 5 or more. Sizes and the like
 that look the same are excused on their line with ``# not landmarks``.
 """
 
@@ -38,10 +38,14 @@ def landmark_literals(source: str) -> list[int]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Subscript) and not _shortens(node.slice):
             found |= {n.lineno for n in ast.walk(node.slice) if _whole(n, 5)}
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("range", "arange", "slice", "take"):
+                found |= {n.lineno for n in node.args if _whole(n, 5)}
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             whole = [n for n in node.elts if _whole(n, 0)]
-            if len(whole) >= 3 and any(_whole(n, 5) for n in whole):
-                found |= {n.lineno for n in whole}
+            if len(whole) >= 2 and len(whole) == len(node.elts):
+                found |= {n.lineno for n in whole if _whole(n, 5)}
     lines = source.splitlines()
     return sorted(line for line in found if EXCUSE not in lines[line - 1])
 
@@ -54,7 +58,16 @@ def test_no_landmark_literal(path):
 
 @pytest.mark.parametrize(
     "source",
-    ["d = p[:, 60] - p[:, 72]", "eyes = [36, 37, 38]", "x = points[36:42]", "pairs = {8, 9, 16}"],
+    [
+        "d = p[:, 60] - p[:, 72]",
+        "eyes = [36, 37, 38]",
+        "x = points[36:42]",
+        "pairs = {8, 9, 16}",
+        "corners = (36, 45)",
+        "normaliser = {'inter_ocular': (60, 72)}",
+        "eye = p[:, list(range(36, 42))]",
+        "eye = p.take(36, axis=1)",
+    ],
 )
 def test_the_check_finds_them(source):
     assert landmark_literals(source) == [1]

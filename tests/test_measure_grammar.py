@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alignbench import InputError, parse_measure
 from alignbench.metrics import default_measures
@@ -15,6 +19,15 @@ from alignbench.metrics import default_measures
 )
 def test_prints_what_it_was_parsed_from(text):
     assert str(parse_measure(text)) == text
+
+
+@given(st.floats(1e-12, 1, exclude_min=True), st.sampled_from(["fr", "auc(box)"]))
+def test_every_threshold_prints_and_parses(threshold, name):
+    kind, _, norm = name.partition("(")
+    measure = replace(
+        parse_measure(f"{kind}@0.5"), threshold=threshold, normaliser=norm[:-1] or None
+    )
+    assert parse_measure(str(measure)) == measure
 
 
 def test_equal_measures_are_one_value():

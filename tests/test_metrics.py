@@ -18,7 +18,6 @@ from alignbench.metrics.errors import (
     landmark_errors,
     normaliser_names,
     normalisers,
-    region_errors,
 )
 from alignbench.runs.evaluation import evaluate_points
 from alignbench.stats import Bootstrap
@@ -190,16 +189,13 @@ def test_a_missed_face_fails_and_is_left_out_of_nme():
     assert measure("auc@0.10", values) == pytest.approx((0.8 + 0.6 + 0) / 3)
 
 
-def test_landmark_and_region_errors_average_to_the_whole():
+def test_landmark_errors_average_to_the_whole():
     rng = np.random.default_rng(8)
     distance, scale = rng.uniform(0, 9, (20, 98)), rng.uniform(40, 90, 20)
     distance[3] = np.nan
     found = np.delete(face_errors(distance, scale), 3).mean()
     each = landmark_errors(distance, scale)
     assert each.mean() == pytest.approx(found)
-    regions = region_errors(distance, scale, WFLW98)
-    weighted = sum(regions[name] * len(members) for name, members in WFLW98.regions.items()) / 98
-    assert weighted == pytest.approx(found)
 
 
 def test_every_row_of_an_evaluation_is_its_measure_of_its_faces():
@@ -215,7 +211,15 @@ def test_every_row_of_an_evaluation_is_its_measure_of_its_faces():
         assert row.faces == member.sum()
         assert row.value == pytest.approx(measure(text, each[row.norm][member]), abs=1e-12)
         assert row.ci_low <= row.value <= row.ci_high
-    seen = result.breakdown.query("kind == 'visibility' and norm == 'box'").set_index("name")["nme"]
+    box = result.breakdown[result.breakdown["norm"] == "box"].set_index(["kind", "name"])
+    seen = box.loc["visibility"]["nme"]
+    whole = 100 * each["box"].mean()
+    assert box.loc["landmark"]["nme"].mean() == pytest.approx(whole)
+    regions = box.loc["region"]
+    sizes = {name: len(members) for name, members in WFLW98.regions.items()}
+    assert sum(regions["nme"][n] * size for n, size in sizes.items()) / 98 == pytest.approx(whole)
+    assert (regions["ci_low"] < regions["nme"]).all()
+    assert (regions["nme"] < regions["ci_high"]).all()
     distance = distances(predicted, dataset.points)
     scale = normalisers(dataset.points, WFLW98, dataset.ids)["box"]
     for name, mask in (("visible", dataset.visible), ("occluded", ~dataset.visible)):

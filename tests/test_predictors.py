@@ -81,6 +81,9 @@ def test_missing_faces_are_missed_and_surplus_ones_noted(tmp_path):
     run = evaluate(predictor, dataset)
     assert run.record.missed == 2
     assert run.record.model.notes == ("2 stored faces are not in the data set.",)
+    assert run.record.model.identity["matched_by"] == "id"
+    limited = evaluate(predictor, dataset, limit=4)
+    assert limited.record.model.notes == run.record.model.notes
     assert run.ids == dataset.ids[2:]
     from alignbench import parse_measure
 
@@ -95,21 +98,44 @@ def test_what_a_run_wrote_is_itself_stored_predictions(tmp_path):
     values = dataset.points + 1.25
     path = write_saved(tmp_path, "npz", list(dataset.ids), values)
     first = evaluate(load_predictor(f"saved:{path}"), dataset, out=tmp_path / "run")
-    again = evaluate(load_predictor(f"saved:{first.folder}/predictions.npz"), dataset)
-    assert again.metrics == first.metrics
+    for name in (f"{first.folder}/predictions.npz", first.folder):
+        assert evaluate(load_predictor(f"saved:{name}"), dataset).metrics == first.metrics
 
 
-def test_names_are_compared_strictly_before_loosely():
-    ours = ["a/x.jpg#1,2,3,4", "a/x.jpg#5,6,7,8", "b/y.jpg#1,2,3,4"]
-    assert match_ids(ours[::-1], ours, "f").tolist() == [2, 1, 0]
-    assert match_ids(["b/y.jpg"], ours, "f").tolist() == [-1, -1, 0]
-    assert match_ids(["elsewhere\\y.png"], ours, "f").tolist() == [-1, -1, 0]
-    with pytest.raises(InputError, match="'a/x' names more than one face"):
-        match_ids(["a/x.jpg", "b/y.jpg"], ours, "f")
-    with pytest.raises(InputError, match="predictions for other faces: none of 1 ids"):
-        match_ids(["c/z.jpg"], ours, "f")
-    # A dot in a name is no ending.
-    assert match_ids(["v1.25"], ["v1.25", "v1.75"], "f").tolist() == [0, -1]
+OURS = ["a/x.jpg#1,2,3,4", "a/x.jpg#5,6,7,8", "b/y.jpg#1,2,3,4"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "rows", "compared"),
+    [
+        (OURS[::-1], OURS, [2, 1, 0], "id"),
+        ([OURS[2], "zzz"], OURS, [-1, -1, 0], "id"),
+        (["b/y.jpg"], OURS, [-1, -1, 0], "image path"),
+        (["b/y", "c/z"], OURS, [-1, -1, 0], "image path"),
+        (["elsewhere\\y.png"], OURS, [-1, -1, 0], "bare name"),
+        # A dot in a name is no ending.
+        (["v1.25"], ["v1.25", "v1.75"], [0, -1], "id"),
+    ],
+)
+def test_names_are_compared_strictly_before_loosely(theirs, ours, rows, compared):
+    match = match_ids(theirs, ours, "f")
+    assert match.rows.tolist() == rows
+    assert match.compared == compared
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        (["a/x.jpg", "b/y.jpg"], "'a/x' names more than one face"),
+        (["c/z.jpg"], "other faces: none of 1 ids"),
+        # A box that differs is another face; a bare name that agrees may be one.
+        (["b/y.jpg#9,9,9,9"], "other faces"),
+        (["train/y.jpg", "train/w.jpg"], "1 of 2 names agree .* bare name .*'train/w.jpg'"),
+    ],
+)
+def test_names_that_may_mean_other_faces_are_refused(theirs, message):
+    with pytest.raises(InputError, match=message):
+        match_ids(theirs, OURS, "f")
 
 
 BAD_POINTS = points(3, 68)
@@ -146,6 +172,7 @@ def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
         ("a.json", '[{"imgpath": "a"}]', "face 0: no 'imgpath' or no 'landmarks'"),
         ("a.json", '[{"imgpath": "a", "landmarks": [["x", 1]]}]', "landmarks are not numbers"),
         ("a.npz", "PK", "not a usable .npz file"),
+        ("a.npz", b"\x93NUMPY\x01\x00", "not a usable .npz file"),
         ("a.yaml", "", "unknown format '.yaml'; accepted: .npz, .csv, .txt, .json"),
     ],
 )
@@ -288,7 +315,7 @@ def write_onnx(path: Path, batch: int | str = "n", outputs: int = 1) -> Path:
     return path
 
 
-@pytest.mark.parametrize("batch", ["n", 1])
+@pytest.mark.parametrize("batch", ["n", 1, 2, 4])
 def test_an_onnx_file_with_its_toml(tmp_path, batch):
     predictor = load_predictor(f"onnx:{write_onnx(tmp_path / 'net.onnx', batch)}")
     colours = [(255, 0, 0), (0, 255, 0), (51, 102, 0)]
@@ -312,7 +339,7 @@ def test_an_onnx_output_is_picked_by_name(tmp_path):
         Batch(["a"], [image()], np.array([[20.0, 20, 60, 60]]))
     ).shape == (1, 98, 2)
     path.with_suffix(".toml").write_text(TOML + '[output]\nname = "pionts"\n')
-    with pytest.raises(InputError, match="no output 'pionts'; accepted: points, means"):
+    with pytest.raises(InputError, match=r"output.name is 'pionts'; accepted: points, means"):
         load_predictor(f"onnx:{path}")
 
 
@@ -321,16 +348,20 @@ def test_an_onnx_output_is_picked_by_name(tmp_path):
     [
         (None, "no settings: .*net.toml is not there"),
         ("markup = ", "not TOML"),
-        (TOML.replace("size = 16", ""), "key crop.size: Field required"),
+        (TOML.replace("size = 16", ""), "key crop.size: is missing"),
         (
             TOML.replace("scale = 1.2", "sclae = 1.2"),
-            "key crop.sclae: Extra inputs are not permitted",
+            "key 'crop.sclae': unknown.*Did you mean 'crop.scale'",
         ),
         (TOML.replace('"wflw98"', '"wflw"'), "key markup: Input should be 'wflw98', 'ibug68'"),
         (
             TOML.replace('"rgb"', '"gbr"'),
             "key input.colour: Input should be 'rgb', 'bgr' or 'grey'",
         ),
+        (TOML + "mean = [0.1, 0.2]", "key input.mean: Input should have 1 or 3 values"),
+        (TOML.replace("rgb", "grey") + "std = [1.0, 1.0, 1.0]", "key input.std: .* 1 or 1 values"),
+        (TOML + "std = [0.0]", "key input.std: Input should not be 0"),
+        (TOML + "scale = inf", "key input.scale: Input should be a finite number"),
         (TOML.replace("size = 16", "size = 24"), "the network refused a batch of shape"),
     ],
 )
@@ -344,6 +375,26 @@ def test_bad_onnx_settings_are_named(tmp_path, toml, message):
         load_predictor(f"onnx:{path}").predict(
             Batch(["a"], [image()], np.array([[20.0, 20, 60, 60]]))
         )
+
+
+def test_of_several_onnx_outputs_one_must_be_named(tmp_path):
+    path = write_onnx(tmp_path / "net.onnx", outputs=2)
+    with pytest.raises(InputError, match=r"net.toml: output.name is None; accepted: points, means"):
+        load_predictor(f"onnx:{path}")
+
+
+def test_onnx_weights_in_another_file_are_refused(tmp_path, monkeypatch):
+    """They would not be covered by the model's hash."""
+    import onnx
+
+    path = write_onnx(tmp_path / "net.onnx")
+    onnx.save(
+        onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0
+    )
+    assert (tmp_path / "net.data").exists()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="one file that holds all its weights"):
+        load_predictor(f"onnx:{path}")
 
 
 def test_a_file_that_is_no_onnx_model_is_refused(tmp_path):
@@ -388,6 +439,9 @@ class Mine(Predictor):
 def broken():
     return 7
 
+def failing():
+    raise OSError("no GPU")
+
 def other_names(pictures, rectangles):
     return None
 '''
@@ -426,12 +480,48 @@ def test_what_is_no_model_says_what_is(own_module):
         load_predictor("own_model:center")
     with pytest.raises(InputError, match="takes pictures, rectangles; accepted: a function of"):
         load_predictor("own_model:other_names")
-    with pytest.raises(InputError, match="module 'own_modle' cannot be imported"):
+    with pytest.raises(InputError, match="there is no module 'own_modle'"):
         load_predictor("own_modle:centre")
     with pytest.raises(InputError, match="needs its weights; accepted: --weights FILE"):
         load_predictor("own_model:Mine")
     with pytest.raises(InputError, match="no such file of weights"):
         load_predictor("own_model:Mine", "nowhere.bin")
+    (own_module / "w.bin").write_bytes(b"1")
+    with pytest.raises(InputError, match=r"takes no weights. Leave out --weights"):
+        load_predictor("own_model:centre", own_module / "w.bin")
+    with pytest.raises(InputError, match=r"raised OSError: no GPU .*own_model.py, line \d+"):
+        load_predictor("own_model:failing")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def f(:\n", "raised SyntaxError"),
+        ("import no_such_package", "raised ModuleNotFoundError: No module named 'no_such_package'"),
+        ("1 / 0", r"raised ZeroDivisionError: division by zero .*faulty_model.py, line 1"),
+    ],
+)
+def test_a_module_that_fails_says_where(own_module, code, message):
+    import sys
+
+    (own_module / "faulty_model.py").write_text(code)
+    sys.modules.pop("faulty_model", None)
+    with pytest.raises(InputError, match=message):
+        load_predictor("faulty_model:f")
+
+
+def test_things_that_are_no_models(own_module):
+    with pytest.raises(InputError, match="model 'math:hypot'"):
+        load_predictor("math:hypot")
+    with pytest.raises(InputError, match="model 'sys:intern'"):
+        load_predictor("sys:intern")
+
+
+def test_a_users_folder_does_not_hide_a_package(own_module):
+    (own_module / "reports").mkdir()
+    (own_module / "reports" / "__init__.py").write_text("raise RuntimeError")
+    run = evaluate(load_predictor("own_model:centre"), make_dataset(2), out=own_module / "run")
+    assert (run.folder / "ced.svg").exists()
 
 
 @pytest.mark.parametrize(
@@ -527,7 +617,8 @@ class Detecting(Predictor):
 
 def test_of_several_detections_the_one_on_the_face_is_taken():
     dataset = make_dataset(3)
-    run = evaluate(Detecting([[400, 400, 500, 500], [25, 25, 110, 110], [0, 0, 30, 30]]), dataset)
+    found = [[400, 400, 500, 500], [25, 25, 110, 110], [0, 0, 30, 30]]
+    run = evaluate(Detecting(found), dataset)
     assert (run.points == 25).all()
     assert run.record.protocol.leak == "none"
     assert run.record.missed == 0
@@ -543,6 +634,19 @@ def test_a_detection_elsewhere_is_a_missed_face():
     assert run.ids == dataset.ids[:3]
     with pytest.raises(InputError, match="gave no landmarks for any of 4 faces"):
         evaluate(Detecting([]), dataset)
+
+
+def test_a_detection_that_barely_touches_the_face_is_none():
+    with pytest.raises(InputError, match="gave no landmarks for any"):
+        evaluate(Detecting([[0, 0, 45, 60]]), make_dataset(2))
+
+
+@pytest.mark.parametrize("found", [np.zeros((2, 3)), np.zeros(4)])
+def test_a_detector_that_gives_no_boxes_is_refused(found):
+    model = Detecting([])
+    model.detect = lambda image: found
+    with pytest.raises(InputError, match=r"its detector: gave shape"):
+        evaluate(model, make_dataset(2))
 
 
 def test_dlib_takes_a_given_box():

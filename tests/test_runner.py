@@ -18,12 +18,17 @@ QUICK = Bootstrap(200)
 FILES = ["metrics.json", "predictions.npz", "faces.csv", "breakdown.csv", "ced.svg", "ced.png"]
 
 
+class Killed(BaseException):
+    """The process is gone: nothing but what was kept before is left."""
+
+
 class Shifted(Predictor):
     """The truth, some pixels off; counts its batches and can break after some."""
 
     name = "shifted"
     markup = WFLW98
     needs_images = False
+    ending: BaseException = Killed()
 
     def __init__(self, dataset, pixels=2.0, breaks_after=None):
         self.truth = dict(zip(dataset.ids, dataset.points, strict=True))
@@ -32,7 +37,7 @@ class Shifted(Predictor):
     def predict(self, batch):
         if self.left is not None:
             if not self.left:
-                raise RuntimeError("killed")
+                raise self.ending
             self.left -= 1
         self.batches.append(len(batch.ids))
         return np.stack([self.truth[name] for name in batch.ids]) + self.pixels
@@ -63,13 +68,13 @@ def test_a_killed_run_goes_on_where_it_stopped_and_ends_the_same(tmp_path, monke
     monkeypatch.setattr(runner, "_PART_SECONDS", 0)
     dataset = make_dataset(40)
     evaluate(Shifted(dataset), dataset, batch_size=4, bootstrap=QUICK, out=tmp_path / "whole")
-    with pytest.raises(RuntimeError, match="killed"):
+    with pytest.raises(Killed):
         evaluate(
             Shifted(dataset, breaks_after=6), dataset, batch_size=4, bootstrap=QUICK,
             out=tmp_path / "cut",
         )  # fmt: skip
-    assert json.loads((tmp_path / "cut/run.json").read_text())["status"] == "running"
-    assert not (tmp_path / "cut/metrics.json").exists()
+    assert [entry.name for entry in (tmp_path / "cut").iterdir()] == [".unfinished"]
+    assert json.loads((tmp_path / "cut/.unfinished/run.json").read_text())["status"] == "running"
     with pytest.raises(InputError, match="the run is not finished"):
         load_run(tmp_path / "cut")
     again = Shifted(dataset)
@@ -83,7 +88,53 @@ def test_a_killed_run_goes_on_where_it_stopped_and_ends_the_same(tmp_path, monke
     assert run.record.timings["resumed_faces"] == 24
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert record_without_timings(tmp_path / "cut") == record_without_timings(tmp_path / "whole")
-    assert not (tmp_path / "cut/parts").exists()
+    assert not (tmp_path / "cut/.unfinished").exists()
+
+
+def test_an_interrupted_run_loses_nothing(tmp_path):
+    dataset = make_dataset(40)
+    cut = Shifted(dataset, breaks_after=6)
+    cut.ending = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(cut, dataset, batch_size=4, bootstrap=QUICK, out=tmp_path / "run")
+    again = Shifted(dataset)
+    run = evaluate(again, dataset, batch_size=4, bootstrap=QUICK, out=tmp_path / "run")
+    assert sum(again.batches) == 16
+    np.testing.assert_array_equal(run.points, dataset.points + 2.0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "shape", "none", "long"])
+def test_a_damaged_part_is_predicted_again(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    dataset = make_dataset(40)
+    with pytest.raises(Killed):
+        evaluate(
+            Shifted(dataset, breaks_after=6), dataset, batch_size=4, bootstrap=QUICK, out=tmp_path
+        )
+    part = tmp_path / ".unfinished/00000008.npy"
+    if damage == "cut":
+        part.write_bytes(part.read_bytes()[:100])
+    elif damage == "empty":
+        part.write_bytes(b"")
+    else:
+        shape = {"shape": (4, 68, 2), "none": (0, 98, 2), "long": (100, 98, 2)}[damage]
+        np.save(part, np.zeros(shape))
+    again = Shifted(dataset)
+    run = evaluate(again, dataset, batch_size=4, bootstrap=QUICK, out=tmp_path)
+    assert sum(again.batches) == 32
+    np.testing.assert_array_equal(run.points, dataset.points + 2.0)
+
+
+def test_fresh_keeps_the_old_run_until_the_new_one_has_its_results(tmp_path):
+    dataset = make_dataset(10)
+    old = evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
+    with pytest.raises(Killed):
+        evaluate(
+            Shifted(dataset, 3, breaks_after=0), dataset, bootstrap=QUICK, out=tmp_path, fresh=True
+        )
+    assert load_run(tmp_path).metrics == old.metrics
+    evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
+    assert load_run(tmp_path).metrics != old.metrics
 
 
 def test_a_finished_run_is_read_back_and_fresh_runs_it_again(tmp_path):
@@ -154,14 +205,11 @@ def test_image_bytes_are_part_of_the_key():
 def test_other_files_are_never_overwritten(tmp_path):
     (tmp_path / "thesis.tex").write_text("all my work")
     dataset = make_dataset(4)
-    with pytest.raises(InputError, match="holds files but no run"):
+    with pytest.raises(InputError, match=r"holds thesis.tex but no run"):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
     evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "run")
-    (tmp_path / "parts").mkdir()
-    with pytest.raises(InputError, match="holds files but no run"):
+    with pytest.raises(InputError, match=r"holds thesis.tex but no run"):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
-    assert (tmp_path / "parts").is_dir()
-    (tmp_path / "parts").rmdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path / "run", fresh=True)
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
@@ -178,45 +226,92 @@ def test_two_runs_do_not_write_one_folder(tmp_path):
 
 def test_a_run_that_fails_early_leaves_nothing(tmp_path):
     dataset = make_dataset(10)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Killed):
         evaluate(Shifted(dataset, breaks_after=0), dataset, out=tmp_path / "deep" / "run")
-    assert not (tmp_path / "deep" / "run").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
+def test_another_programs_run_json_is_not_ours_to_replace(tmp_path):
+    dataset = make_dataset(4)
+    (tmp_path / "run.json").write_text('{"theirs": 1}')
+    (tmp_path / "metrics.json").write_text("theirs")
+    for fresh in (False, True):
+        with pytest.raises(InputError, match=r"run.json: not a record of this version's schema"):
+            evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path, fresh=fresh)
+    assert (tmp_path / "metrics.json").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "fresh"])
 @pytest.mark.parametrize("last", range(8))
-def test_a_run_killed_while_it_writes_is_run_again(tmp_path, monkeypatch, last):
+def test_a_run_killed_while_it_writes_is_run_again(tmp_path, monkeypatch, last, before):
     """Killed after each of its writes in turn: what is left never blocks or spoils the next."""
     from alignbench.runs import store
 
     dataset = make_dataset(6)
     evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "whole")
+    if before:
+        evaluate(Shifted(dataset, 9), dataset, bootstrap=QUICK, out=tmp_path / "cut")
     real, written = store.write_atomic, []
 
     def dying(path, data):
         if len(written) == last:
             path.with_name(f".{path.name}.draft").write_bytes(data[:10])
-            raise KeyboardInterrupt
+            raise Killed
         written.append(path)
         real(path, data)
 
     for module in (store, __import__("reports.ced").ced):
         monkeypatch.setattr(module, "write_atomic", dying)
-    with pytest.raises(KeyboardInterrupt):
-        evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut")
+    with pytest.raises(Killed):
+        evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut", fresh=before)
     monkeypatch.undo()
-    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut")
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut", fresh=before)
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert not list((tmp_path / "cut").glob(".*.draft"))
 
 
-def test_a_damaged_record_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", b"{}", "not a record of this version's schema"),
+        ("run.json", b"{", "run.json: not a record"),
+        ("run.json", b"\xff", "run.json: not a record"),
+        ("metrics.json", b"null", "metrics.json: damaged .not a list of rows"),
+        ("metrics.json", b"[]", "metrics.json: damaged"),
+        ("metrics.json", b'[{"subset": 1}]', "metrics.json: damaged"),
+        ("faces.csv", b"id,image\n", "faces.csv: damaged .no column box"),
+        ("faces.csv", b"", "faces.csv: damaged"),
+        ("predictions.npz", b"", "predictions.npz: damaged"),
+        ("predictions.npz", b"PK\x03\x04", "predictions.npz: damaged"),
+        ("breakdown.csv", None, "breakdown.csv: damaged"),
+    ],
+)
+def test_a_damaged_run_names_the_file(tmp_path, name, content, message):
     dataset = make_dataset(4)
     evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
-    (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(InputError, match="damaged record"):
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
         load_run(tmp_path)
+
+
+def test_a_shortened_run_is_damaged(tmp_path):
+    dataset = make_dataset(6)
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
+    lines = (tmp_path / "faces.csv").read_text().splitlines()
+    (tmp_path / "faces.csv").write_text("\n".join(lines[:4]))
+    with pytest.raises(InputError, match="3 faces, 6 by its record"):
+        load_run(tmp_path)
+
+
+def test_what_is_no_run_says_so(tmp_path):
     with pytest.raises(InputError, match=r"no run: run.json is not there"):
         load_run(tmp_path / "nowhere")
+    (tmp_path / "notes.md").write_text("x")
+    with pytest.raises(InputError, match=r"notes.md: not a run; accepted: a folder"):
+        load_run(tmp_path / "notes.md")
 
 
 def test_faces_without_image_are_left_out_and_counted():
@@ -233,7 +328,7 @@ def test_faces_without_image_are_left_out_and_counted():
     blind = evaluate(load_predictor("mean-shape"), dataset, bootstrap=QUICK)
     assert blind.record.dataset.complete
     assert blind.record.dataset.faces == 6
-    with pytest.raises(InputError, match=r"image missing for 2 of 6 faces \(first: face1\)"):
+    with pytest.raises(InputError, match=r"image missing for 2 of 6 faces \(first: image 1\)"):
         evaluate(looking, dataset, require_complete=True)
     none = make_dataset(2, images=ArrayImages([None, None]))
     with pytest.raises(InputError, match="no image is there"):
@@ -272,20 +367,98 @@ def test_98_points_are_converted_for_a_68_point_set():
         evaluate(Many(), make_dataset(2, COFW29))
 
 
+def raising(batch):
+    return 1 / 0
+
+
 @pytest.mark.parametrize(
-    ("points", "message"),
+    ("give", "message"),
     [
-        (np.zeros((2, 68, 2)), r"gave landmarks of shape \(2, 68, 2\); accepted: \(2, 98, 2\)"),
+        (
+            np.zeros((2, 68, 2)),
+            r"gave landmarks of shape \(2, 68, 2\); accepted: landmarks of shape",
+        ),
         (np.full((2, 98, 2), np.inf), "face face0: gave a landmark that is not finite"),
         (np.where(np.arange(98)[None, :, None] == 4, np.nan, np.zeros((2, 98, 2))), "not finite"),
+        (None, "gave nan|gave None"),
+        ([[1, 2], [3]], "gave a list that is no array of numbers"),
+        (raising, r"faces face0 to face1: raised ZeroDivisionError: .*test_runner.py, line \d+"),
     ],
 )
-def test_what_a_model_gives_is_checked(points, message):
+def test_what_a_model_gives_is_checked(give, message):
     dataset = make_dataset(2)
     wrong = Shifted(dataset)
-    wrong.predict = lambda batch: points
+    wrong.predict = give if callable(give) else lambda batch: give
     with pytest.raises(InputError, match=message):
-        evaluate(wrong, dataset)
+        evaluate(wrong, dataset, bootstrap=QUICK)
+
+
+@pytest.mark.parametrize("form", ["float32", "fortran", "list", "tensor", "grad"])
+def test_landmarks_may_come_in_any_form(form):
+    import torch
+
+    dataset = make_dataset(3)
+    model = Shifted(dataset)
+    truth = model.predict
+    forms = {
+        "float32": lambda p: p.astype(np.float32),
+        "fortran": np.asfortranarray,
+        "list": lambda p: p.tolist(),
+        "tensor": torch.from_numpy,
+        "grad": lambda p: torch.from_numpy(p).requires_grad_(),
+    }
+    model.predict = lambda batch: forms[form](truth(batch))
+    run = evaluate(model, dataset, bootstrap=QUICK)
+    np.testing.assert_allclose(run.points, dataset.points + 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("name", "", "has no name"),
+        ("markup", "wflw98", "markup is 'wflw98'; accepted: None or a Markup"),
+        ("boxes", "square", "box protocol 'square'"),
+        ("describe", lambda: {"x": np.float32(1)}, "describe.*raised TypeError"),
+        ("describe", lambda: {"notes": "one text"}, "notes are not a list of texts"),
+        ("describe", raising, "describe"),
+    ],
+)
+def test_a_predictor_that_is_none_is_refused(attribute, value, message):
+    dataset = make_dataset(2)
+    wrong = Shifted(dataset)
+    setattr(wrong, attribute, value)
+    with pytest.raises(InputError, match=message):
+        evaluate(wrong, dataset, bootstrap=QUICK)
+
+
+def test_describing_a_predictor_twice_gives_the_same_key():
+    dataset = make_dataset(2)
+    model = Shifted(dataset)
+    identity = {"source": "x", "notes": ["Mind this."]}
+    model.describe = lambda: identity
+    first, second = (evaluate(model, dataset, bootstrap=QUICK).record for _ in range(2))
+    assert first.key == second.key
+    assert second.model.notes == ("Mind this.",)
+
+
+def test_measures_named_twice_are_taken_once():
+    from alignbench import parse_measure
+
+    dataset = make_dataset(2)
+    asked = [parse_measure(text) for text in ("nme", "nme", "nme(box)", "fr@0.1", "fr@0.10")]
+    run = evaluate(Shifted(dataset), dataset, bootstrap=QUICK, measures=asked)
+    rows = [(r.subset, r.norm, r.metric, r.threshold) for r in run.metrics]
+    assert len(rows) == len(set(rows)) == 3 * 4 * 2
+
+
+def test_a_zero_normaliser_is_found_before_any_work(tmp_path):
+    dataset = make_dataset(3)
+    dataset.points[2, 72] = dataset.points[2, 60]
+    idle = Shifted(dataset)
+    with pytest.raises(InputError, match="face face2: normaliser inter_ocular is zero"):
+        evaluate(idle, dataset, out=tmp_path / "deep" / "run")
+    assert idle.batches == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -294,7 +467,7 @@ def test_what_a_model_gives_is_checked(points, message):
         ({"boxes": "square"}, "box protocol 'square': unknown"),
         ({"boxes": "detector"}, "shifted has no detector of its own"),
         ({"boxes": "detector:nowhere.csv"}, "nowhere.csv: cannot be read"),
-        ({"box_scale": 0}, "--box-scale: 0; accepted: a factor above 0"),
+        ({"box_scale": 0}, "--box-scale: 0; accepted: a factor of 0.001 to 1000"),
         ({"limit": 0}, "--limit: 0; accepted: 1 or more"),
         ({"batch_size": 0}, "--batch-size: 0"),
     ],
@@ -363,17 +536,24 @@ def test_images_are_handed_over_in_order_and_in_rgb():
     assert seen == list(range(50))
 
 
-def test_a_run_asked_for_what_it_has_not_says_what_it_has():
+def test_a_measure_the_run_did_not_store_is_computed_the_same(tmp_path):
     from alignbench import parse_measure
 
-    dataset = make_dataset(4)
-    run = evaluate(Shifted(dataset), dataset, bootstrap=QUICK)
-    with pytest.raises(InputError, match=r"has no auc.inter_ocular.@0.07; accepted: nme"):
-        run.row(parse_measure("auc@0.07"))
+    pictures = ArrayImages([None] * 30, [str(k // 3) for k in range(30)])
+    dataset = make_dataset(30, images=pictures)
+    asked = [parse_measure(text) for text in ("auc@0.07", "fr(box)@0.02", "nme")]
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, measures=asked, out=tmp_path / "a")
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, measures=asked[2:], out=tmp_path / "b")
+    stored, other = load_run(tmp_path / "a"), load_run(tmp_path / "b")
+    assert stored.record.statistics.clusters == 10
+    for measure in asked:
+        want, got = stored.row(measure), other.row(measure)
+        for field in ("value", "ci_low", "ci_high"):
+            assert getattr(got, field) == pytest.approx(getattr(want, field), abs=1e-6)
     with pytest.raises(InputError, match=r"subset of made 'evn'.*Did you mean 'even'"):
-        run.row(parse_measure("nme"), "evn")
+        other.row(parse_measure("nme"), "evn")
     with pytest.raises(InputError, match="normaliser 'eyes': unknown"):
-        run.errors("eyes")
+        other.row(parse_measure("nme(eyes)"))
 
 
 def test_a_broken_run_file_plug_in_warns_and_loses_nothing(monkeypatch, tmp_path):
@@ -392,18 +572,22 @@ def test_a_broken_run_file_plug_in_warns_and_loses_nothing(monkeypatch, tmp_path
     assert load_run(tmp_path / "run").record.status == "complete"
 
 
-def test_stated_threads_do_not_change_results(tmp_path):
+def test_stated_threads_do_not_change_results(tmp_path, monkeypatch):
+    import cv2
+
     from alignbench import threads
 
     dataset = load_dataset("demo")
-    before = threads.count()
+    monkeypatch.setattr(threads, "_limit", None)
+    before = cv2.getNumThreads()
     try:
         for count in (1, 2):
             threads.limit(count)
+            assert threads.count() == count
             evaluate(
                 load_predictor("linear"), dataset, limit=30, bootstrap=QUICK,
                 out=tmp_path / str(count),
             )  # fmt: skip
     finally:
-        threads.limit(before)
+        cv2.setNumThreads(before)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")

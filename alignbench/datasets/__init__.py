@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from alignbench.datasets.base import FULL, Dataset, DatasetSource, Images
-from alignbench.datasets.find import data_roots, dataset_names, load_dataset, source
+from alignbench.datasets.find import (
+    DataNotFoundError,
+    data_roots,
+    dataset_names,
+    load_dataset,
+    source,
+)
 
 __all__ = [
     "FULL",
+    "DataNotFoundError",
     "Dataset",
     "DatasetSource",
     "Images",

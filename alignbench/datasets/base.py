@@ -28,6 +28,10 @@ class Images(Protocol):
         """Image (H, W, 3), RGB, of one face; raises InputError if it cannot be read."""
         ...
 
+    def location(self, index: int) -> str:
+        """Where one face's image is, or should be."""
+        ...
+
     def sources(self) -> list[str]:
         """N names: faces of one image share one."""
         ...

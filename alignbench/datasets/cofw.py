@@ -18,6 +18,8 @@ _SPLITS = {"test": {FULL: 507}, "train": {FULL: 1345}}
 _FILES = {"test": "COFW_test_color.mat", "train": "COFW_train_color.mat"}
 _SUFFIX = {"test": "T", "train": "Tr"}
 _POINTS = COFW29.landmarks
+_DAMAGE = (OSError, KeyError, IndexError, RuntimeError, TypeError, ValueError)
+"""What h5py raises for a damaged file."""
 
 
 def read(root: Path, split: str) -> Dataset:
@@ -71,7 +73,9 @@ def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
                         "Copy the file again.",
                     )
                 columns.append(column)
-    except OSError as error:
+    except InputError:
+        raise
+    except _DAMAGE as error:
         raise InputError(
             path, f"damaged HDF5 file ({error})", remedy="Copy the file again."
         ) from error
@@ -92,11 +96,11 @@ class _Hdf5Images:
 
     def read(self, index: int) -> Bytes:
         face = int(self._faces[index])
-        where = f"{self._path}, image {face + 1}"
+        where = self.location(index)
         try:
             with h5py.File(self._path, "r") as file:
                 stored = np.asarray(file[np.asarray(file[self._variable]).ravel()[face]])
-        except (OSError, KeyError, IndexError, ValueError) as error:
+        except _DAMAGE as error:
             raise InputError(where, f"cannot be read ({error})", remedy="Copy the file.") from error
         image = stored.T
         if image.ndim == 2:
@@ -106,6 +110,9 @@ class _Hdf5Images:
                 where, f"stored as {stored.dtype} {stored.shape}", "uint8, grey or RGB"
             )
         return np.ascontiguousarray(image)
+
+    def location(self, index: int) -> str:
+        return f"{self._path}, image {self._faces[index] + 1}"
 
     def sources(self) -> list[str]:
         return [str(face + 1) for face in self._faces]

@@ -14,6 +14,10 @@ from alignbench.errors import InputError, unknown
 ENVIRONMENT = "ALIGNBENCH_DATA"
 
 
+class DataNotFoundError(InputError):
+    """A data set is nowhere where it is looked for."""
+
+
 def dataset_names() -> list[str]:
     """Names of all registered data sets."""
     return list(plugins.registered(plugins.DATASETS))
@@ -66,10 +70,9 @@ def _folder(of: DatasetSource, root: str | Path | None) -> Path:
             if any((folder / marker).exists() for marker in of.markers):
                 return folder
     layout = "\n".join("  " + line for line in of.layout.splitlines())
-    raise InputError(
+    raise DataNotFoundError(
         f"data set {of.name!r}",
         "not found in " + ", ".join(str(base) for base in roots),
-        f"a folder with\n{layout}\n",
-        f"Get it from {of.homepage} and name the folder above it with --data-root or "
-        f"{ENVIRONMENT}.",
+        f"a folder with\n{layout}\n  as published at {of.homepage}",
+        f"Name the folder above {of.name}/ with --data-root or {ENVIRONMENT}.",
     )

@@ -15,6 +15,8 @@ from alignbench.errors import InputError
 _JPEG = b"\xff\xd8"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 _PNG = b"\x89PNG"
+_LARGEST = 32_766
+"""Side beyond which OpenCV's warp refuses an image."""
 
 
 class ImageFiles:
@@ -33,6 +35,9 @@ class ImageFiles:
 
     def read(self, index: int) -> Bytes:
         return read_image(self._paths[index])
+
+    def location(self, index: int) -> str:
+        return str(self._paths[index])
 
     def sources(self) -> list[str]:
         return [path.relative_to(self._root).as_posix() for path in self._paths]
@@ -66,12 +71,9 @@ def read_image(path: Path) -> Bytes:
         raise _unreadable(path, error) from error
     if not data:
         raise InputError(path, "image file is empty", remedy="Copy the file again.")
-    image = None
-    if not _cut_short(data):
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8),
-            cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
-        )
+    image = None if _cut_short(data) else _decode(data)
+    if image is not None and max(image.shape) > _LARGEST:
+        raise InputError(path, f"image of shape {image.shape}", f"sides of at most {_LARGEST:,}")
     if image is None:
         raise InputError(
             path,
@@ -79,7 +81,18 @@ def read_image(path: Path) -> Bytes:
             "a complete JPEG, PNG or other image that OpenCV reads",
             "Copy the file again.",
         )
-    return np.asarray(image, dtype=np.uint8)
+    return image
+
+
+def _decode(data: bytes) -> Bytes | None:
+    """The image, or None if OpenCV cannot read it or thinks it absurdly large."""
+    try:
+        image = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

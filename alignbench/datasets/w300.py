@@ -66,12 +66,15 @@ def read(root: Path, split: str) -> Dataset:
 
 
 def _images(files: list[Path]) -> list[Path]:
-    """The image beside each ``.pts`` file, whatever its ending; ``.jpg`` where there is none."""
+    """The image beside each ``.pts`` file, whatever its ending; ``.jpg`` where there is none.
+
+    Of several images of one stem the one whose ending comes first in ``_ENDINGS`` is taken.
+    """
     beside: dict[Path, dict[str, Path]] = {}
     for folder in {file.parent for file in files}:
-        beside[folder] = {
-            image.stem: image for image in folder.iterdir() if image.suffix.lower() in _ENDINGS
-        }
+        images = [image for image in folder.iterdir() if image.suffix.lower() in _ENDINGS]
+        images.sort(key=lambda image: (_ENDINGS.index(image.suffix.lower()), image), reverse=True)
+        beside[folder] = {image.stem: image for image in images}
     return [beside[file.parent].get(file.stem, file.with_suffix(".jpg")) for file in files]
 
 

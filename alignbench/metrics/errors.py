@@ -99,9 +99,3 @@ def landmark_errors(distance: Floats, normaliser: Floats) -> Floats:
     if not found.any():
         return np.full(distance.shape[1], np.nan)
     return np.asarray((distance[found] / normaliser[found, None]).mean(axis=0))
-
-
-def region_errors(distance: Floats, normaliser: Floats, markup: Markup) -> dict[str, float]:
-    """Mean error of each region of the mark-up over its landmarks and all faces, a fraction."""
-    each = landmark_errors(distance, normaliser)
-    return {name: float(each[list(members)].mean()) for name, members in markup.regions.items()}

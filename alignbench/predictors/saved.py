@@ -12,7 +12,7 @@ from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError
 from alignbench.markups import by_landmarks
 from alignbench.matching import match_ids
-from alignbench.predictors.base import Batch, Predictor, sha256
+from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.saved_formats import read_saved
 
 
@@ -27,32 +27,31 @@ class SavedPredictor(Predictor):
     uses_boxes = False
 
     def __init__(self, path: Path) -> None:
-        saved = read_saved(path)
-        self.name = path.stem if path.is_file() else path.name
-        self.markup = by_landmarks(saved.points.shape[1], path)
-        self._path, self._saved = path, saved
+        self._saved = read_saved(path)
+        self.name = path.stem if path.is_file() else path.resolve().name
+        self.markup = by_landmarks(self._saved.points.shape[1], path)
+        self._path = path
         self._row: dict[str, int] = {}
-        self._surplus = 0
+        self._compared = ""
 
     def prepare(self, dataset: Dataset) -> None:
-        rows = match_ids(self._saved.ids, dataset.ids, self._path)
-        self._row = {
-            name: int(row) for name, row in zip(dataset.ids, rows, strict=True) if row >= 0
-        }
-        self._surplus = len(self._saved.ids) - len(self._row)
+        match = match_ids(self._saved.ids, dataset.ids, self._path)
+        faces = zip(dataset.ids, match.rows.tolist(), strict=True)
+        self._row = {name: row for name, row in faces if row >= 0}
+        self._compared = match.compared
 
     def predict(self, batch: Batch) -> Floats:
         rows = np.array([self._row.get(name, -1) for name in batch.ids])
         return np.where((rows >= 0)[:, None, None], self._saved.points[rows], np.nan)
 
     def describe(self) -> dict[str, Any]:
-        notes = [f"{self._surplus} stored faces are not in the data set."] if self._surplus else []
-        digest = sha256(self._path) if self._path.is_file() else self._saved.digest()
+        surplus = len(self._saved.ids) - len(self._row)
         return {
             "source": f"saved:{self._path.name}",
             "format": self._saved.format,
-            "weights_sha256": digest,
-            "notes": notes,
+            "sha256": self._saved.digest(),
+            "matched_by": self._compared,
+            "notes": [f"{surplus:,} stored faces are not in the data set."] if surplus else [],
         }
 
 

@@ -5,7 +5,7 @@
 ``.csv``      own: header ``id,x0,y0,x1,y1,...``, a face a line, 0-based
 ``.txt``      COFW68's four lines a face: id, L x, L y, L occlusion states; 1-based
 ``.json``     SPIGA's list of faces with ``imgpath`` and ``landmarks``; 0-based
-a folder      of ``.pts`` files, at any depth; 1-based
+a folder      of ``.pts`` files, at any depth, 1-based; or a run's own folder
 ============  =====================================================================================
 """
 
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from alignbench.arrays import Floats
 from alignbench.datasets.pts import read_pts
@@ -51,6 +52,8 @@ def read_saved(path: Path) -> Saved:
         If the format is unknown, a face stands twice, faces differ in their number of points, or
         a coordinate is not a finite number.
     """
+    if (path / "predictions.npz").is_file():
+        path = path / "predictions.npz"
     ending = path.suffix.lower()
     if not path.is_dir() and ending not in _READERS:
         raise InputError(
@@ -79,17 +82,21 @@ def read_saved(path: Path) -> Saved:
 
 def _read_npz(path: Path) -> tuple[list[str], Floats]:
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as stream:
+            content = np.load(stream, allow_pickle=False)
+            if not isinstance(content, NpzFile):
+                raise ValueError("it holds a single array")
             missing = {"ids", "points"} - set(content.files)
             if missing:
-                raise InputError(path, f"no array {sorted(missing)[0]!r}", "arrays ids and points")
+                raise ValueError(f"no array {sorted(missing)[0]!r}")
             ids, points = content["ids"], content["points"]
-    except InputError:
-        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        # NumPy's own words for this one advise to unpickle.
+        why = "it holds pickled objects" if "pickle" in str(error) else str(error)
         raise InputError(
-            path, f"not a usable .npz file ({error})", remedy="Write it with numpy.savez."
-        ) from error
+            path, f"not a usable .npz file ({why})", "arrays ids and points",
+            "Write it with numpy.savez.",
+        ) from error  # fmt: skip
     if points.dtype.kind not in "fiu" or ids.ndim != 1 or ids.dtype.kind not in "Uiu":
         raise InputError(
             path,

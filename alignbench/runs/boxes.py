@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.arrays import Floats, Ints
+from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
 from alignbench.datasets.text import numbers, read_lines
 from alignbench.errors import InputError
 from alignbench.geometry import LEAK_LEVELS, overlap, parse_protocol, scale_boxes, tight_boxes
 from alignbench.matching import match_ids
 from alignbench.predictors.base import Predictor, sha256
+
+MIN_OVERLAP = 0.3
+"""Least intersection over union with the face's own box of a detection that counts as it."""
 
 _HEADER = "id,x_min,y_min,x_max,y_max"
 
@@ -91,13 +94,14 @@ def choose_boxes(dataset: Dataset, predictor: Predictor, wish: str | None, scale
 def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:
     """Of the boxes (K, 4) a detector found, the one (4,) that overlaps the face's most, scaled.
 
-    NaN where none overlaps it: the face was missed. This is all a detector is told of the truth.
+    NaN where none overlaps it by at least ``MIN_OVERLAP``: the face was missed. This is all a
+    detector is told of the truth.
     """
     if not len(found):
         return np.full(4, np.nan)
     shared = overlap(found, reference)
     best = int(shared.argmax())
-    if shared[best] <= 0:
+    if shared[best] < MIN_OVERLAP:
         return np.full(4, np.nan)
     scaled: Floats = scale_boxes(found[best : best + 1], scale)[0]
     return scaled
@@ -123,6 +127,8 @@ def read_detections(path: Path, dataset: Dataset) -> Floats:
             raise InputError(f"{path}, line {line}", f"{len(fields)} fields", f"5: {_HEADER}")
         rows.append([fields[0].strip().strip('"'), *fields[1:]])
         at.append(line)
+    if not rows:
+        raise InputError(path, "no boxes", "one box or more")
     boxes = numbers(path, [row[1:] for row in rows], at).reshape(-1, 4)
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(
@@ -130,7 +136,7 @@ def read_detections(path: Path, dataset: Dataset) -> Floats:
             f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
         )
-    found: Ints = match_ids([row[0] for row in rows], dataset.ids, path)
+    found = match_ids([row[0] for row in rows], dataset.ids, path).rows
     return np.asarray(np.where((found >= 0)[:, None], boxes[found], np.nan))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,6 @@ from alignbench.metrics.errors import (
     face_errors,
     landmark_errors,
     normalisers,
-    region_errors,
 )
 from alignbench.runs.record import MetricRow
 from alignbench.stats import Bootstrap, mean_intervals
@@ -36,10 +35,10 @@ class Evaluation:
     metrics
         Rows of ``metrics.json``.
     faces
-        A row a face: id, membership (0/1) of each subset, error in percent by normaliser; a
-        missed face has no error.
+        A row a face: id, source image, membership (0/1) of each subset, error in percent by
+        normaliser; a missed face has no error.
     breakdown
-        NME in percent by landmark, by region, and over visible and over occluded points.
+        NME in percent by region, over visible and over occluded points, and by landmark.
     """
 
     metrics: tuple[MetricRow, ...]
@@ -62,35 +61,48 @@ def evaluate_points(
     distance = distances(predicted, dataset.points)
     scales = normalisers(dataset.points, dataset.markup, dataset.ids)
     errors = {name: face_errors(distance, scale) for name, scale in scales.items()}
-    clusters = cluster_numbers(dataset)
+    failed = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
+    images = dataset.images.sources()
+    clusters = cluster_numbers(images)
+    bound = dict.fromkeys(
+        measure.with_normaliser(name)
+        for name in errors
+        for measure in measures
+        if measure.normaliser in (None, name)
+    )
+    faces = {"id": list(dataset.ids), "image": images}
+    members = {name: member.astype(np.int64) for name, member in dataset.subsets.items()}
+    percent = {name: 100 * error for name, error in errors.items()}
     return Evaluation(
-        _metric_rows(errors, dataset, measures, clusters, bootstrap),
-        _face_table(errors, dataset),
+        metric_rows(list(bound), failed, dataset.subsets, clusters, bootstrap),
+        pd.DataFrame(faces | members | percent),
         _breakdown(distance, scales, dataset, clusters, bootstrap),
     )
 
 
-def cluster_numbers(dataset: Dataset) -> Ints:
+def cluster_numbers(images: Sequence[str]) -> Ints:
     """The source image (N,) of each face as a number from 0."""
-    return np.unique(np.array(dataset.images.sources()), return_inverse=True)[1]
+    return np.unique(np.array(images), return_inverse=True)[1]
 
 
-def _metric_rows(
-    errors: dict[str, Floats],
-    dataset: Dataset,
+def metric_rows(
     measures: Sequence[Measure],
+    errors: Mapping[str, Floats],
+    subsets: Mapping[str, Bools],
     clusters: Ints,
     bootstrap: Bootstrap,
 ) -> tuple[MetricRow, ...]:
-    bound = [
-        measure if measure.normaliser else measure.with_normaliser(name)
-        for name in errors
-        for measure in measures
-        if measure.normaliser in (None, name)
-    ]
-    failed = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
-    values = np.stack([m.per_face(failed[str(m.normaliser)]) for m in bound], axis=1)
-    member = np.stack(list(dataset.subsets.values()))
+    """A row for each subset and measure.
+
+    Parameters
+    ----------
+    measures
+        Each with its normaliser.
+    errors
+        Errors (N,) by normaliser, fractions, infinite for a missed face.
+    """
+    values = np.stack([m.per_face(errors[str(m.normaliser)]) for m in measures], axis=1)
+    member = np.stack(list(subsets.values()))
     low, high = mean_intervals(values, member, clusters, bootstrap)
     return tuple(
         MetricRow(
@@ -103,65 +115,62 @@ def _metric_rows(
             ci_low=_number(low[s, k], _CI_DIGITS),
             ci_high=_number(high[s, k], _CI_DIGITS),
         )
-        for s, subset in enumerate(dataset.subsets)
-        for k, measure in enumerate(bound)
+        for s, subset in enumerate(subsets)
+        for k, measure in enumerate(measures)
     )
-
-
-def _face_table(errors: dict[str, Floats], dataset: Dataset) -> pd.DataFrame:
-    columns: dict[str, object] = {"id": list(dataset.ids)}
-    columns |= {name: member.astype(int) for name, member in dataset.subsets.items()}
-    columns |= {name: 100 * error for name, error in errors.items()}
-    return pd.DataFrame(columns)
 
 
 def _breakdown(
     distance: Floats,
-    scales: dict[str, Floats],
+    scales: Mapping[str, Floats],
     dataset: Dataset,
     clusters: Ints,
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
-    """Rows kind, name, norm, faces, nme, ci_low, ci_high; intervals for visibility only."""
-    rows: list[dict[str, object]] = []
-    found = int((~np.isnan(distance).any(axis=1)).sum())
-    for norm, scale in scales.items():
-        base = {"norm": norm, "faces": found, "ci_low": None, "ci_high": None}
-        for name, error in region_errors(distance, scale, dataset.markup).items():
-            rows.append({"kind": "region", "name": name, **base, "nme": 100 * error})
-        for landmark, error in enumerate(landmark_errors(distance, scale)):
-            rows.append({"kind": "landmark", "name": str(landmark), **base, "nme": 100 * error})
+    """Rows kind, name, norm, faces, nme, ci_low, ci_high; landmarks have no interval."""
+    masks: dict[tuple[str, str], Bools] = {}
+    for name, members in dataset.markup.regions.items():
+        inside = np.isin(np.arange(dataset.markup.landmarks), members)
+        masks["region", name] = np.broadcast_to(inside, distance.shape)
     if dataset.visible is not None:
-        masks = {"visible": dataset.visible, "occluded": ~dataset.visible}
-        rows += _visibility_rows(distance, scales, masks, clusters, bootstrap)
+        masks["visibility", "visible"] = dataset.visible
+        masks["visibility", "occluded"] = ~dataset.visible
+    rows = _masked_rows(distance, scales, masks, clusters, bootstrap)
+    found = int((~np.isnan(distance).any(axis=1)).sum())
+    rows += [
+        ("landmark", str(landmark), norm, found, 100 * error, None, None)
+        for norm, scale in scales.items()
+        for landmark, error in enumerate(landmark_errors(distance, scale))
+    ]
     columns = ["kind", "name", "norm", "faces", "nme", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _visibility_rows(
+def _masked_rows(
     distance: Floats,
-    scales: dict[str, Floats],
-    masks: dict[str, Bools],
+    scales: Mapping[str, Floats],
+    masks: Mapping[tuple[str, str], Bools],
     clusters: Ints,
     bootstrap: Bootstrap,
-) -> list[dict[str, object]]:
-    cases = [(name, norm) for name in masks for norm in scales]
+) -> list[tuple[object, ...]]:
+    """NME over the landmarks of each mask (N, L); a face of which it holds none does not count."""
+    cases = [(kind, name, norm) for kind, name in masks for norm in scales]
     values = 100 * np.stack(
-        [face_errors(distance, scales[norm], masks[name]) for name, norm in cases], axis=1
+        [face_errors(distance, scales[norm], masks[kind, name]) for kind, name, norm in cases],
+        axis=1,
     )
     everyone = np.ones((1, len(distance)), np.bool_)
     low, high = mean_intervals(values, everyone, clusters, bootstrap)
+    counted = (~np.isnan(values)).sum(axis=0)
     return [
-        {
-            "kind": "visibility",
-            "name": name,
-            "norm": norm,
-            "faces": int((~np.isnan(values[:, k])).sum()),
-            "nme": _number(_mean(values[:, k])),
-            "ci_low": _number(low[0, k], _CI_DIGITS),
-            "ci_high": _number(high[0, k], _CI_DIGITS),
-        }
-        for k, (name, norm) in enumerate(cases)
+        (
+            *case,
+            int(counted[k]),
+            _number(_mean(values[:, k])),
+            _number(low[0, k], _CI_DIGITS),
+            _number(high[0, k], _CI_DIGITS),
+        )
+        for k, case in enumerate(cases)
     ]
 
 

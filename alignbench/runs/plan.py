@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from alignbench.datasets.base import FULL, Dataset
-from alignbench.errors import InputError
+from alignbench.errors import InputError, blame
 from alignbench.markups import Markup
 from alignbench.metrics import Measure
 from alignbench.predictors.base import Predictor
 from alignbench.runs.boxes import Boxes
 from alignbench.runs.environment import environment
-from alignbench.runs.evaluation import cluster_numbers
 from alignbench.runs.record import (
     DatasetBlock,
     ModelBlock,
@@ -48,13 +48,14 @@ def choose_faces(
         if not len(faces):
             raise InputError(
                 f"data set {dataset.name}, split {dataset.split}",
-                f"no image is there, the first missing one is of face {dataset.ids[0]}",
-                remedy=f"{predictor.name} looks at images: put them in the data set's folder.",
+                f"no image is there, the first missing one is {dataset.images.location(0)}",
+                "the images in the data set's official layout",
+                f"{predictor.name} looks at images: put them there.",
             )
     if len(missing):
         reasons.append(f"image missing for {len(missing):,} of {len(dataset):,} faces")
     if require_complete and reasons:
-        first = f" (first: {dataset.ids[missing[0]]})" if len(missing) else ""
+        first = f" (first: {dataset.images.location(missing[0])})" if len(missing) else ""
         raise InputError(
             f"data set {dataset.name}, split {dataset.split}",
             f"incomplete: {'; '.join(reasons)}{first}",
@@ -82,6 +83,18 @@ def choose_faces(
     )
 
 
+def _model_block(predictor: Predictor, markup: Markup) -> ModelBlock:
+    with blame(f"model {predictor.name!r}, describe()"):
+        identity = dict(predictor.describe())
+        notes = identity.pop("notes", ())
+        json.dumps(identity)
+    if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
+        raise InputError(f"model {predictor.name!r}, describe()", "notes are not a list of texts")
+    return ModelBlock(
+        name=predictor.name, markup=markup.name, identity=identity, notes=tuple(notes)
+    )
+
+
 def make_record(
     predictor: Predictor,
     markup: Markup,
@@ -92,9 +105,7 @@ def make_record(
     bootstrap: Bootstrap,
 ) -> RunRecord:
     """The record of a run that has not begun; its key is the hash of the four first blocks."""
-    identity = predictor.describe()
-    notes = tuple(identity.pop("notes", ()))
-    model = ModelBlock(name=predictor.name, markup=markup.name, identity=identity, notes=notes)
+    model = _model_block(predictor, markup)
     protocol = ProtocolBlock(
         boxes=boxes.protocol,
         boxes_digest=boxes.digest,
@@ -108,7 +119,7 @@ def make_record(
         replicates=bootstrap.replicates,
         confidence=bootstrap.confidence,
         seed=bootstrap.seed,
-        clusters=int(cluster_numbers(dataset).max()) + 1,
+        clusters=len(set(dataset.images.sources())),
     )
     return RunRecord(
         alignbench=__version__,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,16 @@ from alignbench.errors import InputError, unknown
 from alignbench.markups import MARKUPS
 from alignbench.metrics import Measure
 from alignbench.metrics.errors import normaliser_names
+from alignbench.runs.evaluation import cluster_numbers, metric_rows
 from alignbench.runs.record import MetricRow, RunRecord
+from alignbench.stats import Bootstrap
 
 RECORD = "run.json"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.npz"
 FACES = "faces.csv"
 BREAKDOWN = "breakdown.csv"
+UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +41,8 @@ class Run:
     metrics
         A row for each subset, normaliser and measure.
     faces
-        A row a face: id, membership (0/1) of each subset, error in percent by normaliser (none
-        for a missed face).
+        A row a face: id, source image, membership (0/1) of each subset, error in percent by
+        normaliser (none for a missed face).
     breakdown
         NME in percent by landmark, region and visibility.
     ids, points
@@ -61,24 +66,29 @@ class Run:
     def row(self, measure: Measure, subset: str = "full") -> MetricRow:
         """The row of a measure on a subset; its normaliser defaults to the data set's usual one.
 
+        A measure the run did not store is computed from its faces, with the same intervals.
+
         Raises
         ------
         InputError
-            If the run has no such row; says which there are.
+            If there is no such subset or normaliser.
         """
         norm = measure.normaliser or self.record.dataset.normalisers[0]
         wanted = (subset, norm, measure.name, measure.threshold)
         for row in self.metrics:
             if (row.subset, row.norm, row.metric, row.threshold) == wanted:
                 return row
-        if subset not in self.subsets:
-            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
-        raise InputError(
-            f"run {self.record.model.name}",
-            f"has no {measure.with_normaliser(norm)}",
-            ", ".join(self.record.statistics.measures),
-            "Run it again with --measure, --fresh.",
+        errors = {norm: self.errors(norm, subset)}
+        chosen = self.faces.loc[self.faces[subset] == 1, "image"]
+        settings = self.record.statistics
+        (row,) = metric_rows(
+            [measure.with_normaliser(norm)],
+            errors,
+            {subset: np.ones(len(chosen), np.bool_)},
+            cluster_numbers(chosen.tolist()),
+            Bootstrap(settings.replicates, settings.confidence, settings.seed),
         )
+        return row
 
     def errors(self, normaliser: str, subset: str = "full") -> Floats:
         """Error of each face of a subset, a fraction; infinite for a missed face.
@@ -113,23 +123,58 @@ def load_run(path: str | Path) -> Run:
     folder = Path(path)
     if folder.name == RECORD:
         folder = folder.parent
-    record = read_record(folder)
-    if record.status != "complete":
+    if folder.is_file():
+        raise InputError(folder, "not a run", "a folder that `alignbench run` wrote")
+    if not (folder / RECORD).exists() and (folder / UNFINISHED / RECORD).exists():
         raise InputError(
             folder, "the run is not finished", remedy="Start it again: it goes on where it stopped."
         )
-    try:
-        rows = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        metrics = tuple(MetricRow.model_validate(row) for row in rows)
-        faces = _read_csv(folder / FACES, text=["id"], whole=list({r.subset for r in metrics}))
-        breakdown = _read_csv(folder / BREAKDOWN, text=["kind", "name", "norm"], whole=["faces"])
-        with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
-            ids, points = tuple(stored["ids"].tolist()), stored["points"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            folder, f"damaged run ({error})", remedy="Run it again with --fresh."
-        ) from error
-    return Run(record, metrics, faces, breakdown, ids, points, folder)
+    record = read_record(folder)
+    readers: dict[str, Callable[[Path], Any]] = {
+        METRICS: _read_metrics,
+        FACES: lambda path: _read_faces(path, record),
+        BREAKDOWN: lambda path: _read_csv(path, text=["kind", "name", "norm"], whole=["faces"]),
+        PREDICTIONS: lambda path: _read_predictions(path, record),
+    }
+    found = {}
+    for name, read in readers.items():
+        try:
+            found[name] = read(folder / name)
+        except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+            raise InputError(
+                folder / name, f"damaged ({error})", remedy="Run it again with --fresh."
+            ) from error
+    ids, points = found[PREDICTIONS]
+    return Run(record, found[METRICS], found[FACES], found[BREAKDOWN], ids, points, folder)
+
+
+def _read_metrics(path: Path) -> tuple[MetricRow, ...]:
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("not a list of rows")
+    return tuple(MetricRow.model_validate(row) for row in rows)
+
+
+def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
+    norms = normaliser_names(MARKUPS[record.dataset.markup])
+    head = pd.read_csv(path, dtype=str, nrows=0).columns
+    missing = {"id", "image", *norms} - set(head)
+    if missing:
+        raise ValueError(f"no column {sorted(missing)[0]}")
+    subsets = [name for name in head if name not in ("id", "image", *norms)]
+    faces = _read_csv(path, text=["id", "image"], whole=subsets)
+    if len(faces) != record.dataset.faces:
+        raise ValueError(f"{len(faces)} faces, {record.dataset.faces} by its record")
+    return faces
+
+
+def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], Floats]:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        ids, points = tuple(stored["ids"].tolist()), stored["points"]
+    wanted = record.dataset.faces - record.missed
+    if len(ids) != wanted or len(points) != wanted:
+        raise ValueError(f"{len(ids)} faces, {wanted} by its record")
+    return ids, points
 
 
 def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
@@ -142,7 +187,7 @@ def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """The record of a run's folder; raises InputError if there is none or it is damaged."""
+    """The record of a run's folder; raises InputError if there is none or it is no record."""
     path = folder / RECORD
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -151,7 +196,13 @@ def read_record(folder: Path) -> RunRecord:
         raise InputError(
             folder, f"no run: {RECORD} is not there", "a folder that `alignbench run` wrote"
         ) from error
-    except (OSError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            path, f"damaged record ({error})", remedy="Run it again with --fresh."
+            path,
+            f"not a record of this version's schema ({key}: {first['msg']})",
+            remedy="It is damaged, of another program, or of another version of alignbench.",
         ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not a record ({error})", "what `alignbench run` wrote") from error

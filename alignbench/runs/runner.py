@@ -16,10 +16,10 @@ import numpy as np
 from alignbench import plugins, threads
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset, Images
-from alignbench.errors import InputError
-from alignbench.markups import MARKUPS, convert, require_convertible
+from alignbench.errors import InputError, blame
+from alignbench.markups import MARKUPS, Markup, convert, require_convertible
 from alignbench.metrics import Measure, default_measures, parse_measure
-from alignbench.metrics.errors import normaliser_names
+from alignbench.metrics.errors import normaliser_names, normalisers
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.runs import store
 from alignbench.runs.boxes import Boxes, choose_boxes, choose_detection
@@ -32,7 +32,8 @@ from alignbench.stats import Bootstrap
 Progress = Callable[[int, int], None]
 
 _PART_SECONDS = 2.0
-"""A killed run loses about this much work."""
+"""A killed run loses about this much work; an interrupted one none."""
+_BOX = ("x_min", "y_min", "x_max", "y_max")
 
 
 def evaluate(
@@ -77,7 +78,7 @@ def evaluate(
         there goes on where it stopped; a finished run of the same key is read back. Nothing is
         written where it is None.
     fresh
-        Start anew whatever run is in ``out``.
+        Replace whatever run is in ``out``; it stays until the new one has its results.
     progress
         Called with (faces done, faces in all).
 
@@ -88,47 +89,40 @@ def evaluate(
         something else.
     """
     started = time.time()
-    measures = tuple(measures or default_measures())
+    measures = tuple(dict.fromkeys(measures or default_measures()))
     bootstrap = bootstrap or Bootstrap()
-    _check(dataset, measures, box_scale, limit, batch_size)
+    _check(predictor, dataset, measures, box_scale, limit, batch_size)
     markup = predictor.markup or dataset.markup
     require_convertible(markup, dataset.markup)
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
-    predictor.prepare(faces)
+    normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
+    predictor.prepare(dataset)
     used = choose_boxes(faces, predictor, boxes, box_scale)
     record = make_record(predictor, markup, faces, block, used, measures, bootstrap)
-
-    def finish(predicted: Floats) -> Run:
-        return _measure(record, predicted, faces, measures, bootstrap)
-
     predicted = np.full((len(faces), markup.landmarks, 2), np.nan)
-    if out is None:
-        for start, points in _predict(predictor, faces, used, batch_size, markup.landmarks, 0):
-            predicted[start : start + len(points)] = points
-            progress(start + len(points), len(faces))
-        return finish(predicted)
 
-    folder = out(record) if callable(out) else Path(out)
-    with store.locked(folder):
-        found = store.check_folder(folder, record.key, fresh)
-        if found is not None and found.status == "complete":
-            progress(len(faces), len(faces))
-            return replace(load_run(folder), read_back=True)
-        if found is None:
-            store.clear(folder)
-        resumed = kept = store.read_parts(folder, predicted)
-        progress(resumed, len(faces))
-        last = time.monotonic()
-        for start, points in _predict(
-            predictor, faces, used, batch_size, markup.landmarks, resumed
-        ):
+    def predict(first: int = 0) -> Iterator[int]:
+        """Fill in landmarks batch after batch; gives the number of faces done."""
+        progress(first, len(faces))
+        for start, points in _predict(predictor, faces, used, batch_size, markup.landmarks, first):
             done = start + len(points)
             predicted[start:done] = points
             progress(done, len(faces))
-            if time.monotonic() - last > _PART_SECONDS:
-                store.write_part(folder, record, kept, predicted[kept:done])
-                kept, last = done, time.monotonic()
-        run = finish(predicted)
+            yield done
+
+    if out is None:
+        for _ in predict():
+            pass
+        return _measure(record, predicted, faces, measures, bootstrap)
+
+    folder = out(record) if callable(out) else Path(out)
+    with store.locked(folder):
+        if store.finished(folder, record.key, fresh):
+            progress(len(faces), len(faces))
+            return replace(load_run(folder), read_back=True)
+        resumed = store.resume(folder, predicted)
+        _predict_and_keep(predict(resumed), resumed, predicted, folder, record)
+        run = _measure(record, predicted, faces, measures, bootstrap)
         seconds = time.time() - started
         timings = {
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
@@ -142,17 +136,42 @@ def evaluate(
     return run
 
 
+def _predict_and_keep(
+    batches: Iterator[int], resumed: int, predicted: Floats, folder: Path, record: RunRecord
+) -> None:
+    """Predict every batch, and every few seconds keep what is done for a run that is cut short."""
+    done = kept = resumed
+    last = time.monotonic()
+    try:
+        for done in batches:
+            if time.monotonic() - last > _PART_SECONDS:
+                store.write_part(folder, record, kept, predicted[kept:done])
+                kept, last = done, time.monotonic()
+    except KeyboardInterrupt:
+        if done > kept:
+            store.write_part(folder, record, kept, predicted[kept:done])
+        raise
+
+
 def _check(
+    predictor: Predictor,
     dataset: Dataset,
     measures: Sequence[Measure],
     box_scale: float,
     limit: int | None,
     batch_size: int,
 ) -> None:
+    if not isinstance(getattr(predictor, "name", None), str) or not predictor.name:
+        raise InputError(f"model {type(predictor).__name__}", "has no name", "a text in .name")
+    if not isinstance(predictor.markup, Markup | None):
+        raise InputError(
+            f"model {predictor.name!r}", f"markup is {predictor.markup!r}",
+            "None or a Markup, such as alignbench.markups.WFLW98",
+        )  # fmt: skip
     for measure in measures:
         parse_measure(str(measure), normaliser_names(dataset.markup))
-    if not 0 < box_scale < 100:
-        raise InputError("--box-scale", f"{box_scale}", "a factor above 0 and below 100")
+    if not 1e-3 <= box_scale <= 1e3:
+        raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
     for option, value in (("--limit", limit), ("--batch-size", batch_size)):
         if value is not None and value < 1:
             raise InputError(option, f"{value}", "1 or more")
@@ -168,7 +187,7 @@ def _predict(
 ) -> Iterator[tuple[int, Floats]]:
     """Landmarks of batch after batch, from face ``first`` on, as (start, (B, L, 2))."""
     faces = range(first, len(dataset))
-    images = _read_ahead(dataset.images, faces, batch_size) if predictor.needs_images else None
+    images = _read_ahead(dataset.images, faces) if predictor.needs_images else None
     for start in range(first, len(dataset), batch_size):
         batch = range(start, min(start + batch_size, len(dataset)))
         pixels = [] if images is None else [next(images) for _ in batch]
@@ -176,7 +195,7 @@ def _predict(
         if used.detect:
             boxes = np.stack(
                 [
-                    choose_detection(predictor.detect(image), box, used.scale)
+                    choose_detection(_detect(predictor, image), box, used.scale)
                     for image, box in zip(pixels, boxes, strict=True)
                 ]
             )
@@ -184,22 +203,39 @@ def _predict(
         boxed = np.flatnonzero(~np.isnan(boxes).any(axis=1))
         if len(boxed):
             ids = [dataset.ids[batch[k]] for k in boxed]
-            given = predictor.predict(
-                Batch(ids, [pixels[k] for k in boxed] if pixels else [], boxes[boxed])
-            )
+            shown = Batch(ids, [pixels[k] for k in boxed] if pixels else [], boxes[boxed])
+            with blame(f"model {predictor.name!r}, faces {ids[0]} to {ids[-1]}"):
+                given = predictor.predict(shown)
             points[boxed] = _checked(given, ids, landmarks, predictor.name)
         yield start, points
 
 
-def _checked(points: Floats, ids: Sequence[str], landmarks: int, model: str) -> Floats:
-    """What a predictor gave, if it is landmarks: all finite, or all NaN for a missed face."""
-    if np.shape(points) != (len(ids), landmarks, 2):
+def _detect(predictor: Predictor, image: Bytes) -> Floats:
+    """Boxes (K, 4) of a predictor's own detector."""
+    with blame(f"model {predictor.name!r}, its detector"):
+        found = np.asarray(predictor.detect(image), np.float64)
+    if found.size and (found.ndim != 2 or found.shape[1] != len(_BOX)):
         raise InputError(
-            f"model {model!r}",
-            f"gave landmarks of shape {np.shape(points)}",
-            f"({len(ids)}, {landmarks}, 2)",
+            f"model {predictor.name!r}, its detector", f"gave shape {found.shape}", "(K, 4)"
         )
-    points = np.asarray(points, np.float64)
+    return found.reshape(-1, len(_BOX))
+
+
+def _checked(given: object, ids: Sequence[str], landmarks: int, model: str) -> Floats:
+    """What a predictor gave, if it is landmarks: all finite, or all NaN for a missed face."""
+    wanted = (len(ids), landmarks, 2)
+    if hasattr(given, "detach"):  # a torch tensor, on whatever device
+        given = given.detach().cpu()
+    try:
+        points = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"model {model!r}", f"gave a {type(given).__name__} that is no array of numbers",
+            f"landmarks of shape {wanted}",
+        ) from error  # fmt: skip
+    if points.shape != wanted:
+        what = f"landmarks of shape {points.shape}" if points.ndim else repr(given)
+        raise InputError(f"model {model!r}", f"gave {what}", f"landmarks of shape {wanted}")
     broken = ~np.isfinite(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))
     for face in np.flatnonzero(broken).tolist():
         raise InputError(
@@ -210,14 +246,15 @@ def _checked(points: Floats, ids: Sequence[str], landmarks: int, model: str) -> 
     return points
 
 
-def _read_ahead(images: Images, faces: range, batch_size: int) -> Iterator[Bytes]:
-    """Images in order, decoded in threads up to two batches before they are asked for."""
+def _read_ahead(images: Images, faces: range) -> Iterator[Bytes]:
+    """Images in order, decoded in threads a few ahead of what is asked for."""
     pending: deque[Future[Bytes]] = deque()
-    pool = ThreadPoolExecutor(threads.count())
+    workers = threads.count()
+    pool = ThreadPoolExecutor(workers)
     try:
         for face in faces:
             pending.append(pool.submit(images.read, face))
-            if len(pending) >= 2 * batch_size:
+            if len(pending) > 2 * workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
