@@ -259,11 +259,13 @@ def _columns(rows: list[tuple[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 2, 0, 2))
+    grid = Table.grid(padding=(0, 2), pad_edge=True)
     for row in rows:
         grid.add_row(*map(Text, row))
     console = Console()
-    console.print(grid, width=console.width if console.is_terminal else 100)
+    if not console.is_terminal:
+        console = Console(width=100)
+    console.print(grid)
 
 
 def _about(group: str, name: str) -> str:

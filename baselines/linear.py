@@ -13,9 +13,10 @@ from safetensors.numpy import save_file
 
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
-from alignbench.geometry import crop_transforms, square_crops, tight_boxes
+from alignbench.geometry import crop_transforms, square_crops
 from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import Crop, CropPredictor, CropSettings, Input, window
+from baselines.fitting import fitted_on, own_boxes
 
 DEFAULT = "linear-demo.safetensors"
 _SIZE = 24
@@ -28,7 +29,7 @@ def fit(dataset: Dataset, settings: CropSettings) -> tuple[Floats, Floats]:
     Minimises ``|X W + b - Y|^2 + ridge |W|^2`` over the data set's faces, by the dual of the
     normal equations: there are fewer faces than pixels.
     """
-    boxes = tight_boxes(dataset.points) if dataset.boxes is None else dataset.boxes
+    _, boxes = own_boxes(dataset)
     crops = square_crops(boxes, settings.crop.scale, settings.crop.rounding)
     images = [dataset.images.read(face) for face in range(len(dataset))]
     x = _features(window(settings, images, crop_transforms(crops, settings.crop.size)))
@@ -43,9 +44,9 @@ def save(path: Path, dataset: Dataset) -> None:
     """Fit on a data set and write the weights with their settings and where they come from."""
     settings = CropSettings(
         markup=dataset.markup.name,  # type: ignore[arg-type]
-        crop=Crop(boxes="tight" if dataset.boxes is None else "rect", scale=1.1, size=_SIZE),
+        crop=Crop(boxes=own_boxes(dataset)[0], scale=1.1, size=_SIZE),
         input=Input(colour="grey"),
-        notes=(f"Ridge regression fitted on {dataset.name} {dataset.split}.",),
+        notes=(f"Ridge regression {fitted_on(dataset)}.",),
     )
     weights, bias = fit(dataset, settings)
     save_file(

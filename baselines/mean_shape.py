@@ -13,16 +13,16 @@ from safetensors.numpy import save_file
 
 from alignbench import Batch, Dataset, InputError, Predictor
 from alignbench.arrays import Floats
-from alignbench.geometry import tight_boxes
 from alignbench.markups import by_landmarks
 from alignbench.predictors.base import sha256
+from baselines.fitting import fitted_on, own_boxes
 
 DEFAULT = "mean-shape-demo.safetensors"
 
 
 def fit(dataset: Dataset) -> Floats:
     """The mean shape (L, 2) of a data set in units of its boxes: (0, 0) to (1, 1)."""
-    boxes = tight_boxes(dataset.points) if dataset.boxes is None else dataset.boxes
+    _, boxes = own_boxes(dataset)
     corner, extent = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2]
     return np.asarray(((dataset.points - corner) / extent).mean(axis=0))
 
@@ -31,7 +31,7 @@ def save(path: Path, dataset: Dataset) -> None:
     """Fit the mean shape and write it with where it comes from."""
     source = {
         "dataset": dataset.name, "split": dataset.split, "fingerprint": dataset.fingerprint(),
-        "faces": len(dataset), "boxes": "tight" if dataset.boxes is None else "rect",
+        "boxes": own_boxes(dataset)[0], "note": fitted_on(dataset),
     }  # fmt: skip
     save_file({"shape": fit(dataset)}, path, {"fitted_on": json.dumps(source, sort_keys=True)})
 
@@ -63,12 +63,11 @@ class MeanShape(Predictor):
         return np.asarray(corner + self._shape * extent)
 
     def describe(self) -> dict[str, Any]:
-        where = f"{self._fitted['dataset']} {self._fitted['split']}"
         return {
             "source": "mean-shape",
             "weights_sha256": self._weights,
             "fitted_on": self._fitted,
-            "notes": [f"The mean shape of {where}; it looks at no image."],
+            "notes": [f"A mean shape that looks at no image, {self._fitted['note']}."],
         }
 
 

@@ -72,7 +72,7 @@ def to_terminal(tables: Sequence[Table]) -> str:
             rich.add_row(*(_rich(cell) for cell in row))
         console.print(rich)
         for note in table.notes:
-            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False))
         console.print()
     return stream.getvalue().rstrip()
 

@@ -36,11 +36,19 @@ def test_the_onnx_settings_shown_are_valid_and_all_there_are():
 def test_the_python_model_shown_runs(document, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (code,) = blocks(document, "python")
+    code = blocks(document, "python")[0]
     module = f"shown_{name.lower()}"
     (tmp_path / f"{module}.py").write_text(code)
     run = evaluate(load_predictor(f"{module}:{name}"), make_dataset(4))
     assert np.isfinite(run.points).all()
+
+
+def test_the_fitting_shown_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("docs/models.md", "python")[1], {})  # our own document
+    for name in ("linear", "mean-shape"):
+        weights = tmp_path / f"{name.replace('-', '_')}.safetensors"
+        assert load_predictor(name, weights).markup.landmarks == 98
 
 
 def test_the_readme_has_its_two_commands():
