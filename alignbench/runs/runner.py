@@ -1,30 +1,29 @@
-"""Evaluating a predictor on a data set: batches, resume, results."""
+"""Evaluating a predictor on a data set: what is done in which order, resume, results."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from alignbench import plugins, threads
-from alignbench.arrays import Bytes, Floats
-from alignbench.datasets.base import Dataset, Images
-from alignbench.errors import InputError, blame
+from alignbench import plugins
+from alignbench.arrays import Floats
+from alignbench.datasets.base import Dataset
+from alignbench.errors import InputError
 from alignbench.markups import MARKUPS, Markup, convert, require_convertible
 from alignbench.metrics import Measure, default_measures, parse_measure
 from alignbench.metrics.errors import normaliser_names, normalisers
-from alignbench.predictors.base import Batch, Predictor
+from alignbench.predictors.base import Predictor
 from alignbench.runs import store
-from alignbench.runs.boxes import Boxes, choose_boxes, choose_detection
+from alignbench.runs.boxes import choose_boxes
 from alignbench.runs.evaluation import evaluate_points
 from alignbench.runs.plan import choose_faces, make_record
+from alignbench.runs.prediction import predict_faces
 from alignbench.runs.record import RunRecord
 from alignbench.runs.run import Run, load_run
 from alignbench.stats import Bootstrap
@@ -33,7 +32,6 @@ Progress = Callable[[int, int], None]
 
 _PART_SECONDS = 2.0
 """A killed run loses about this much work; an interrupted one none."""
-_BOX = ("x_min", "y_min", "x_max", "y_max")
 
 
 def evaluate(
@@ -104,7 +102,9 @@ def evaluate(
     def predict(first: int = 0) -> Iterator[int]:
         """Fill in landmarks batch after batch; gives the number of faces done."""
         progress(first, len(faces))
-        for start, points in _predict(predictor, faces, used, batch_size, markup.landmarks, first):
+        for start, points in predict_faces(
+            predictor, faces, used, batch_size, markup.landmarks, first
+        ):
             done = start + len(points)
             predicted[start:done] = points
             progress(done, len(faces))
@@ -175,91 +175,6 @@ def _check(
     for option, value in (("--limit", limit), ("--batch-size", batch_size)):
         if value is not None and value < 1:
             raise InputError(option, f"{value}", "1 or more")
-
-
-def _predict(
-    predictor: Predictor,
-    dataset: Dataset,
-    used: Boxes,
-    batch_size: int,
-    landmarks: int,
-    first: int,
-) -> Iterator[tuple[int, Floats]]:
-    """Landmarks of batch after batch, from face ``first`` on, as (start, (B, L, 2))."""
-    faces = range(first, len(dataset))
-    images = _read_ahead(dataset.images, faces) if predictor.needs_images else None
-    for start in range(first, len(dataset), batch_size):
-        batch = range(start, min(start + batch_size, len(dataset)))
-        pixels = [] if images is None else [next(images) for _ in batch]
-        boxes = used.boxes[batch.start : batch.stop]
-        if used.detect:
-            boxes = np.stack(
-                [
-                    choose_detection(_detect(predictor, image), box, used.scale)
-                    for image, box in zip(pixels, boxes, strict=True)
-                ]
-            )
-        points = np.full((len(batch), landmarks, 2), np.nan)
-        boxed = np.flatnonzero(~np.isnan(boxes).any(axis=1))
-        if len(boxed):
-            ids = [dataset.ids[batch[k]] for k in boxed]
-            shown = Batch(ids, [pixels[k] for k in boxed] if pixels else [], boxes[boxed])
-            with blame(f"model {predictor.name!r}, faces {ids[0]} to {ids[-1]}"):
-                given = predictor.predict(shown)
-            points[boxed] = _checked(given, ids, landmarks, predictor.name)
-        yield start, points
-
-
-def _detect(predictor: Predictor, image: Bytes) -> Floats:
-    """Boxes (K, 4) of a predictor's own detector."""
-    with blame(f"model {predictor.name!r}, its detector"):
-        found = np.asarray(predictor.detect(image), np.float64)
-    if found.size and (found.ndim != 2 or found.shape[1] != len(_BOX)):
-        raise InputError(
-            f"model {predictor.name!r}, its detector", f"gave shape {found.shape}", "(K, 4)"
-        )
-    return found.reshape(-1, len(_BOX))
-
-
-def _checked(given: object, ids: Sequence[str], landmarks: int, model: str) -> Floats:
-    """What a predictor gave, if it is landmarks: all finite, or all NaN for a missed face."""
-    wanted = (len(ids), landmarks, 2)
-    if hasattr(given, "detach"):  # a torch tensor, on whatever device
-        given = given.detach().cpu()
-    try:
-        points = np.asarray(given, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"model {model!r}", f"gave a {type(given).__name__} that is no array of numbers",
-            f"landmarks of shape {wanted}",
-        ) from error  # fmt: skip
-    if points.shape != wanted:
-        what = f"landmarks of shape {points.shape}" if points.ndim else repr(given)
-        raise InputError(f"model {model!r}", f"gave {what}", f"landmarks of shape {wanted}")
-    broken = ~np.isfinite(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))
-    for face in np.flatnonzero(broken).tolist():
-        raise InputError(
-            f"model {model!r}, face {ids[face]}",
-            "gave a landmark that is not finite",
-            "finite landmarks, or NaN in all of them for a face that was missed",
-        )
-    return points
-
-
-def _read_ahead(images: Images, faces: range) -> Iterator[Bytes]:
-    """Images in order, decoded in threads a few ahead of what is asked for."""
-    pending: deque[Future[Bytes]] = deque()
-    workers = threads.count()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for face in faces:
-            pending.append(pool.submit(images.read, face))
-            if len(pending) > 2 * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _measure(
