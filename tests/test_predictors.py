@@ -164,7 +164,7 @@ def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
         ("a.txt", "\n \n", "file is empty"),
         ("a.csv", "id,x0,y0\na,1\n", "line 2: 2 fields; accepted: 3"),
         ("a.csv", "name,x,y\na,1,2\n", "line 1: header 'name,x,y'"),
-        ("a.csv", "id,x0,y0\n", "no predictions"),
+        ("a.csv", "id,x0,y0\n", "no lines but the header"),
         ("a.csv", "id,x0,y0\na,1,2\na,1,2\n", "face 'a' stands 2 times"),
         ("a.csv", b"\xff\xfe\x00", "not a text file"),
         ("a.json", "{", "not JSON"),

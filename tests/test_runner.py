@@ -510,7 +510,7 @@ def test_boxes_from_a_detectors_file(tmp_path):
     expected = shape.predict(Batch(["face2"], [], np.array([[-40.0, -30, 160, 170]])))
     np.testing.assert_allclose(run.points[1], expected[0])
     path.write_text("id,x_min,y_min,x_max,y_max\nface2,10,20,10,120\n")
-    with pytest.raises(InputError, match="line 2: empty box"):
+    with pytest.raises(InputError, match="face 'face2': empty box"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
     path.write_text("id,x,y,w,h\n")
     with pytest.raises(InputError, match="line 1: header 'id,x,y,w,h'"):

@@ -32,6 +32,37 @@ def read_lines(path: Path) -> list[str]:
     return text.splitlines()
 
 
+def id_table(path: Path, columns: Sequence[str]) -> tuple[list[str], Floats]:
+    """A CSV file with an ``id`` and number columns, as ids and values (N, C).
+
+    An id may itself hold commas (a box does): the numbers are counted from a line's end.
+
+    Raises
+    ------
+    InputError
+        If the header is another, a line has another number of fields, a value is no finite
+        number, or there is no line.
+    """
+    lines = read_lines(path)
+    header = [name.strip() for name in lines[0].split(",")]
+    wanted = ["id", *columns]
+    if header != wanted:
+        raise InputError(f"{path}, line 1", f"header {lines[0][:60]!r}", ",".join(wanted)[:60])
+    ids, rows, at = [], [], []
+    for line, text in enumerate(lines[1:], start=2):
+        if not text.strip():
+            continue
+        fields = text.rsplit(",", len(columns))
+        if len(fields) != len(wanted):
+            raise InputError(f"{path}, line {line}", f"{len(fields)} fields", f"{len(wanted)}")
+        ids.append(fields[0].strip().strip('"'))
+        rows.append(fields[1:])
+        at.append(line)
+    if not rows:
+        raise InputError(path, "no lines but the header", "one or more")
+    return ids, numbers(path, rows, at)
+
+
 def numbers(path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> Floats:
     """Rows of number texts (R x C, all of one length) as float64 (R, C).
 

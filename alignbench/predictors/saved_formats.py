@@ -24,7 +24,7 @@ from numpy.lib.npyio import NpzFile
 
 from alignbench.arrays import Floats
 from alignbench.datasets.pts import read_pts
-from alignbench.datasets.text import numbers, read_lines
+from alignbench.datasets.text import id_table, numbers, read_lines
 from alignbench.errors import InputError
 
 
@@ -107,26 +107,9 @@ def _read_npz(path: Path) -> tuple[list[str], Floats]:
 
 
 def _read_csv(path: Path) -> tuple[list[str], Floats]:
-    lines = read_lines(path)
-    header = [name.strip() for name in lines[0].split(",")]
-    landmarks = (len(header) - 1) // 2
-    wanted = ["id", *(f"{axis}{k}" for k in range(landmarks) for axis in "xy")]
-    if header != wanted or not landmarks:
-        raise InputError(
-            f"{path}, line 1", f"header {','.join(header)[:60]!r}", "id,x0,y0,x1,y1,..."
-        )
-    rows, at = [], []
-    for line, text in enumerate(lines[1:], start=2):
-        if not text.strip():
-            continue
-        # An id may itself hold commas (a box does): the coordinates are counted from the end.
-        fields = text.rsplit(",", 2 * landmarks)
-        if len(fields) != len(wanted):
-            raise InputError(f"{path}, line {line}", f"{len(fields)} fields", f"{len(wanted)}")
-        rows.append([fields[0].strip().strip('"'), *fields[1:]])
-        at.append(line)
-    values = numbers(path, [row[1:] for row in rows], at)
-    return [row[0] for row in rows], values.reshape(-1, landmarks, 2)
+    landmarks = max(1, read_lines(path)[0].count(",") // 2)
+    ids, values = id_table(path, [f"{axis}{k}" for k in range(landmarks) for axis in "xy"])
+    return ids, values.reshape(-1, landmarks, 2)
 
 
 def _read_cofw68(path: Path) -> tuple[list[str], Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
-from alignbench.datasets.text import numbers, read_lines
+from alignbench.datasets.text import id_table
 from alignbench.errors import InputError
 from alignbench.geometry import LEAK_LEVELS, overlap, parse_protocol, scale_boxes, tight_boxes
 from alignbench.matching import match_ids
@@ -18,7 +18,7 @@ from alignbench.predictors.base import Predictor, sha256
 MIN_OVERLAP = 0.3
 """Least intersection over union with the face's own box of a detection that counts as it."""
 
-_HEADER = "id,x_min,y_min,x_max,y_max"
+_EDGES = ("x_min", "y_min", "x_max", "y_max")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def choose_boxes(dataset: Dataset, predictor: Predictor, wish: str | None, scale
             raise InputError(
                 "box protocol 'detector'",
                 f"{predictor.name} has no detector of its own",
-                f"detector:FILE, a CSV file with header {_HEADER}",
+                f"detector:FILE, a CSV file with header id,{','.join(_EDGES)}",
             )
         boxes, detect = _reference(dataset), True
     if not detect:
@@ -115,28 +115,14 @@ def read_detections(path: Path, dataset: Dataset) -> Floats:
     InputError
         If header, a line or a box is wrong, or no face of the data set is in it.
     """
-    lines = read_lines(path)
-    if lines[0].replace(" ", "") != _HEADER:
-        raise InputError(f"{path}, line 1", f"header {lines[0][:60]!r}", _HEADER)
-    rows, at = [], []
-    for line, text in enumerate(lines[1:], start=2):
-        if not text.strip():
-            continue
-        fields = text.rsplit(",", 4)
-        if len(fields) != 5:
-            raise InputError(f"{path}, line {line}", f"{len(fields)} fields", f"5: {_HEADER}")
-        rows.append([fields[0].strip().strip('"'), *fields[1:]])
-        at.append(line)
-    if not rows:
-        raise InputError(path, "no boxes", "one box or more")
-    boxes = numbers(path, [row[1:] for row in rows], at).reshape(-1, 4)
+    ids, boxes = id_table(path, _EDGES)
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(
-            f"{path}, line {at[bad]}",
+            f"{path}, face {ids[bad]!r}",
             f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
         )
-    found = match_ids([row[0] for row in rows], dataset.ids, path).rows
+    found = match_ids(ids, dataset.ids, path).rows
     return np.asarray(np.where((found >= 0)[:, None], boxes[found], np.nan))
 
 
