@@ -516,7 +516,7 @@ def test_boxes_from_a_detectors_file(tmp_path):
     with pytest.raises(InputError, match="line 1: header 'id,x,y,w,h'"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
     path.write_text("id,x_min,y_min,x_max,y_max\nface2,10,twenty,10,120\n")
-    with pytest.raises(InputError, match="line 2, field 2: found 'twenty'"):
+    with pytest.raises(InputError, match="line 2, field 3: found 'twenty'"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
 
 

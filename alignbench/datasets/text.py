@@ -60,16 +60,20 @@ def id_table(path: Path, columns: Sequence[str]) -> tuple[list[str], Floats]:
         at.append(line)
     if not rows:
         raise InputError(path, "no lines but the header", "one or more")
-    return ids, numbers(path, rows, at)
+    return ids, numbers(path, rows, at, first_field=2)
 
 
-def numbers(path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> Floats:
+def numbers(
+    path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int], first_field: int = 1
+) -> Floats:
     """Rows of number texts (R x C, all of one length) as float64 (R, C).
 
     Parameters
     ----------
     lines
         1-based line number of each row, for the message.
+    first_field
+        1-based number of a row's first field in its line, for the message.
 
     Raises
     ------
@@ -80,13 +84,13 @@ def numbers(path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> 
         values = np.array(rows, dtype=np.float64)
     except ValueError:
         for line, row in zip(lines, rows, strict=True):
-            for field, text in enumerate(row, start=1):
+            for field, text in enumerate(row, start=first_field):
                 if not _is_number(text):
                     raise _bad_number(path, line, field, text) from None
         raise
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise _bad_number(path, lines[row], column + 1, rows[row][column])
+        raise _bad_number(path, lines[row], column + first_field, rows[row][column])
     return values
 
 
