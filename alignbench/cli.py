@@ -5,6 +5,7 @@ Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import sys
@@ -137,19 +138,18 @@ def run(
     _limit_threads(threads)
     _in_range("--bootstrap", replicates, 100, 100_000)
     _in_range("--seed", seed, 0, 2**63)
-    if name is not None and not name.strip():
-        raise InputError("--name", "empty", "a name for tables and legends")
+    if name is not None and not (name.strip() and name.isprintable()):
+        raise InputError("--name", f"{name!a}", "a printable name for tables and legends")
     with _status(f"Reading {dataset}"):
         faces = load_dataset(dataset, data_root, split)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measure or []]
     predictor = load_predictor(model, weights)
-    if name is not None:
-        predictor.name = name
-    with _progress(f"{predictor.name} on {dataset}", "faces") as progress:
+    with _progress(f"{name or predictor.name} on {dataset}", "faces") as progress:
         done = evaluate(
             predictor,
             faces,
+            name=name,
             boxes=boxes,
             box_scale=box_scale,
             limit=limit,
@@ -407,6 +407,9 @@ def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 def main() -> None:
     """Entry point: the application with users' mistakes turned into messages."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a stream that has no dashes and frames
     try:
         app()
     except InputError as error:

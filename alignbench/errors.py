@@ -53,7 +53,7 @@ def blame(where: object) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         last = frames[-1]
         text = f"{type(error).__name__}: {error}".rstrip(": ")

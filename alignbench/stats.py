@@ -61,7 +61,10 @@ def mean_intervals(
     low, high = np.full((2, *replicated.shape[1:]), np.nan)
     # A subset of very few images can be drawn empty; such a sample says nothing about it.
     counted = ~np.isnan(replicated).all(axis=0)
-    low[counted], high[counted] = np.nanquantile(replicated[:, counted], [tail, 1 - tail], axis=0)
+    if counted.any():
+        low[counted], high[counted] = np.nanquantile(
+            replicated[:, counted], [tail, 1 - tail], axis=0
+        )
     return low, high
 
 

@@ -72,7 +72,8 @@ def load(weights: Path | None = None) -> CropPredictor:
         ) from error
 
     def network(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(_features(pixels) @ matrix + bias)
+        # einsum, because a matrix product's last bits depend on the size of the batch.
+        return np.asarray(np.einsum("bd,dk->bk", _features(pixels), matrix) + bias)
 
     return CropPredictor(
         "linear", settings, network, {"source": "linear", "weights_sha256": sha256(weights)}

@@ -310,7 +310,7 @@ RUN = ("run", "--model", "linear", "--dataset")
         ((*RUN, "wflw"), ["data set 'wflw': not found", "--data-root"]),
         ((*RUN, "demo", "--bootstrap", "5"), ["--bootstrap: 5; accepted: 100 to 100,000"]),
         ((*RUN, "demo", "--threads", "0"), ["--threads: 0"]),
-        ((*RUN, "demo", "--name", " "), ["--name: empty"]),
+        ((*RUN, "demo", "--name", " "), ["--name: ' '; accepted: a printable name"]),
         ((*RUN, "demo", "--measure", "fr@0"), ["threshold 0"]),
         (("report", "nowhere"), ["nowhere: no run"]),
         (("report", "nowhere", "--table", "sumary"), ["report 'sumary'", "'summary'"]),
@@ -439,6 +439,49 @@ def test_a_folder_that_cannot_be_made(cli, tmp_path):
     result = cli(*RUN, "demo", "--out", tmp_path / "file" / "run")
     assert result.code == 2
     assert "cannot be written" in result.err
+
+
+def test_a_script_that_exits_when_imported_is_no_success(cli, tmp_path):
+    (tmp_path / "script_cli.py").write_text("import sys\nsys.exit(0)\n")
+    refused(
+        cli("run", "--model", "script_cli:f", "--dataset", "demo", "--out", "out"),
+        "raised SystemExit",
+        "script_cli.py, line 2",
+    )
+
+
+def test_a_table_written_through_a_link_leaves_the_link(cli, two_runs):
+    Path("real.md").write_text("old")
+    Path("link.md").symlink_to("real.md")
+    assert cli("report", "linear", "--out", "link.md").code == 0
+    assert Path("link.md").is_symlink()
+    assert "|:---" in Path("real.md").read_text()
+    assert cli("report", "linear", "--out", "/dev/null").code == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_output_in_an_encoding_without_dashes(two_runs):
+    import os
+
+    code = (
+        "import sys; from alignbench.cli import main; sys.argv[1:] = ['report', 'linear']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"NME %" in done.stdout
+
+
+def test_absurd_coordinates_are_refused(cli, tmp_path):
+    line = wflw_line(points(1, 98)[0], "a.jpg").split()
+    line[20] = "1e308"
+    write_wflw(tmp_path / "wflw", lines=[" ".join(line)])
+    result = cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out")
+    refused(
+        result, "line 1, field 21: found '1e308'; accepted: a finite number of at most 1,000,000"
+    )
 
 
 def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):

@@ -57,6 +57,8 @@ def test_spiga_is_half_to_a_whole_point_too_high():
     theirs = compat.spiga(ERRORS, 0.08)
     assert 0 < theirs.auc - ours(ERRORS, 0.08).auc < 0.01
     assert compat.spiga(np.full(3, 0.5), 0.08) == compat.Summary(100.0, 0.0)
+    with pytest.raises(InputError, match="a missed face"):
+        compat.spiga(np.array([0.1, np.inf]), 0.08)
     # All errors below the threshold: the rest up to it is added as a rectangle.
     assert compat.spiga(np.array([0.01, 0.02]), 0.08).auc > 0.8
 

@@ -299,6 +299,16 @@ def test_a_cofw_coordinate_that_is_not_finite_is_named(tmp_path):
         load_dataset("cofw", tmp_path)
 
 
+def test_file_names_and_counts_that_only_look_like_numbers(tmp_path):
+    write_cofw68(tmp_path / "cofw68", points(1, 68), np.zeros((1, 68), bool))
+    (tmp_path / "cofw68/test_annotations/²_points.mat").write_bytes(b"")
+    with pytest.raises(InputError, match=r"file name is not NUMBER_points.mat"):
+        load_dataset("cofw68", tmp_path)
+    (tmp_path / "face.pts").write_text(GOOD.replace("68", "9" * 5000, 1))
+    with pytest.raises(InputError, match=r"line 2: wrong .pts header"):
+        read_pts(tmp_path / "face.pts")
+
+
 def test_a_cofw68_coordinate_that_is_not_finite_is_named(tmp_path):
     truth = points(2, 68)
     truth[1, 67, 1] = np.inf
@@ -349,10 +359,11 @@ def test_an_absurdly_large_image_is_refused(tmp_path, height, width):
         read_image(path)
 
 
-def test_a_jpeg_with_bytes_behind_its_end_is_read(tmp_path):
-    path = tmp_path / "face.jpg"
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_an_image_with_bytes_behind_its_end_is_read(tmp_path, ending):
+    path = tmp_path / f"face{ending}"
     write_image(path)
-    path.write_bytes(path.read_bytes() + b"\x00" * 64)
+    path.write_bytes(path.read_bytes() + b"\x00" * 164)
     assert read_image(path).shape == (120, 100, 3)
 
 

@@ -264,6 +264,7 @@ def test_colours_are_ordered_and_scaled_as_told():
     ("output", "network", "message"),
     [
         (Output(), np.zeros(136), r"gave shape \(1, 136\); accepted: \(1, 98, 2\)"),
+        (Output(), np.zeros((2, 98)), r"gave shape \(1, 2, 98\)"),
         (Output(kind="heatmaps"), np.zeros((68, 8, 8)), r"gave shape \(1, 68, 8, 8\)"),
     ],
 )

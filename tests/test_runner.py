@@ -231,6 +231,67 @@ def test_a_run_that_fails_early_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore:no ced written")
+@pytest.mark.parametrize("last", range(8))
+def test_a_disk_that_fills_up_spoils_no_finished_run(tmp_path, monkeypatch, last):
+    from alignbench.runs import store
+
+    dataset = make_dataset(6)
+    old = evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
+    before = contents(tmp_path)
+    real, written = store.write_atomic, []
+
+    def full(path, data):
+        if len(written) == last:
+            raise InputError(path, "cannot be written (No space left on device)")
+        written.append(path)
+        real(path, data)
+
+    for module in (store, __import__("reports.ced").ced):
+        monkeypatch.setattr(module, "write_atomic", full)
+    with pytest.raises(InputError, match="No space left"):
+        evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
+    assert contents(tmp_path) == before
+    assert load_run(tmp_path).metrics == old.metrics
+
+
+def test_a_fresh_run_that_was_killed_is_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    dataset = make_dataset(40)
+    options = {"batch_size": 4, "bootstrap": QUICK, "out": tmp_path}
+    evaluate(Shifted(dataset), dataset, **options)
+    with pytest.raises(Killed):
+        evaluate(Shifted(dataset, 3, breaks_after=6), dataset, **options, fresh=True)
+    # The finished run can still be had, and so can the new one.
+    assert evaluate(Shifted(dataset), dataset, **options).read_back
+    with pytest.raises(InputError, match="holds another run"):
+        evaluate(Shifted(dataset, 4), dataset, **options)
+    again = Shifted(dataset, 3)
+    run = evaluate(again, dataset, **options)
+    assert sum(again.batches) == 16
+    np.testing.assert_array_equal(run.points, dataset.points + 3)
+    assert not (tmp_path / ".unfinished").exists()
+
+
+def test_a_finished_run_is_read_back_from_a_folder_that_is_locked(tmp_path):
+    from alignbench.runs.store import locked
+
+    dataset = make_dataset(4)
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
+    with locked(tmp_path):
+        assert evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path).read_back
+
+
+def test_a_damaged_unfinished_record_hides_no_finished_run(tmp_path):
+    dataset = make_dataset(4)
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
+    (tmp_path / ".unfinished").mkdir()
+    (tmp_path / ".unfinished/run.json").write_text("")
+    assert evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path).read_back
+    evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
+    assert not (tmp_path / ".unfinished").exists()
+
+
 def test_another_programs_run_json_is_not_ours_to_replace(tmp_path):
     dataset = make_dataset(4)
     (tmp_path / "run.json").write_text('{"theirs": 1}')
@@ -441,6 +502,37 @@ def test_describing_a_predictor_twice_gives_the_same_key():
     assert second.model.notes == ("Mind this.",)
 
 
+def test_a_name_is_the_runs_not_the_models():
+    dataset = make_dataset(2)
+    model = Shifted(dataset)
+    run = evaluate(model, dataset, name="mine", bootstrap=QUICK)
+    assert run.record.model.name == "mine"
+    assert model.name == "shifted"
+
+
+def test_what_a_model_raises_before_the_first_face_is_blamed_on_it():
+    dataset = make_dataset(2)
+    for attribute in ("prepare", "describe"):
+        model = Shifted(dataset)
+        setattr(model, attribute, lambda *_: 1 / 0)
+        with pytest.raises(InputError, match=r"model 'shifted'.*raised ZeroDivisionError"):
+            evaluate(model, dataset, bootstrap=QUICK)
+    model = Shifted(dataset)
+    model.decoding = 3
+    with pytest.raises(InputError, match="model 'shifted'"):
+        evaluate(model, dataset, bootstrap=QUICK)
+
+
+def test_linear_gives_the_same_bytes_in_any_batch(tmp_path):
+    dataset = load_dataset("demo")
+    for size in (1, 7, 32):
+        evaluate(
+            load_predictor("linear"), dataset, limit=40, batch_size=size, bootstrap=QUICK,
+            out=tmp_path / str(size),
+        )  # fmt: skip
+    assert contents(tmp_path / "1") == contents(tmp_path / "7") == contents(tmp_path / "32")
+
+
 def test_measures_named_twice_are_taken_once():
     from alignbench import parse_measure
 
@@ -509,6 +601,12 @@ def test_boxes_from_a_detectors_file(tmp_path):
 
     expected = shape.predict(Batch(["face2"], [], np.array([[-40.0, -30, 160, 170]])))
     np.testing.assert_allclose(run.points[1], expected[0])
+    # Names are compared with the whole data set's, however few of its faces are run.
+    limited = evaluate(shape, dataset, boxes=f"detector:{path}", limit=1, bootstrap=QUICK)
+    assert limited.ids == ("face0",)
+    np.testing.assert_allclose(
+        limited.points[0], shape.predict(Batch(["face0"], [], np.array([[1.0, 2, 3, 4]])))[0]
+    )
     path.write_text("id,x_min,y_min,x_max,y_max\nface2,10,20,10,120\n")
     with pytest.raises(InputError, match="face 'face2': empty box"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
@@ -547,27 +645,33 @@ def test_a_measure_the_run_did_not_store_is_computed_the_same(tmp_path):
     stored, other = load_run(tmp_path / "a"), load_run(tmp_path / "b")
     assert stored.record.statistics.clusters == 10
     for measure in asked:
-        want, got = stored.row(measure), other.row(measure)
-        for field in ("value", "ci_low", "ci_high"):
-            assert getattr(got, field) == pytest.approx(getattr(want, field), abs=1e-6)
+        for subset in ("full", "even", "few"):
+            want, got = stored.row(measure, subset), other.row(measure, subset)
+            assert got.faces == want.faces
+            for field in ("value", "ci_low", "ci_high"):
+                assert getattr(got, field) == pytest.approx(getattr(want, field), abs=1e-6)
     with pytest.raises(InputError, match=r"subset of made 'evn'.*Did you mean 'even'"):
         other.row(parse_measure("nme"), "evn")
     with pytest.raises(InputError, match="normaliser 'eyes': unknown"):
         other.row(parse_measure("nme(eyes)"))
 
 
-def test_a_broken_run_file_plug_in_warns_and_loses_nothing(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("no_such_module:draw", "no module 'no_such_module'"), ("operator:concat", "TypeError")],
+)
+def test_a_broken_run_file_plug_in_warns_and_loses_nothing(monkeypatch, tmp_path, value, message):
     from importlib.metadata import EntryPoint
 
     from alignbench import plugins
 
     real = plugins.registered
-    broken = {"plot": EntryPoint("plot", "no_such_module:draw", plugins.RUN_FILES)}
+    broken = {"plot": EntryPoint("plot", value, plugins.RUN_FILES)}
     monkeypatch.setattr(
         plugins, "registered", lambda g: broken if g == plugins.RUN_FILES else real(g)
     )
     dataset = make_dataset(4)
-    with pytest.warns(UserWarning, match=r"no plot written: .*no module 'no_such_module'"):
+    with pytest.warns(UserWarning, match=rf"no plot written: .*{message}"):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "run")
     assert load_run(tmp_path / "run").record.status == "complete"
 

@@ -81,6 +81,11 @@ def test_where_no_face_counts_there_is_no_interval():
     assert np.isfinite([low[0, 0], high[0, 0]]).all()
 
 
+def test_nothing_counts_anywhere():
+    low, high = intervals([np.nan, np.nan], replicates=100)
+    assert np.isnan([low, high]).all()
+
+
 def test_a_subset_of_one_face_does_not_warn_or_vanish():
     subsets = np.array([[True, False, False, False]])
     low, high = intervals([7.0, 2, 3, 4], subsets=subsets, replicates=200)

@@ -12,6 +12,7 @@ from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.matlab import require_version
 from alignbench.errors import InputError
+from alignbench.geometry import plausible
 from alignbench.markups import COFW29
 
 _SPLITS = {"test": {FULL: 507}, "train": {FULL: 1345}}
@@ -64,12 +65,12 @@ def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
                     raise InputError(
                         f"{path}, {name}", f"shape {column.shape}", f"({rows}, N) in HDF5 order"
                     )
-                if not np.isfinite(column).all():
-                    row, face = np.argwhere(~np.isfinite(column))[0]
+                if not plausible(column).all():
+                    row, face = np.argwhere(~plausible(column))[0]
                     raise InputError(
                         f"{path}, {name}",
                         f"found {column[row, face]} in row {row} of face {face + 1}",
-                        "finite numbers",
+                        "finite numbers of an image's size",
                         "Copy the file again.",
                     )
                 columns.append(column)

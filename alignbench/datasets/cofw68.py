@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from alignbench.datasets.cofw import SOURCE as COFW
 from alignbench.datasets.images import ImageFiles
 from alignbench.datasets.matlab import read_v5
 from alignbench.errors import InputError
+from alignbench.geometry import plausible
 from alignbench.markups import IBUG68
 
 _SPLITS = {"test": {FULL: 507}}
@@ -52,7 +54,7 @@ def read(root: Path, split: str) -> Dataset:
 
 def _number(path: Path) -> int:
     text = path.name.removesuffix("_points.mat")
-    if not text.isdigit() or int(text) < 1:
+    if not re.fullmatch("[1-9][0-9]{0,6}", text):
         raise InputError(path, "file name is not NUMBER_points.mat", "1_points.mat and so on")
     return int(text)
 
@@ -64,10 +66,12 @@ def _face(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(
             path, f"Points {points.shape}, Occ {occluded.shape}", "Points (68, 2), Occ (1, 68)"
         )
-    if not np.isfinite(points).all():
-        row, column = np.argwhere(~np.isfinite(points))[0]
+    if not plausible(points).all():
+        row, column = np.argwhere(~plausible(points))[0]
         raise InputError(
-            f"{path}, Points row {row + 1}", f"found {points[row, column]}", "finite numbers"
+            f"{path}, Points row {row + 1}",
+            f"found {points[row, column]}",
+            "finite numbers of an image's size",
         )
     return points.astype(np.float64), occluded.ravel() != 0
 

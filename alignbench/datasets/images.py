@@ -106,5 +106,6 @@ def _cut_short(data: bytes) -> bool:
     if data.startswith(_JPEG):
         return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN) or _JPEG_SCAN not in data
     if data.startswith(_PNG):
-        return b"IEND" not in data[-64:]
+        end = data.rfind(b"IEND")
+        return end < 0 or len(data) < end + len(b"IEND") + 4  # its checksum
     return False

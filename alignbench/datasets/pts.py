@@ -10,7 +10,7 @@ from alignbench.datasets.text import numbers, read_lines
 from alignbench.errors import InputError
 
 _VERSION = re.compile(r"version:\s*1(\.0*)?\s*$")
-_COUNT = re.compile(r"n_points:\s*(\d+)\s*$")
+_COUNT = re.compile(r"n_points:\s*([0-9]{1,6})\s*$")
 
 
 def read_pts(path: Path, landmarks: int | None = None) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
+from alignbench.geometry import LARGEST_COORDINATE, plausible
 
 
 def read_lines(path: Path) -> list[str]:
@@ -88,8 +89,8 @@ def numbers(
                 if not _is_number(text):
                     raise _bad_number(path, line, field, text) from None
         raise
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0]
+    if not plausible(values).all():
+        row, column = np.argwhere(~plausible(values))[0]
         raise _bad_number(path, lines[row], column + first_field, rows[row][column])
     return values
 
@@ -106,6 +107,6 @@ def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
     return InputError(
         f"{path}, line {line}, field {field}",
         f"found {text!r}",
-        "a finite number",
+        f"a finite number of at most {LARGEST_COORDINATE:,.0f}",
         "Copy the file again or correct the line.",
     )

@@ -65,8 +65,11 @@ def spiga(errors: Floats, threshold: float, bins: int = 10_000) -> Summary:
     """SPIGA: Simpson over the left edges, below the threshold, of a histogram of all errors.
 
     Each bin's whole count is credited to its left edge, so AUC comes out too high; where every
-    error is below the threshold the rest up to it is added as a rectangle.
+    error is below the threshold the rest up to it is added as a rectangle. Errors must be finite:
+    SPIGA knows no missed face.
     """
+    if not np.isfinite(errors).all():
+        raise InputError("spiga", "a missed face (infinite error)", "finite errors")
     counts, edges = np.histogram(100 * errors, bins=bins)
     limit = 100 * threshold
     left = edges[:bins]

@@ -195,7 +195,7 @@ class CropPredictor(Predictor):
         raw = self._network(window(self._settings, batch.images, matrices))
         if self._settings.output.kind == "heatmaps":
             return transform(self._from_heatmaps(raw), invert(matrices))
-        points = self._checked(raw, (len(crops), self._landmarks, 2))
+        points = self._from_points(raw)
         shift = 0.0 if self._settings.output.origin == "pixel-centre" else 0.5
         return points * crops[:, None, 2:] + crops[:, None, :2] - shift
 
@@ -203,15 +203,17 @@ class CropPredictor(Predictor):
     def _landmarks(self) -> int:
         return MARKUPS[self._settings.markup].landmarks
 
-    def _checked(self, raw: NDArray[np.floating], shape: tuple[int, ...]) -> Floats:
-        if raw.size != np.prod(shape):
+    def _from_points(self, raw: NDArray[np.floating]) -> Floats:
+        """Points (B, L, 2) of an output (B, L, 2) or (B, 2 L)."""
+        wanted = (len(raw), self._landmarks, 2)
+        if raw.shape not in (wanted, (len(raw), 2 * self._landmarks)):
             raise InputError(
                 f"model {self.name!r}",
                 f"the network gave shape {raw.shape}",
-                f"{shape} for mark-up {self._settings.markup}",
+                f"{wanted} or {(len(raw), 2 * self._landmarks)} for {self._settings.markup}",
                 "Check markup and output in the model's settings.",
             )
-        return raw.reshape(shape).astype(np.float64)
+        return raw.reshape(wanted).astype(np.float64)
 
     def _from_heatmaps(self, raw: NDArray[np.floating]) -> Floats:
         if raw.ndim != 4 or raw.shape[1] < self._landmarks or raw.shape[2] != raw.shape[3]:

@@ -26,6 +26,7 @@ from alignbench.arrays import Floats
 from alignbench.datasets.pts import read_pts
 from alignbench.datasets.text import id_table, numbers, read_lines
 from alignbench.errors import InputError
+from alignbench.geometry import plausible
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ def read_saved(path: Path) -> Saved:
         raise InputError(
             path, f"points of shape {points.shape} for {len(ids)} ids", "shape (N, L, 2)"
         )
-    if not np.isfinite(points).all():
-        face, landmark, _ = np.argwhere(~np.isfinite(points))[0]
+    if not plausible(points).all():
+        face, landmark, _ = np.argwhere(~plausible(points))[0]
         raise InputError(
             f"{path}, face {ids[face]!r}, landmark {landmark}",
             f"found {points[face, landmark].tolist()}",
-            "finite coordinates",
+            "finite coordinates of an image's size",
             "Leave a face that was missed out of the file: it is counted as missed.",
         )
     return Saved(ending[1:] or "pts", tuple(ids), points)

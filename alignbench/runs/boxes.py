@@ -37,11 +37,15 @@ class Boxes:
     detect: bool = False
 
 
-def choose_boxes(dataset: Dataset, predictor: Predictor, wish: str | None, scale: float) -> Boxes:
+def choose_boxes(
+    dataset: Dataset, faces: Dataset, predictor: Predictor, wish: str | None, scale: float
+) -> Boxes:
     """The boxes of a run.
 
     Parameters
     ----------
+    dataset, faces
+        The whole data set, whose names those in a file are compared with, and the faces chosen.
     wish
         ``rect``, ``tight``, ``detector`` or ``detector:FILE``; None for what the predictor wants.
     scale
@@ -60,24 +64,24 @@ def choose_boxes(dataset: Dataset, predictor: Predictor, wish: str | None, scale
                 "takes no boxes: its landmarks are stored",
                 remedy="Leave out --boxes and --box-scale.",
             )
-        return Boxes(tight_boxes(dataset.points), "none", "unknown", 1.0)
-    default = "tight" if dataset.boxes is None else "rect"
+        return Boxes(tight_boxes(faces.points), "none", "unknown", 1.0)
+    default = "tight" if faces.boxes is None else "rect"
     protocol, file = parse_protocol(wish or predictor.boxes or default)
     leak, digest, detect = LEAK_LEVELS[protocol], None, False
     if protocol == "tight":
-        boxes = tight_boxes(dataset.points)
+        boxes = tight_boxes(faces.points)
     elif protocol == "rect":
-        if dataset.boxes is None:
+        if faces.boxes is None:
             raise InputError(
                 "box protocol 'rect'",
                 f"{dataset.name} annotates no boxes",
                 "tight, detector:FILE" + (", detector" if predictor.has_detector else ""),
                 "Give --boxes.",
             )
-        boxes = dataset.boxes
+        boxes = faces.boxes
     elif file is not None:
         path = Path(file)
-        boxes, digest = read_detections(path, dataset), sha256(path)
+        boxes, digest = read_detections(path, dataset, faces), sha256(path)
     else:
         if not predictor.has_detector:
             raise InputError(
@@ -85,7 +89,7 @@ def choose_boxes(dataset: Dataset, predictor: Predictor, wish: str | None, scale
                 f"{predictor.name} has no detector of its own",
                 f"detector:FILE, a CSV file with header id,{','.join(_EDGES)}",
             )
-        boxes, detect = _reference(dataset), True
+        boxes, detect = _reference(faces), True
     if not detect:
         boxes = scale_boxes(boxes, scale)
     return Boxes(boxes, protocol, leak, scale, digest, detect)
@@ -107,8 +111,8 @@ def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:
     return scaled
 
 
-def read_detections(path: Path, dataset: Dataset) -> Floats:
-    """Boxes (N, 4) of a CSV file, in the data set's order; NaN for a face that is not in it.
+def read_detections(path: Path, dataset: Dataset, faces: Dataset) -> Floats:
+    """Boxes (N, 4) of a CSV file for the faces chosen; NaN for a face that is not in it.
 
     Raises
     ------
@@ -122,7 +126,9 @@ def read_detections(path: Path, dataset: Dataset) -> Floats:
             f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
         )
-    found = match_ids(ids, dataset.ids, path).rows
+    rows = match_ids(ids, dataset.ids, path).rows
+    row_of = dict(zip(dataset.ids, rows.tolist(), strict=True))
+    found = np.array([row_of[name] for name in faces.ids])
     return np.asarray(np.where((found >= 0)[:, None], boxes[found], np.nan))
 
 

@@ -83,19 +83,18 @@ def choose_faces(
     )
 
 
-def _model_block(predictor: Predictor, markup: Markup) -> ModelBlock:
+def _model_block(name: str, predictor: Predictor, markup: Markup) -> ModelBlock:
     with blame(f"model {predictor.name!r}, describe()"):
         identity = dict(predictor.describe())
-        notes = identity.pop("notes", ())
-        json.dumps(identity)
+        notes = identity.pop("notes", None) or ()
+        json.dumps(identity).encode()
     if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
         raise InputError(f"model {predictor.name!r}, describe()", "notes are not a list of texts")
-    return ModelBlock(
-        name=predictor.name, markup=markup.name, identity=identity, notes=tuple(notes)
-    )
+    return ModelBlock(name=name, markup=markup.name, identity=identity, notes=tuple(notes))
 
 
 def make_record(
+    name: str,
     predictor: Predictor,
     markup: Markup,
     dataset: Dataset,
@@ -105,7 +104,7 @@ def make_record(
     bootstrap: Bootstrap,
 ) -> RunRecord:
     """The record of a run that has not begun; its key is the hash of the four first blocks."""
-    model = _model_block(predictor, markup)
+    model = _model_block(name, predictor, markup)
     protocol = ProtocolBlock(
         boxes=boxes.protocol,
         boxes_digest=boxes.digest,

@@ -12,6 +12,7 @@ from alignbench import threads
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset, Images
 from alignbench.errors import InputError, blame
+from alignbench.geometry import plausible
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.runs.boxes import Boxes, choose_detection
 
@@ -85,11 +86,11 @@ def _checked(given: object, ids: Sequence[str], landmarks: int, model: str) -> F
     if points.shape != wanted:
         what = f"landmarks of shape {points.shape}" if points.ndim else repr(given)
         raise InputError(f"model {model!r}", f"gave {what}", f"landmarks of shape {wanted}")
-    broken = ~np.isfinite(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))
+    broken = ~plausible(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))
     for face in np.flatnonzero(broken).tolist():
         raise InputError(
             f"model {model!r}, face {ids[face]}",
-            "gave a landmark that is not finite",
+            "gave a landmark that is not finite or not of an image's size",
             "finite landmarks, or NaN in all of them for a face that was missed",
         )
     return points

@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Block(BaseModel):
@@ -53,7 +53,7 @@ class DatasetBlock(_Block):
     """sha256 of the annotation of the evaluated faces."""
     images_digest: str | None = None
     """sha256 of their image files, for a model that looks at images."""
-    normalisers: tuple[str, ...]
+    normalisers: tuple[str, ...] = Field(min_length=1)
     """Normalisers its papers use, the usual one first."""
     threshold: float
     """Threshold its papers use."""
@@ -81,8 +81,8 @@ class StatisticsBlock(_Block):
     """How intervals were made, and which measures."""
 
     measures: tuple[str, ...]
-    replicates: int
-    confidence: float
+    replicates: int = Field(ge=1)
+    confidence: float = Field(gt=0, lt=1)
     seed: int
     clusters: int
     """Source images: faces of one image are drawn together."""

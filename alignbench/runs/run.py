@@ -78,14 +78,15 @@ class Run:
         for row in self.metrics:
             if (row.subset, row.norm, row.metric, row.threshold) == wanted:
                 return row
-        errors = {norm: self.errors(norm, subset)}
-        chosen = self.faces.loc[self.faces[subset] == 1, "image"]
+        errors = {norm: self.errors(norm)}
+        if subset not in self.subsets:
+            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
         settings = self.record.statistics
         (row,) = metric_rows(
             [measure.with_normaliser(norm)],
             errors,
-            {subset: np.ones(len(chosen), np.bool_)},
-            cluster_numbers(chosen.tolist()),
+            {subset: (self.faces[subset] == 1).to_numpy()},
+            cluster_numbers(self.faces["image"].tolist()),
             Bootstrap(settings.replicates, settings.confidence, settings.seed),
         )
         return row
@@ -104,7 +105,8 @@ class Run:
         if subset not in self.subsets:
             raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
         chosen = self.faces.loc[self.faces[subset] == 1, normaliser].to_numpy(np.float64)
-        return np.where(np.isnan(chosen), np.inf, chosen / 100)
+        # Rounded, because e * 100 / 100 need not be e, which matters for a face at a threshold.
+        return np.where(np.isnan(chosen), np.inf, np.round(chosen / 100, 15))
 
     @property
     def subsets(self) -> list[str]:
@@ -144,6 +146,9 @@ def load_run(path: str | Path) -> Run:
             raise InputError(
                 folder / name, f"damaged ({error})", remedy="Run it again with --fresh."
             ) from error
+    strange = {row.subset for row in found[METRICS]} - set(found[FACES].columns)
+    if strange:
+        raise InputError(folder / METRICS, f"damaged (no subset {min(strange)!r} in {FACES})")
     ids, points = found[PREDICTIONS]
     return Run(record, found[METRICS], found[FACES], found[BREAKDOWN], ids, points, folder)
 
@@ -202,7 +207,9 @@ def read_record(folder: Path) -> RunRecord:
         raise InputError(
             path,
             f"not a record of this version's schema ({key}: {first['msg']})",
-            remedy="It is damaged, of another program, or of another version of alignbench.",
+            remedy="It is damaged, of another program or of another version: remove the folder.",
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(path, f"not a record ({error})", "what `alignbench run` wrote") from error
+        raise InputError(
+            path, f"not a record ({error})", "what `alignbench run` wrote", "Remove the folder."
+        ) from error

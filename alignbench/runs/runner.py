@@ -14,7 +14,7 @@ import numpy as np
 from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
-from alignbench.errors import InputError
+from alignbench.errors import InputError, blame
 from alignbench.markups import MARKUPS, Markup, convert, require_convertible
 from alignbench.metrics import Measure, default_measures, parse_measure
 from alignbench.metrics.errors import normaliser_names, normalisers
@@ -38,6 +38,7 @@ def evaluate(
     predictor: Predictor,
     dataset: Dataset,
     *,
+    name: str | None = None,
     boxes: str | None = None,
     box_scale: float = 1.0,
     limit: int | None = None,
@@ -53,6 +54,8 @@ def evaluate(
 
     Parameters
     ----------
+    name
+        What tables and legends call the model; its own name where it is None.
     boxes
         Box protocol: ``rect``, ``tight``, ``detector`` (the predictor's own) or
         ``detector:FILE``. The predictor's own wish where it is None; where that is None too,
@@ -67,7 +70,8 @@ def evaluate(
     bootstrap
         How intervals are made.
     batch_size
-        Faces given to the predictor at a time; results do not depend on it.
+        Faces given to the predictor at a time. Nothing here depends on it; a model's own
+        arithmetic may, in its last bits.
     require_complete
         Refuse a data set of which a face or image is missing. Otherwise the faces that are there
         are evaluated and the run is labelled incomplete.
@@ -94,9 +98,12 @@ def evaluate(
     require_convertible(markup, dataset.markup)
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
     normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
-    predictor.prepare(dataset)
-    used = choose_boxes(faces, predictor, boxes, box_scale)
-    record = make_record(predictor, markup, faces, block, used, measures, bootstrap)
+    with blame(f"model {predictor.name!r}"):
+        predictor.prepare(dataset)
+        used = choose_boxes(dataset, faces, predictor, boxes, box_scale)
+        record = make_record(
+            name or predictor.name, predictor, markup, faces, block, used, measures, bootstrap
+        )
     predicted = np.full((len(faces), markup.landmarks, 2), np.nan)
 
     def predict(first: int = 0) -> Iterator[int]:
@@ -116,10 +123,11 @@ def evaluate(
         return _measure(record, predicted, faces, measures, bootstrap)
 
     folder = out(record) if callable(out) else Path(out)
+    if not fresh and store.holds(folder, record.key):
+        progress(len(faces), len(faces))
+        return replace(load_run(folder), read_back=True)
     with store.locked(folder):
-        if store.finished(folder, record.key, fresh):
-            progress(len(faces), len(faces))
-            return replace(load_run(folder), read_back=True)
+        store.prepare(folder, record.key, fresh)
         resumed = store.resume(folder, predicted)
         _predict_and_keep(predict(resumed), resumed, predicted, folder, record)
         run = _measure(record, predicted, faces, measures, bootstrap)
@@ -132,7 +140,7 @@ def evaluate(
         }
         finished = run.record.model_copy(update={"timings": timings})
         run = replace(run, folder=folder, record=finished)
-        store.write_results(run, folder, record, lambda: _write_run_files(run, folder))
+        store.write_results(run, folder, record, lambda staging: _write_run_files(run, staging))
     return run
 
 
@@ -205,8 +213,7 @@ def _write_run_files(run: Run, folder: Path) -> None:
     """Let whoever registered for it add files, such as the CED plot, to a finished run."""
     for name in plugins.registered(plugins.RUN_FILES):
         try:
-            write = plugins.load(plugins.RUN_FILES, name)
+            with blame(f"plug-in {name!r}"):
+                plugins.load(plugins.RUN_FILES, name)(run, folder)
         except InputError as error:
             warnings.warn(f"no {name} written: {error}", stacklevel=2)
-            continue
-        write(run, folder)

@@ -1,8 +1,8 @@
 """Writing runs: atomic files, a lock, and what a run that was cut short resumes from.
 
-A run in progress lives in the folder ``.unfinished`` of its own folder: its record and the
-landmarks predicted so far. Whatever finished run is beside it stays whole until the new one has
-all its results.
+A run in progress lives in the folder ``.unfinished`` of its own folder: its record, the landmarks
+predicted so far and, at the end, its results, which are then moved into place. Whatever finished
+run is beside it stays whole until that moment.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from alignbench.runs.run import (
 )
 
 _LOCK = ".lock"
+_FINISHED = "finished.json"
 _DRAFT = re.compile(r"\..+\.draft")
 _PART = re.compile(r"\d{8}\.npy")
 
@@ -41,22 +42,31 @@ _PART = re.compile(r"\d{8}\.npy")
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all.
 
+    A link is followed; what is no regular file, such as a device, is written to as it is.
+
     Raises
     ------
     InputError
-        If the path is a folder.
+        If the path is a folder or cannot be written.
     """
+    path = path.resolve()
     if path.is_dir():
         raise InputError(path, "is a folder", "a file")
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        with draft.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        draft = path.with_name(f".{path.name}.draft")
+        try:
+            with draft.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager
@@ -92,8 +102,16 @@ def locked(folder: Path) -> Iterator[None]:
             place.rmdir()
 
 
-def finished(folder: Path, key: str, fresh: bool) -> bool:
-    """Whether the folder holds this very run, finished; False for one to be started or resumed.
+def holds(folder: Path, key: str) -> bool:
+    """Whether the folder holds the finished run of this key."""
+    if not (folder / RECORD).is_file():
+        return False
+    record = read_record(folder)
+    return record.status == "complete" and record.key == key
+
+
+def prepare(folder: Path, key: str, fresh: bool) -> None:
+    """Make sure that a run of this key may be started or gone on with in the folder.
 
     Raises
     ------
@@ -101,32 +119,38 @@ def finished(folder: Path, key: str, fresh: bool) -> bool:
         If the folder holds another run, finished or not, and ``fresh`` does not say to replace
         it; or if it holds files that are no run's, whatever ``fresh`` says.
     """
-    found = _records(folder)
-    if not found:
+    there = read_record(folder) if (folder / RECORD).exists() else None
+    begun = _begun(folder)
+    if there is None and begun is None:
         for entry in folder.iterdir():
             if entry.name not in (_LOCK, UNFINISHED) and not _DRAFT.fullmatch(entry.name):
                 raise InputError(
-                    folder, f"holds {entry.name} but no run", "an empty or new folder",
+                    folder,
+                    f"holds {entry.name} but no run",
+                    "an empty or new folder",
                     "Give another --out.",
-                )  # fmt: skip
+                )
     if fresh:
         _drop_unfinished(folder)
-        return False
-    for record in found:
-        if record.key != key:
-            raise InputError(
-                folder,
-                f"holds another run ({record.model.name} on {record.dataset.name}, key "
-                f"{record.key}; this one has key {key})",
-                remedy="Give another --out, or --fresh to replace it.",
-            )
-    return any(record.status == "complete" for record in found)
+    elif begun is None or begun.key != key:
+        # What was begun here goes first: a finished run beside it was to be replaced.
+        for other in (begun, there):
+            if other is not None and other.key != key:
+                raise InputError(
+                    folder,
+                    f"holds another run ({other.model.name} on {other.dataset.name}, key "
+                    f"{other.key}; this one has key {key})",
+                    remedy="Give another --out, or --fresh to replace it.",
+                )
+        _drop_unfinished(folder)
 
 
-def _records(folder: Path) -> list[RunRecord]:
-    """The records of the finished and the unfinished run in a folder."""
-    places = (folder, folder / UNFINISHED)
-    return [read_record(place) for place in places if (place / RECORD).exists()]
+def _begun(folder: Path) -> RunRecord | None:
+    """The record of the unfinished run in a folder; None where it is not there or damaged."""
+    try:
+        return read_record(folder / UNFINISHED)
+    except InputError:
+        return None
 
 
 def resume(folder: Path, into: Floats) -> int:
@@ -157,25 +181,37 @@ def write_part(folder: Path, record: RunRecord, start: int, points: Floats) -> N
 
 
 def write_results(
-    run: Run, folder: Path, unfinished: RunRecord, write_more: Callable[[], None]
+    run: Run, folder: Path, unfinished: RunRecord, write_more: Callable[[Path], None]
 ) -> None:
-    """Write a finished run; cut short anywhere, the folder is that of an unfinished run.
+    """Write a finished run; cut short anywhere, it can be gone on with.
 
     Parameters
     ----------
     write_more
-        Adds files of others, such as figures, before the record is finished.
+        Adds files of others, such as figures, to the folder it is given.
     """
     _claim(folder, unfinished)
-    (folder / RECORD).unlink(missing_ok=True)
+    staging = folder / UNFINISHED
     rows = ",\n".join(json.dumps(row.model_dump()) for row in run.metrics)
-    write_atomic(folder / METRICS, f"[\n{rows}\n]\n".encode())
-    write_atomic(folder / FACES, _csv_bytes(run.faces))
-    write_atomic(folder / BREAKDOWN, _csv_bytes(run.breakdown))
-    write_atomic(folder / PREDICTIONS, _npz_bytes(run))
-    write_more()
-    _write_record(folder, run.record)
+    write_atomic(staging / METRICS, f"[\n{rows}\n]\n".encode())
+    write_atomic(staging / FACES, _csv_bytes(run.faces))
+    write_atomic(staging / BREAKDOWN, _csv_bytes(run.breakdown))
+    write_atomic(staging / PREDICTIONS, _npz_bytes(run))
+    write_more(staging)
+    write_atomic(staging / _FINISHED, _record_bytes(run.record))
+    # From here on files are only renamed, which takes no space on the disk. Without its record
+    # the folder is that of an unfinished run until the new record is there, last.
+    (folder / RECORD).unlink(missing_ok=True)
+    for entry in sorted(staging.iterdir()):
+        if entry.name not in (RECORD, _FINISHED) and not _ours(entry):
+            entry.replace(folder / entry.name)
+    (staging / _FINISHED).replace(folder / RECORD)
     _drop_unfinished(folder)
+
+
+def _ours(entry: Path) -> bool:
+    """Whether a file in ``.unfinished`` is a part or a draft."""
+    return bool(_PART.fullmatch(entry.name) or _DRAFT.fullmatch(entry.name))
 
 
 def _claim(folder: Path, record: RunRecord) -> None:
@@ -183,24 +219,23 @@ def _claim(folder: Path, record: RunRecord) -> None:
     unfinished = folder / UNFINISHED
     unfinished.mkdir(exist_ok=True)
     if not (unfinished / RECORD).exists():
-        _write_record(unfinished, record)
+        write_atomic(unfinished / RECORD, _record_bytes(record))
 
 
 def _drop_unfinished(folder: Path) -> None:
-    """Remove what a run was to be resumed from, its record last, and nothing else."""
+    """Remove the folder of an unfinished run, its record last."""
     unfinished = folder / UNFINISHED
     if not unfinished.is_dir():
         return
     for entry in unfinished.iterdir():
-        if _PART.fullmatch(entry.name) or _DRAFT.fullmatch(entry.name):
+        if entry.name != RECORD:
             entry.unlink()
     (unfinished / RECORD).unlink(missing_ok=True)
-    if not any(unfinished.iterdir()):
-        unfinished.rmdir()
+    unfinished.rmdir()
 
 
-def _write_record(folder: Path, record: RunRecord) -> None:
-    write_atomic(folder / RECORD, (record.model_dump_json(indent=2) + "\n").encode())
+def _record_bytes(record: RunRecord) -> bytes:
+    return (record.model_dump_json(indent=2) + "\n").encode()
 
 
 def _csv_bytes(frame: pd.DataFrame) -> bytes:
