@@ -207,15 +207,19 @@ def test_a_tables_form_follows_the_ending_of_its_file(cli, two_runs):
     assert result.code == 2
 
 
-def test_runs_of_one_name_are_told_apart_by_their_keys(cli):
-    for boxes in ("rect", "tight"):
-        done = cli(*RUN, "demo", "--limit", 8, "--boxes", boxes, "--out", boxes, "--bootstrap", 200)
-        assert done.code == 0
+def test_runs_of_one_name_are_told_apart_by_boxes_or_key(cli):
+    for name, *options in (("rect",), ("tight",), ("few", "--limit", 6)):
+        boxes = "rect" if name == "few" else name
+        asked = ("--limit", 8, "--boxes", boxes, "--out", name, "--bootstrap", 200, *options)
+        assert cli(*RUN, "demo", *asked).code == 0
     text = cli("report", "rect", "tight", "--format", "md").out
-    keys = [json.loads(Path(f"{boxes}/run.json").read_text())["key"] for boxes in ("rect", "tight")]
+    assert "| linear (rect) " in text
+    assert "| linear (tight) " in text
+    text = cli("report", "rect", "tight", "few", "--format", "md").out
+    keys = [json.loads(Path(f"{name}/run.json").read_text())["key"] for name in ("rect", "few")]
     assert keys[0] != keys[1]
-    for key in keys:
-        assert f"linear [{key}]" in text
+    for label in ("linear (tight)", *(f"linear [{key}]" for key in keys)):
+        assert f"| {label} " in text
 
 
 def test_a_plot_of_a_subset_without_faces_is_refused(cli, tmp_path):
