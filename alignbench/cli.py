@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -131,6 +127,7 @@ def run(
     A run that was cut short goes on where it stopped; one that is finished is read back.
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
+    from alignbench.console import progress, status
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
     from alignbench.stats import Bootstrap
@@ -140,12 +137,12 @@ def run(
     _in_range("--seed", seed, 0, 2**63)
     if name is not None and not (name.strip() and name.isprintable()):
         raise InputError("--name", f"{name!a}", "a printable name for tables and legends")
-    with _status(f"Reading {dataset}"):
+    with status(f"Reading {dataset}"):
         faces = load_dataset(dataset, data_root, split)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measure or []]
     predictor = load_predictor(model, weights)
-    with _progress(f"{name or predictor.name} on {dataset}", "faces") as progress:
+    with progress(f"{name or predictor.name} on {dataset}", "faces") as report_progress:
         done = evaluate(
             predictor,
             faces,
@@ -159,7 +156,7 @@ def run(
             require_complete=require_complete,
             out=out or _default_folder,
             fresh=fresh,
-            progress=progress,
+            progress=report_progress,
         )
     typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
     resumed = done.record.timings.get("resumed_faces", 0)
@@ -240,6 +237,8 @@ def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
 ) -> None:
     """Show what there is: models, data sets, measures, reports."""
+    from alignbench.console import print_columns
+
     groups = {
         Kind.models: plugins.PREDICTORS,
         Kind.datasets: plugins.DATASETS,
@@ -250,22 +249,7 @@ def list_(
         if kind is None:
             typer.echo(f"{wanted.value}:")
         found = plugins.registered(groups[wanted])
-        _columns([(name, _about(groups[wanted], name)) for name in found])
-
-
-def _columns(rows: list[tuple[str, str]]) -> None:
-    """Print names and what they are in two columns, the second one wrapped."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2), pad_edge=True)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=100)
-    console.print(grid)
+        print_columns([(name, _about(groups[wanted], name)) for name in found])
 
 
 def _about(group: str, name: str) -> str:
@@ -317,14 +301,15 @@ def data_verify(
     Exit status 1 if anything is missing, broken or of another number.
     """
     from alignbench import load_dataset
+    from alignbench.console import progress, status
     from alignbench.datasets.verify import verify
     from alignbench.threads import count
 
     _limit_threads(threads)
-    with _status(f"Reading {dataset}"):
+    with status(f"Reading {dataset}"):
         faces = load_dataset(dataset, data_root, split)
-    with _progress(f"images of {dataset}", "images") as progress:
-        found = verify(faces, progress, count())
+    with progress(f"images of {dataset}", "images") as report_progress:
+        found = verify(faces, report_progress, count())
     for subset, (here, official) in found.counts.items():
         mark = "ok" if here == official else "differs"
         typer.echo(f"{subset:<14} {here:>6,} faces, officially {official:>6,}  {mark}")
@@ -355,56 +340,6 @@ def _in_range(option: str, value: int, low: int, high: int) -> None:
         raise InputError(option, f"{value}", f"{low:,} to {high:,}")
 
 
-@contextmanager
-def _status(what: str) -> Iterator[None]:
-    """Show on the terminal's error stream that something is being done; nothing elsewhere."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(what):
-        yield
-
-
-@contextmanager
-def _progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal's error stream with rate and time left; nothing where there is none."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    def rate(task: Task) -> str:
-        return f"{task.speed:,.0f} {unit}/s" if task.speed else ""
-
-    class Rate(TextColumn):
-        def render(self, task: Task) -> object:  # type: ignore[override]
-            from rich.text import Text
-
-            return Text(rate(task))
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(""),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def main() -> None:
     """Entry point: the application with users' mistakes turned into messages."""
     for stream in (sys.stdout, sys.stderr):
@@ -420,17 +355,7 @@ def main() -> None:
 
 
 def _stop(message: str) -> None:
-    """Print a message, wrapped at blanks for a terminal, and exit with status 2."""
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        lines = f"alignbench: {message}".splitlines()
-        message = "\n".join(
-            textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-            if len(line) > width
-            else line
-            for line in lines
-        )
-    else:
-        message = f"alignbench: {message}"
-    typer.echo(message, err=True)
+    from alignbench.console import wrapped
+
+    typer.echo(wrapped(f"alignbench: {message}"), err=True)
     sys.exit(2)

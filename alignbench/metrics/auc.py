@@ -21,7 +21,6 @@ class AUC(Measure):
 
     name: ClassVar[str] = "auc"
     title: ClassVar[str] = "AUC"
-    lower_is_better: ClassVar[bool] = False
 
     def per_face(self, errors: Floats) -> Floats:
         assert self.threshold is not None

@@ -45,7 +45,6 @@ class Measure(ABC):
     title: ClassVar[str]
     unit: ClassVar[str] = ""
     has_threshold: ClassVar[bool] = True
-    lower_is_better: ClassVar[bool] = True
 
     @abstractmethod
     def per_face(self, errors: Floats) -> Floats:
