@@ -142,22 +142,26 @@ def run(
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measure or []]
     predictor = load_predictor(model, weights)
-    with progress(f"{name or predictor.name} on {dataset}", "faces") as report_progress:
-        done = evaluate(
-            predictor,
-            faces,
-            name=name,
-            boxes=boxes,
-            box_scale=box_scale,
-            limit=limit,
-            measures=[*default_measures(), *further],
-            bootstrap=Bootstrap(replicates=replicates, seed=seed),
-            batch_size=batch_size,
-            require_complete=require_complete,
-            out=out or _default_folder,
-            fresh=fresh,
-            progress=report_progress,
-        )
+    try:
+        with progress(f"{name or predictor.name} on {dataset}", "faces") as report_progress:
+            done = evaluate(
+                predictor,
+                faces,
+                name=name,
+                boxes=boxes,
+                box_scale=box_scale,
+                limit=limit,
+                measures=[*default_measures(), *further],
+                bootstrap=Bootstrap(replicates=replicates, seed=seed),
+                batch_size=batch_size,
+                require_complete=require_complete,
+                out=out or _default_folder,
+                fresh=fresh,
+                progress=report_progress,
+            )
+    except KeyboardInterrupt:
+        typer.echo("alignbench: interrupted; the same command goes on where it stopped.", err=True)
+        raise typer.Exit(130) from None
     typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
     resumed = done.record.timings.get("resumed_faces", 0)
     if done.read_back:

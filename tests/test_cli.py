@@ -550,3 +550,22 @@ def test_an_image_of_another_ending_is_found(cli, tmp_path):
     )  # fmt: skip
     assert result.code == 0, result.err
     assert "wflw98 -> ibug68" in result.out
+
+
+def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path):
+    (tmp_path / "stopping_cli.py").write_text(
+        "import numpy as np\n"
+        "calls = []\n"
+        "def model(images, boxes):\n"
+        "    calls.append(len(boxes))\n"
+        "    if len(calls) == 3:\n"
+        "        raise KeyboardInterrupt\n"
+        "    return np.repeat(boxes[:, None, :2], 98, axis=1)\n"
+    )
+    asked = ("run", "--model", "stopping_cli:model", "--dataset", "demo", "--batch-size", 20)
+    result = cli(*asked)
+    assert result.code == 130
+    assert "interrupted; the same command goes on where it stopped" in result.err
+    result = cli(*asked)
+    assert result.code == 0, result.err
+    assert "(40 faces were there from before)" in result.out
