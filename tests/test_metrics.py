@@ -57,6 +57,8 @@ def test_auc_lies_between_its_bounds(values, t):
 @given(errors, thresholds)
 def test_auc_is_the_integral_of_the_ced(values, t):
     x, share = ced_steps(values, t)
+    assert (x[0], x[-1]) == (0, t)
+    assert len(x) == (values <= t).sum() + 2
     area = (np.diff(x) * share[:-1]).sum() / t
     assert measure(f"auc@{t}", values) == pytest.approx(area, abs=1e-12)
 
@@ -171,9 +173,21 @@ def test_zero_normaliser_names_the_face():
         normalisers(truth, WFLW98, ["a", "b", "c"])
 
 
-def test_shapes_that_would_broadcast_are_refused():
-    with pytest.raises(InputError, match=r"shape \(1, 98, 2\) against truth of shape \(5, 98, 2\)"):
-        distances(np.zeros((1, 98, 2)), np.zeros((5, 98, 2)))
+@pytest.mark.parametrize(
+    ("predicted", "truth"),
+    [
+        ((1, 98, 2), (5, 98, 2)),
+        ((5, 98, 2), (1, 98, 2)),
+        ((5, 97, 2), (5, 98, 2)),
+        ((98, 2), (98, 2)),
+        ((1, 5, 98, 2), (1, 5, 98, 2)),
+        ((5, 98, 1), (5, 98, 1)),
+        ((5, 98, 3), (5, 98, 3)),
+    ],
+)
+def test_shapes_that_would_broadcast_or_are_none_are_refused(predicted, truth):
+    with pytest.raises(InputError, match=r"shape \(.*\) against truth of shape"):
+        distances(np.zeros(predicted), np.zeros(truth))
 
 
 def test_masked_error_is_the_mean_over_the_mask():
@@ -189,13 +203,19 @@ def test_a_missed_face_fails_and_is_left_out_of_nme():
     assert measure("auc@0.10", values) == pytest.approx((0.8 + 0.6 + 0) / 3)
 
 
-def test_landmark_errors_average_to_the_whole():
+def test_landmark_errors_are_means_over_the_faces_found():
     rng = np.random.default_rng(8)
     distance, scale = rng.uniform(0, 9, (20, 98)), rng.uniform(40, 90, 20)
     distance[3] = np.nan
-    found = np.delete(face_errors(distance, scale), 3).mean()
     each = landmark_errors(distance, scale)
-    assert each.mean() == pytest.approx(found)
+    found = [face for face in range(20) if face != 3]
+    for landmark in (0, 41, 97):
+        by_hand = np.mean([distance[face, landmark] / scale[face] for face in found])
+        assert each[landmark] == pytest.approx(by_hand)
+    assert each.mean() == pytest.approx(np.delete(face_errors(distance, scale), 3).mean())
+    nothing = landmark_errors(np.full((20, 98), np.nan), scale)
+    assert nothing.shape == (98,)
+    assert np.isnan(nothing).all()
 
 
 def test_every_row_of_an_evaluation_is_its_measure_of_its_faces():

@@ -24,6 +24,21 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert not np.array_equal(intervals(values, seed=1), intervals(values, seed=2))
 
 
+def test_what_every_published_interval_rests_on():
+    assert Bootstrap() == Bootstrap(replicates=10_000, confidence=0.95, seed=0)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.99])
+def test_the_confidence_is_the_share_of_samples_between_the_ends(confidence):
+    values = RNG.normal(size=(80, 1))
+    everyone, alone = np.ones((1, 80), np.bool_), np.arange(80)
+    asked = Bootstrap(2000, confidence)
+    low, high = mean_intervals(values, everyone, alone, asked)
+    means = replicated_means(values, everyone, alone, asked)[:, 0, 0]
+    inside = ((means >= low[0, 0]) & (means <= high[0, 0])).mean()
+    assert inside == pytest.approx(confidence, abs=0.002)
+
+
 def test_an_interval_is_the_normal_one_for_a_mean_of_many():
     values = RNG.normal(5, 2, 3000)
     low, high = intervals(values, replicates=20_000)
