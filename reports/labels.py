@@ -9,7 +9,7 @@ from alignbench import Run
 
 _FORMS: tuple[Callable[[Run], str], ...] = (
     lambda run: run.record.model.name,
-    lambda run: f"{run.record.model.name} ({_boxes(run)})",
+    lambda run: f"{run.record.model.name} ({box_text(run)})",
     lambda run: f"{run.record.model.name} [{run.record.key}]",
 )
 """The model's name; where that is not enough with its boxes; where that is not with its key."""
@@ -26,7 +26,8 @@ def labels(runs: Sequence[Run]) -> list[str]:
     return found
 
 
-def _boxes(run: Run) -> str:
+def box_text(run: Run) -> str:
+    """The box protocol of a run, with its scale where that is not 1."""
     protocol = run.record.protocol
     scale = f" x {protocol.box_scale:g}" if protocol.box_scale != 1 else ""
     return f"{protocol.boxes}{scale}"

@@ -10,7 +10,7 @@ from alignbench import InputError, Measure, Run, parse_measure
 from alignbench.metrics import default_measures
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs import MetricRow
-from reports.labels import labels
+from reports.labels import box_text, labels
 from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
 
 _DIGITS = {"%": 2, "": 4}
@@ -122,8 +122,7 @@ def run_notes(run: Run, norm: str) -> list[str]:
     if protocol.boxes == "none":
         notes.append("Stored predictions: what their boxes knew of the truth is not known.")
     else:
-        scale = f" x {protocol.box_scale:g}" if protocol.box_scale != 1 else ""
-        notes.append(f"Boxes: {protocol.boxes}{scale}; leak: {protocol.leak}.")
+        notes.append(f"Boxes: {box_text(run)}; leak: {protocol.leak}.")
     if protocol.conversion:
         notes.append(f"Landmarks converted: {protocol.conversion}.")
     if record.missed:

@@ -552,6 +552,17 @@ def test_an_image_of_another_ending_is_found(cli, tmp_path):
     assert "wflw98 -> ibug68" in result.out
 
 
+def test_a_model_without_a_name_is_refused(cli, tmp_path):
+    (tmp_path / "nameless_cli.py").write_text(
+        "from alignbench import Predictor\n"
+        "class Nameless(Predictor):\n"
+        "    def predict(self, batch): ...\n"
+        "    def describe(self): return {}\n"
+    )
+    result = cli("run", "--model", "nameless_cli:Nameless", "--dataset", "demo", "--out", "out")
+    refused(result, "model Nameless: has no name")
+
+
 def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path):
     (tmp_path / "stopping_cli.py").write_text(
         "import numpy as np\n"

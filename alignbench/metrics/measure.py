@@ -55,9 +55,7 @@ class Measure(ABC):
 
     def value(self, errors: Floats) -> float:
         """The measure over faces with these errors (N,), NaN where no face counts."""
-        each = self.per_face(np.asarray(errors, np.float64))
-        each = each[~np.isnan(each)]
-        return float(each.mean()) if len(each) else float("nan")
+        return mean_counted(self.per_face(np.asarray(errors, np.float64)))
 
     def with_normaliser(self, normaliser: str) -> Measure:
         """The same measure with this normaliser."""
@@ -66,6 +64,12 @@ class Measure(ABC):
     def __str__(self) -> str:
         norm = f"({self.normaliser})" if self.normaliser else ""
         return f"{self.name}{norm}{threshold_suffix(self.threshold)}"
+
+
+def mean_counted(values: Floats) -> float:
+    """Mean of the values (N,) that are not NaN, which marks what does not count; NaN of none."""
+    counted = values[~np.isnan(values)]
+    return float(counted.mean()) if len(counted) else float("nan")
 
 
 def threshold_suffix(threshold: float | None) -> str:

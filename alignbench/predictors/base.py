@@ -7,6 +7,7 @@ reproductions go wrong. The runner gives it batches and never looks inside.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Predictor(ABC):
     Attributes
     ----------
     name
-        What tables and legends call it.
+        What tables and legends call it; may not be empty.
     markup
         The mark-up of its landmarks; None for a model that gives the data set's own.
     boxes
@@ -58,7 +59,7 @@ class Predictor(ABC):
         How its output becomes landmarks: ``points``, or the name of a heatmap decoder.
     """
 
-    name: str
+    name: str = ""
     markup: Markup | None = None
     boxes: BoxProtocol | None = None
     needs_images: bool = True
@@ -92,7 +93,5 @@ class Predictor(ABC):
 
 def sha256(path: Path) -> str:
     """sha256 of a file, for :meth:`Predictor.describe`."""
-    import hashlib
-
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -18,7 +18,8 @@ from alignbench.predictors.base import Predictor, sha256
 MIN_OVERLAP = 0.3
 """Least intersection over union with the face's own box of a detection that counts as it."""
 
-_EDGES = ("x_min", "y_min", "x_max", "y_max")
+EDGES = ("x_min", "y_min", "x_max", "y_max")
+"""The four numbers of a box, in order."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def choose_boxes(
             raise InputError(
                 "box protocol 'detector'",
                 f"{predictor.name} has no detector of its own",
-                f"detector:FILE, a CSV file with header id,{','.join(_EDGES)}",
+                f"detector:FILE, a CSV file with header id,{','.join(EDGES)}",
             )
         boxes, detect = _reference(faces), True
     if not detect:
@@ -102,11 +103,11 @@ def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:
     detector is told of the truth.
     """
     if not len(found):
-        return np.full(4, np.nan)
+        return np.full(len(EDGES), np.nan)
     shared = overlap(found, reference)
     best = int(shared.argmax())
     if shared[best] < MIN_OVERLAP:
-        return np.full(4, np.nan)
+        return np.full(len(EDGES), np.nan)
     scaled: Floats = scale_boxes(found[best : best + 1], scale)[0]
     return scaled
 
@@ -119,7 +120,7 @@ def read_detections(path: Path, dataset: Dataset, faces: Dataset) -> Floats:
     InputError
         If header, a line or a box is wrong, or no face of the data set is in it.
     """
-    ids, boxes = id_table(path, _EDGES)
+    ids, boxes = id_table(path, EDGES)
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(
             f"{path}, face {ids[bad]!r}",

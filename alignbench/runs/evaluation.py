@@ -18,6 +18,7 @@ from alignbench.metrics.errors import (
     landmark_errors,
     normalisers,
 )
+from alignbench.metrics.measure import mean_counted
 from alignbench.runs.record import MetricRow
 from alignbench.stats import Bootstrap, mean_intervals
 
@@ -111,7 +112,7 @@ def metric_rows(
             norm=str(measure.normaliser),
             metric=measure.name,
             threshold=measure.threshold,
-            value=_number(_mean(values[member[s], k])),
+            value=_number(mean_counted(values[member[s], k])),
             ci_low=_number(low[s, k], _CI_DIGITS),
             ci_high=_number(high[s, k], _CI_DIGITS),
         )
@@ -166,17 +167,12 @@ def _masked_rows(
         (
             *case,
             int(counted[k]),
-            _number(_mean(values[:, k])),
+            _number(mean_counted(values[:, k])),
             _number(low[0, k], _CI_DIGITS),
             _number(high[0, k], _CI_DIGITS),
         )
         for k, case in enumerate(cases)
     ]
-
-
-def _mean(values: Floats) -> float:
-    counted = values[~np.isnan(values)]
-    return float(counted.mean()) if len(counted) else math.nan
 
 
 def _number(value: float, digits: int | None = None) -> float | None:

@@ -14,9 +14,7 @@ from alignbench.datasets.base import Dataset, Images
 from alignbench.errors import InputError, blame
 from alignbench.geometry import plausible
 from alignbench.predictors.base import Batch, Predictor
-from alignbench.runs.boxes import Boxes, choose_detection
-
-_BOX = ("x_min", "y_min", "x_max", "y_max")
+from alignbench.runs.boxes import EDGES, Boxes, choose_detection
 
 
 def predict_faces(
@@ -64,11 +62,11 @@ def _detect(predictor: Predictor, image: Bytes) -> Floats:
     """Boxes (K, 4) of a predictor's own detector."""
     with blame(f"model {predictor.name!r}, its detector"):
         found = np.asarray(predictor.detect(image), np.float64)
-    if found.size and (found.ndim != 2 or found.shape[1] != len(_BOX)):
+    if found.size and (found.ndim != 2 or found.shape[1] != len(EDGES)):
         raise InputError(
             f"model {predictor.name!r}, its detector", f"gave shape {found.shape}", "(K, 4)"
         )
-    return found.reshape(-1, len(_BOX))
+    return found.reshape(-1, len(EDGES))
 
 
 def _checked(given: object, ids: Sequence[str], landmarks: int, model: str) -> Floats:

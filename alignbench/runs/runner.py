@@ -169,7 +169,7 @@ def _check(
     limit: int | None,
     batch_size: int,
 ) -> None:
-    if not isinstance(getattr(predictor, "name", None), str) or not predictor.name:
+    if not isinstance(predictor.name, str) or not predictor.name:
         raise InputError(f"model {type(predictor).__name__}", "has no name", "a text in .name")
     if not isinstance(predictor.markup, Markup | None):
         raise InputError(
