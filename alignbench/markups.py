@@ -3,7 +3,7 @@
 The only module of the project in which a landmark index is written as a literal; a test holds
 that. *Left* and *right* are the image's, not the person's.
 
-Sources: Wu et al., CVPR 2018 (WFLW, 13 boundaries); Sagonas et al., ICCVW 2013 (iBUG 68);
+Sources: Wu et al., CVPR 2018 (WFLW, LAB's 13 boundaries); Sagonas et al., ICCVW 2013 (iBUG 68);
 Burgos-Artizzu et al., ICCV 2013 (COFW); PropNet (Huang et al., CVPR 2020) for the 15 boundaries
 of WFLW: LAB's 13 and the two lower brow edges.
 """
@@ -38,7 +38,12 @@ class Markup:
     regions
         Parts of the face; together they hold every landmark exactly once.
     chains
-        Boundaries as ordered landmark lists, for boundary maps. A single landmark is a dot.
+        Boundaries as ordered landmark lists, for boundary maps, as PropNet has them. A single
+        landmark is a dot.
+    lab_chains
+        The 13 boundaries of LAB, named and ordered as in :data:`LAB_BOUNDARIES`.
+    awing_chains
+        The boundaries that AWing merges in one map.
     flip_pairs
         Pairs that change places when the image is mirrored left to right.
     eyes
@@ -49,6 +54,8 @@ class Markup:
     landmarks: int
     regions: Mapping[str, Indices]
     chains: Mapping[str, Indices]
+    lab_chains: Mapping[str, Indices]
+    awing_chains: Mapping[str, Indices]
     flip_pairs: tuple[tuple[int, int], ...]
     eyes: Mapping[str, tuple[Indices, Indices]]
 
@@ -73,6 +80,50 @@ def _frozen(mapping: dict[str, T]) -> Mapping[str, T]:
     return MappingProxyType(mapping)
 
 
+LAB_BOUNDARIES = (
+    "contour",
+    "left_brow",
+    "right_brow",
+    "nose_bridge",
+    "nose_base",
+    "left_eye_upper",
+    "left_eye_lower",
+    "right_eye_upper",
+    "right_eye_lower",
+    "upper_lip_upper",
+    "upper_lip_lower",
+    "lower_lip_upper",
+    "lower_lip_lower",
+)
+"""LAB's boundaries in the order of its output maps, the same for every mark-up."""
+
+
+def _lab(chains: dict[str, Indices]) -> Mapping[str, Indices]:
+    return _frozen({name: chains[name] for name in LAB_BOUNDARIES})
+
+
+def _without(chains: dict[str, Indices], *names: str) -> Mapping[str, Indices]:
+    return _frozen({name: chain for name, chain in chains.items() if name not in names})
+
+
+_WFLW98_CHAINS: dict[str, Indices] = {
+    "contour": _span(0, 32),
+    "left_brow_upper": _span(33, 37),
+    "left_brow_lower": (33, 41, 40, 39, 38),
+    "right_brow_upper": _span(42, 46),
+    "right_brow_lower": (50, 49, 48, 47, 46),
+    "nose_bridge": _span(51, 54),
+    "nose_base": _span(55, 59),
+    "left_eye_upper": _span(60, 64),
+    "left_eye_lower": (60, 67, 66, 65, 64),
+    "right_eye_upper": _span(68, 72),
+    "right_eye_lower": (68, 75, 74, 73, 72),
+    "upper_lip_upper": _span(76, 82),
+    "lower_lip_lower": (76, 87, 86, 85, 84, 83, 82),
+    "upper_lip_lower": _span(88, 92),
+    "lower_lip_upper": (88, 95, 94, 93, 92),
+}
+
 WFLW98 = Markup(
     name="wflw98",
     landmarks=98,
@@ -87,25 +138,15 @@ WFLW98 = Markup(
             "mouth": _span(76, 95),
         }
     ),
-    chains=_frozen(
-        {
-            "contour": _span(0, 32),
-            "left_brow_upper": _span(33, 37),
-            "left_brow_lower": (33, 41, 40, 39, 38),
-            "right_brow_upper": _span(42, 46),
-            "right_brow_lower": (50, 49, 48, 47, 46),
-            "nose_bridge": _span(51, 54),
-            "nose_base": _span(55, 59),
-            "left_eye_upper": _span(60, 64),
-            "left_eye_lower": (60, 67, 66, 65, 64),
-            "right_eye_upper": _span(68, 72),
-            "right_eye_lower": (68, 75, 74, 73, 72),
-            "upper_lip_upper": _span(76, 82),
-            "lower_lip_lower": (76, 87, 86, 85, 84, 83, 82),
-            "upper_lip_lower": _span(88, 92),
-            "lower_lip_upper": (88, 95, 94, 93, 92),
+    chains=_frozen(_WFLW98_CHAINS),
+    lab_chains=_lab(
+        _WFLW98_CHAINS
+        | {
+            "left_brow": _WFLW98_CHAINS["left_brow_upper"],
+            "right_brow": _WFLW98_CHAINS["right_brow_upper"],
         }
     ),
+    awing_chains=_without(_WFLW98_CHAINS, "left_brow_lower", "right_brow_lower"),
     flip_pairs=(
         *_pairs(_span(0, 15), _span(17, 32)[::-1]),
         *_pairs(_span(33, 37), _span(42, 46)[::-1]),
@@ -119,6 +160,22 @@ WFLW98 = Markup(
     ),
     eyes=_frozen({"inter_ocular": ((60,), (72,)), "inter_pupil": ((96,), (97,))}),
 )
+
+_IBUG68_CHAINS: dict[str, Indices] = {
+    "contour": _span(0, 16),
+    "left_brow": _span(17, 21),
+    "right_brow": _span(22, 26),
+    "nose_bridge": _span(27, 30),
+    "nose_base": _span(31, 35),
+    "left_eye_upper": _span(36, 39),
+    "left_eye_lower": (36, 41, 40, 39),
+    "right_eye_upper": _span(42, 45),
+    "right_eye_lower": (42, 47, 46, 45),
+    "upper_lip_upper": _span(48, 54),
+    "lower_lip_lower": (48, 59, 58, 57, 56, 55, 54),
+    "upper_lip_lower": _span(60, 64),
+    "lower_lip_upper": (60, 67, 66, 65, 64),
+}
 
 IBUG68 = Markup(
     name="ibug68",
@@ -134,23 +191,9 @@ IBUG68 = Markup(
             "mouth": _span(48, 67),
         }
     ),
-    chains=_frozen(
-        {
-            "contour": _span(0, 16),
-            "left_brow": _span(17, 21),
-            "right_brow": _span(22, 26),
-            "nose_bridge": _span(27, 30),
-            "nose_base": _span(31, 35),
-            "left_eye_upper": _span(36, 39),
-            "left_eye_lower": (36, 41, 40, 39),
-            "right_eye_upper": _span(42, 45),
-            "right_eye_lower": (42, 47, 46, 45),
-            "upper_lip_upper": _span(48, 54),
-            "lower_lip_lower": (48, 59, 58, 57, 56, 55, 54),
-            "upper_lip_lower": _span(60, 64),
-            "lower_lip_upper": (60, 67, 66, 65, 64),
-        }
-    ),
+    chains=_frozen(_IBUG68_CHAINS),
+    lab_chains=_lab(_IBUG68_CHAINS),
+    awing_chains=_frozen(_IBUG68_CHAINS),
     flip_pairs=(
         *_pairs(_span(0, 7), _span(9, 16)[::-1]),
         *_pairs(_span(17, 21), _span(22, 26)[::-1]),
@@ -162,6 +205,24 @@ IBUG68 = Markup(
     ),
     eyes=_frozen({"inter_ocular": ((36,), (45,)), "inter_pupil": (_span(36, 41), _span(42, 47))}),
 )
+
+_COFW29_CHAINS: dict[str, Indices] = {
+    "left_brow_upper": (0, 4, 2),
+    "left_brow_lower": (0, 5, 2),
+    "right_brow_upper": (1, 6, 3),
+    "right_brow_lower": (1, 7, 3),
+    "left_eye_upper": (8, 12, 10),
+    "left_eye_lower": (8, 13, 10),
+    "right_eye_upper": (9, 14, 11),
+    "right_eye_lower": (9, 15, 11),
+    "nose_upper": (18, 20, 19),
+    "nose_lower": (18, 21, 19),
+    "upper_lip_upper": (22, 24, 23),
+    "upper_lip_lower": (22, 25, 23),
+    "lower_lip_upper": (22, 26, 23),
+    "lower_lip_lower": (22, 27, 23),
+    "chin": (28,),
+}
 
 COFW29 = Markup(
     name="cofw29",
@@ -177,25 +238,21 @@ COFW29 = Markup(
             "chin": (28,),
         }
     ),
-    chains=_frozen(
-        {
-            "left_brow_upper": (0, 4, 2),
-            "left_brow_lower": (0, 5, 2),
-            "right_brow_upper": (1, 6, 3),
-            "right_brow_lower": (1, 7, 3),
-            "left_eye_upper": (8, 12, 10),
-            "left_eye_lower": (8, 13, 10),
-            "right_eye_upper": (9, 14, 11),
-            "right_eye_lower": (9, 15, 11),
-            "nose_upper": (18, 20, 19),
-            "nose_lower": (18, 21, 19),
-            "upper_lip_upper": (22, 24, 23),
-            "upper_lip_lower": (22, 25, 23),
-            "lower_lip_upper": (22, 26, 23),
-            "lower_lip_lower": (22, 27, 23),
-            "chin": (28,),
+    chains=_frozen(_COFW29_CHAINS),
+    # Where COFW has a single landmark of a boundary, LAB draws a dot.
+    lab_chains=_lab(
+        _COFW29_CHAINS
+        | {
+            "contour": _COFW29_CHAINS["chin"],
+            "left_brow": _COFW29_CHAINS["left_brow_upper"],
+            "right_brow": _COFW29_CHAINS["right_brow_upper"],
+            "nose_bridge": (20,),
+            "nose_base": _COFW29_CHAINS["nose_lower"],
+            "upper_lip_lower": (25,),
+            "lower_lip_upper": (26,),
         }
     ),
+    awing_chains=_without(_COFW29_CHAINS, "nose_upper", "chin"),
     flip_pairs=_pairs(
         (0, 2, 4, 5, 8, 10, 12, 13, 16, 18, 22), (1, 3, 6, 7, 9, 11, 14, 15, 17, 19, 23)
     ),

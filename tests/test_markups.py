@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from alignbench import InputError
-from alignbench.markups import COFW29, IBUG68, MARKUPS, WFLW98, by_landmarks, convert
+from alignbench.markups import (
+    COFW29,
+    IBUG68,
+    LAB_BOUNDARIES,
+    MARKUPS,
+    WFLW98,
+    by_landmarks,
+    convert,
+)
 
 ALL = pytest.mark.parametrize("markup", MARKUPS.values(), ids=lambda m: m.name)
 
@@ -55,6 +63,20 @@ def test_boundary_chains(markup, count, total):
     for chain in markup.chains.values():
         assert len(set(chain)) == len(chain)
         assert all(0 <= landmark < markup.landmarks for landmark in chain)
+
+
+@ALL
+def test_lab_and_awing_have_13_boundaries_of_the_markup(markup):
+    assert tuple(markup.lab_chains) == LAB_BOUNDARIES
+    assert len(markup.awing_chains) == 13
+    known = {frozenset(chain) for chain in markup.chains.values()}
+    assert {frozenset(chain) for chain in markup.awing_chains.values()} <= known
+    lines = {frozenset(chain) for chain in markup.lab_chains.values() if len(chain) > 1}
+    assert lines <= known
+    if markup is not COFW29:
+        assert markup.lab_chains.keys() == {
+            name.replace("brow_upper", "brow") for name in markup.awing_chains
+        }
 
 
 def test_pupils_of_wflw_are_in_no_boundary():

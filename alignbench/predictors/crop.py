@@ -48,10 +48,10 @@ class Crop(_Settings):
     """
 
     boxes: BoxProtocol = "rect"
-    scale: float = Field(1.0, gt=0)
+    scale: float = Field(default=1.0, gt=0)
     rounding: Rounding = "none"
     size: int = Field(gt=0, le=4096)
-    border: int = Field(0, ge=0, le=255)
+    border: int = Field(default=0, ge=0, le=255)
 
 
 class Input(_Settings):

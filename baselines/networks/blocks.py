@@ -1,0 +1,183 @@
+"""The blocks the three networks are built of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from math import comb
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 (its usual name)
+
+Block = Literal["multi-view", "bottleneck"]
+AntiAliasing = Literal[2, 3, 5] | None  # not landmarks
+
+
+def bn_relu_conv(
+    in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, bias: bool = False
+) -> nn.Sequential:
+    """Pre-activation convolution that keeps the size of a map, stride aside."""
+    return nn.Sequential(
+        nn.BatchNorm2d(in_channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias
+        ),
+    )
+
+
+class CoordConv(nn.Module):
+    """A convolution that sees where it is: CoordConv (Liu et al., NeurIPS 2018).
+
+    Three channels are appended: vertical and horizontal position from -1 to 1 at the outermost
+    pixel centres, and the distance from the middle as a fraction of the largest. With
+    ``masked``, two more: the positions inside a region, zero outside (AWing's coordinates of the
+    boundary). The vertical channel comes first because it does in AWing's code, whose weights
+    this must read.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        *,
+        masked: bool = False,
+    ) -> None:
+        super().__init__()
+        channels = in_channels + (5 if masked else 3)
+        self.conv = nn.Conv2d(channels, out_channels, kernel_size, stride, padding=kernel_size // 2)
+
+    def forward(self, maps: Tensor, region: Tensor | None = None) -> Tensor:
+        """Of maps (B, C, H, W) and, for a masked one, a region (B, 1, H, W) of booleans."""
+        batch, _, height, width = maps.shape
+        line = partial(torch.linspace, -1, 1, dtype=maps.dtype, device=maps.device)
+        y, x = torch.meshgrid(line(height), line(width), indexing="ij")
+        radius = torch.hypot(y, x)
+        where = torch.stack([y, x, radius / radius.max()]).expand(batch, -1, -1, -1)
+        if region is None:
+            return self.conv(torch.cat([maps, where], dim=1))
+        return self.conv(torch.cat([maps, where, where[:, :2] * region], dim=1))
+
+
+class MultiViewBlock(nn.Module):
+    """Three 3 x 3 convolutions in a row, of which every one is seen at the end.
+
+    The hierarchical, parallel and multi-scale block of Bulat and Tzimiropoulos (ICCV 2017), which
+    PropNet calls multi-view block: half the channels see 3 x 3 pixels, a quarter 5 x 5 and a
+    quarter 7 x 7.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        half, quarter = out_channels // 2, out_channels // 4
+        self.near = bn_relu_conv(in_channels, half, 3)
+        self.wider = bn_relu_conv(half, quarter, 3)
+        self.widest = bn_relu_conv(quarter, quarter, 3)
+        self.skip = _skip(in_channels, out_channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps of ``out_channels`` channels and the same size."""
+        near = self.near(maps)
+        wider = self.wider(near)
+        widest = self.widest(wider)
+        return torch.cat([near, wider, widest], dim=1) + self.skip(maps)
+
+
+class Bottleneck(nn.Module):
+    """Pre-activation bottleneck of half the channels: what the multi-view block replaced."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.body = nn.Sequential(
+            bn_relu_conv(in_channels, half, 1),
+            bn_relu_conv(half, half, 3),
+            bn_relu_conv(half, out_channels, 1),
+        )
+        self.skip = _skip(in_channels, out_channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps of ``out_channels`` channels and the same size."""
+        return self.body(maps) + self.skip(maps)
+
+
+def _skip(in_channels: int, out_channels: int) -> nn.Module:
+    if in_channels == out_channels:
+        return nn.Identity()
+    return bn_relu_conv(in_channels, out_channels, 1)
+
+
+BLOCKS: dict[Block, type[nn.Module]] = {"multi-view": MultiViewBlock, "bottleneck": Bottleneck}
+assert set(BLOCKS) == set(get_args(Block))
+
+
+class AntiAliasedPool(nn.Module):
+    """Binomial blur of a kernel of k x k pixels, then every second pixel (Zhang, ICML 2019).
+
+    The kernel is the outer product of the binomial coefficients of order k - 1, of sum 1; the
+    map is mirrored about its border pixels. Nothing in it is learned, and a checkpoint does not
+    hold it. With k = 2 it is 2 x 2 average pooling.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, kernel_size: int) -> None:
+        super().__init__()
+        row = torch.tensor([comb(kernel_size - 1, k) for k in range(kernel_size)])
+        kernel = torch.outer(row, row) / row.sum() ** 2
+        self.register_buffer("kernel", kernel[None, None], persistent=False)
+        before = (kernel_size - 1) // 2
+        self._margin = (before, kernel_size - 2 - before) * 2
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (B, C, H / 2, W / 2) of maps of even size."""
+        channels = maps.shape[1]
+        # Of an even size, the last pixel that is kept is the last but one: one pixel less is
+        # needed behind it than before the first.
+        framed = F.pad(maps, self._margin, mode="reflect") if any(self._margin) else maps
+        return F.conv2d(framed, self.kernel.repeat(channels, 1, 1, 1), stride=2, groups=channels)
+
+
+def pooling(anti_aliasing: AntiAliasing) -> nn.Module:
+    """Halving: anti-aliased with a kernel of 2, 3 or 5, or the 2 x 2 average where it is None."""
+    return nn.AvgPool2d(2) if anti_aliasing is None else AntiAliasedPool(anti_aliasing)
+
+
+_nearest = partial(nn.Upsample, scale_factor=2, mode="nearest")
+
+
+class Hourglass(nn.Module):
+    """Down and up again with a skip at every scale (Newell et al., ECCV 2016).
+
+    Parameters
+    ----------
+    depth
+        How often the map is halved.
+    block, pool, enlarge
+        Make a block that keeps channels and size, a layer that halves the size and one that
+        doubles it.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        block: Callable[[], nn.Module],
+        pool: Callable[[], nn.Module],
+        enlarge: Callable[[], nn.Module] = _nearest,
+    ) -> None:
+        super().__init__()
+        self.skip = block()
+        self.pool = pool()
+        self.down = block()
+        self.inner = Hourglass(depth - 1, block, pool, enlarge) if depth > 1 else block()
+        self.up = block()
+        self.enlarge = enlarge()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps of the same shape."""
+        low = self.up(self.inner(self.down(self.pool(maps))))
+        return self.skip(maps) + self.enlarge(low)
