@@ -6,15 +6,18 @@ Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alignbench import __version__, plugins
+from alignbench.distributed import rank
 from alignbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +44,22 @@ DataRoot = Annotated[
 Split = Annotated[str, typer.Option(help="Split of the data set.")]
 Threads = Annotated[
     int | None,
-    typer.Option(help="Threads for decoding, crops and ONNX networks. Default: every core."),
+    typer.Option(help="Threads for decoding, crops and networks. Default: every core."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="File of weights; or random, where speed or complexity alone is wanted."),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="What computes a network: eager (PyTorch, the default), channels-last, compile, "
+        "onnxruntime, openvino; auto: the fastest of a short trial."
+    ),
+]
+Precision = Annotated[str | None, typer.Option(help="fp32 (the default) or bf16.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda or cuda:N. Default: a GPU where there is one.")
 ]
 
 
@@ -64,6 +82,7 @@ class Kind(StrEnum):
     datasets = "datasets"
     measures = "measures"
     reports = "reports"
+    boxes = "boxes"
 
 
 def _version(wanted: bool) -> None:
@@ -90,15 +109,16 @@ def run(
     dataset: Annotated[str, typer.Option(help="wflw, 300w, cofw, cofw68, demo, ...")],
     split: Split = "test",
     data_root: DataRoot = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Weights, for a model that takes a file.")
-    ] = None,
+    weights: Weights = None,
     name: Annotated[
         str | None, typer.Option(help="What tables and legends call the model.")
     ] = None,
     boxes: Annotated[
         str | None,
-        typer.Option(help="rect, tight, detector or detector:FILE. Default: the model's own wish."),
+        typer.Option(
+            help="rect, tight, detector, detector:FILE, or one of `alignbench list boxes`. "
+            "Default: the model's own wish."
+        ),
     ] = None,
     box_scale: Annotated[float, typer.Option(help="Factor on every box, about its centre.")] = 1.0,
     limit: Annotated[int | None, typer.Option(help="Only the first N faces.")] = None,
@@ -119,15 +139,25 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Replace what is in the folder instead of resuming.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="Faces given to the model at a time.")] = 32,
+    backend: Backend = None,
+    precision: Precision = None,
+    device: Device = None,
+    flip_test: Annotated[
+        bool, typer.Option("--flip-test", help="Show the mirrored face too, and average.")
+    ] = False,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Faces at a time. Default: the model's own wish.")
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Evaluate a model on a data set; print its table and keep the run in a folder.
 
-    A run that was cut short goes on where it stopped; one that is finished is read back.
+    A run that was cut short goes on where it stopped; one that is finished is read back. Under
+    torchrun the processes share the faces, and the first one prints and writes.
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
     from alignbench.console import progress, status
+    from alignbench.distributed import joined
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
     from alignbench.stats import Bootstrap
@@ -141,9 +171,18 @@ def run(
         faces = load_dataset(dataset, data_root, split)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measure or []]
-    predictor = load_predictor(model, weights)
+    given = {"backend": backend, "precision": precision, "device": device}
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    with status(f"Making {model} ready"):
+        predictor = load_predictor(
+            model, weights, **options, **({"flip_test": True} if flip_test else {})
+        )
+    if rank() == 0:
+        for remark in predictor.remarks:
+            typer.echo(remark, err=True)
+    title = f"{name or predictor.name} on {dataset}"
     try:
-        with progress(f"{name or predictor.name} on {dataset}", "faces") as report_progress:
+        with joined() as ranks, progress(title, "faces") as report_progress:
             done = evaluate(
                 predictor,
                 faces,
@@ -158,10 +197,13 @@ def run(
                 out=out or _default_folder,
                 fresh=fresh,
                 progress=report_progress,
+                ranks=ranks,
             )
     except KeyboardInterrupt:
         typer.echo("alignbench: interrupted; the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
+    if rank() != 0:
+        return
     typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
     resumed = done.record.timings.get("resumed_faces", 0)
     if done.read_back:
@@ -193,7 +235,7 @@ def report(
 ) -> None:
     """Make a table of one or several runs."""
     from alignbench import load_run, parse_measure
-    from alignbench.runs.store import write_atomic
+    from alignbench.files import write_atomic
 
     render = plugins.load(plugins.REPORTS, table)
     measures = [parse_measure(text) for text in measure or []]
@@ -236,11 +278,95 @@ def ced(
     typer.echo(f"Plot written to {out}", err=True)
 
 
+@app.command()
+def complexity(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A network, such as lab or propnet:stacks=2; repeat for several. "
+            "Default: propnet, awing and lab."
+        ),
+    ] = None,
+    weights: Weights = "random",
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Measure time and memory too.")
+    ] = False,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="With --latency; repeat for several. Default: eager.")
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="With --latency; repeat for several. Default: fp32.")
+    ] = None,
+    device: Device = None,
+    batch_size: Annotated[
+        list[int] | None, typer.Option(help="With --latency; repeat for several. Default: 1.")
+    ] = None,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(help="With --latency; repeat for several. Default: every core."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="With --latency: how long each is timed.")] = 3.0,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Form of the table. Default: by the ending of --out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: print.")] = None,
+) -> None:
+    """Count parameters and operations of networks, beside the published numbers.
+
+    With --latency also time and memory, for every combination of back end, precision, batch size
+    and threads.
+    """
+    from alignbench import load_predictor
+    from alignbench.complexity import Setting, count_predictor, measure_settings
+    from alignbench.console import progress, status
+    from alignbench.files import write_atomic
+
+    _in_range("--seconds", seconds, 0, 3600)
+    form = form or _FORMATS.get(out.suffix.lower() if out else "", Format.terminal)
+    cores: Sequence[int | None] = threads or [None]
+    combinations = itertools.product(
+        backend or ["eager"], precision or ["fp32"], batch_size or [1], cores
+    )
+    wanted = [Setting(*chosen) for chosen in combinations]
+    counted, timed = [], []
+    for name in model or ["propnet", "awing", "lab"]:
+        with status(f"Counting {name}"):
+            counted.append(count_predictor(name, load_predictor(name, weights, device="cpu")))
+        if latency:
+            with progress(name, "settings") as report_progress:
+                timed += measure_settings(
+                    name, weights, wanted, device or "auto", seconds, report_progress
+                )
+    text = plugins.load(plugins.COMPLEXITY_TABLES, "complexity")(counted, timed, form.value)
+    if out is None:
+        typer.echo(text)
+        return
+    write_atomic(out, (text.rstrip("\n") + "\n").encode())
+    typer.echo(f"Table written to {out}", err=True)
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Option(help="A network, such as propnet.")],
+    out: Annotated[Path, typer.Option(help="File to write, .onnx; its settings go beside it.")],
+    weights: Weights = None,
+) -> None:
+    """Write a network as an ONNX file with its settings, for onnx:FILE and anything else."""
+    from alignbench import load_predictor
+    from alignbench.console import status
+    from alignbench.predictors.network import export_onnx
+
+    with status(f"Exporting {model}"):
+        settings = export_onnx(load_predictor(model, weights, device="cpu"), out)
+    typer.echo(f"Network written to {out}, its settings to {settings}", err=True)
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
 ) -> None:
-    """Show what there is: models, data sets, measures, reports."""
+    """Show what there is: models, data sets, measures, reports, box protocols."""
     from alignbench.console import print_columns
 
     groups = {
@@ -248,6 +374,7 @@ def list_(
         Kind.datasets: plugins.DATASETS,
         Kind.measures: plugins.MEASURES,
         Kind.reports: plugins.REPORTS,
+        Kind.boxes: plugins.BOX_PROTOCOLS,
     }
     for wanted in [kind] if kind else list(Kind):
         if kind is None:
@@ -262,7 +389,8 @@ def _about(group: str, name: str) -> str:
         thing = plugins.load(group, name)
     except InputError as error:
         return f"(broken: {error})"
-    title: str = getattr(thing, "title", "") if group == plugins.DATASETS else ""
+    said = {plugins.DATASETS: "title", plugins.BOX_PROTOCOLS: "about"}
+    title: str = getattr(thing, said[group], "") if group in said else ""
     return title or (thing.__doc__ or "").strip().partition("\n")[0]
 
 
@@ -339,7 +467,7 @@ def _limit_threads(threads: int | None) -> None:
         limit(threads)
 
 
-def _in_range(option: str, value: int, low: int, high: int) -> None:
+def _in_range(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise InputError(option, f"{value}", f"{low:,} to {high:,}")
 
@@ -361,5 +489,6 @@ def main() -> None:
 def _stop(message: str) -> None:
     from alignbench.console import wrapped
 
-    typer.echo(wrapped(f"alignbench: {message}"), err=True)
+    who = f" (process {rank()})" if rank() else ""
+    typer.echo(wrapped(f"alignbench{who}: {message}"), err=True)
     sys.exit(2)

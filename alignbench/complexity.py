@@ -17,13 +17,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from alignbench import threads
+from alignbench.errors import InputError
+from alignbench.predictors import Predictor, load_predictor
+from alignbench.predictors.network import Inference, NetworkPredictor
 
 
 @dataclass(frozen=True)
@@ -153,4 +159,89 @@ def _resident(field: str) -> int:
     raise OSError(f"/proc/self/status has no {field}")
 
 
-__all__: Sequence[str] = ["Counts", "Latency", "count", "measure"]
+@dataclass(frozen=True)
+class Complexity:
+    """Counts of a model: of its whole network, and of what it computes to find landmarks."""
+
+    name: str
+    network: Counts
+    inference: Counts
+
+
+def count_predictor(name: str, predictor: Predictor) -> Complexity:
+    """Counts of a predictor's network, under a name.
+
+    Raises
+    ------
+    InputError
+        If it has no torch network.
+    """
+    made = _network_of(name, predictor)
+    example = torch.zeros(1, *made.input_shape)
+    return Complexity(name, count(made.network, example), count(Inference(made.network), example))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a network is run: back end, precision, faces a call, threads (None: every core)."""
+
+    backend: str = "eager"
+    precision: str = "fp32"
+    batch_size: int = 1
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time and memory of a model in a setting, on a device."""
+
+    name: str
+    setting: Setting
+    device: str
+    latency: Latency
+
+
+def measure_settings(
+    name: str,
+    weights: str | Path | None,
+    settings: Sequence[Setting],
+    device: str = "auto",
+    seconds: float = 3.0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Timing]:
+    """Time of a model's network, without images and decoding, in several settings.
+
+    Raises
+    ------
+    InputError
+        If the model has no torch network, or a setting is not to be had here.
+    """
+    before = threads.count()
+    timings = []
+    try:
+        for done, setting in enumerate(settings):
+            progress(done, len(settings))
+            if setting.batch_size < 1 or (setting.threads or 1) < 1:
+                raise InputError("--batch-size, --threads", f"{setting}", "1 or more")
+            threads.limit(setting.threads or before)
+            predictor = load_predictor(
+                name, weights, backend=setting.backend, precision=setting.precision, device=device
+            )
+            made = _network_of(name, predictor)
+            shape = (setting.batch_size, *made.input_shape)
+            pixels = np.random.default_rng(0).random(shape, dtype=np.float32)
+            latency = measure(partial(made.compute, pixels), setting.batch_size, seconds=seconds)
+            used = replace(setting, backend=made.execution.backend, threads=threads.count())
+            timings.append(Timing(name, used, made.execution.device, latency))
+        progress(len(settings), len(settings))
+    finally:
+        threads.limit(before)
+    return timings
+
+
+def _network_of(name: str, predictor: Predictor) -> NetworkPredictor:
+    if not isinstance(predictor, NetworkPredictor):
+        raise InputError(
+            f"model {name!r}", "has no torch network to count", "such as propnet, awing, lab"
+        )
+    return predictor

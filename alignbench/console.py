@@ -21,6 +21,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from alignbench.distributed import rank
+
 _PLAIN_WIDTH = 100
 """Width of what is not printed on a terminal."""
 
@@ -29,7 +31,7 @@ _PLAIN_WIDTH = 100
 def status(what: str) -> Iterator[None]:
     """Show on the terminal's error stream that something is being done; nothing elsewhere."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or rank() != 0:
         yield
         return
     with console.status(what):
@@ -62,7 +64,7 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or rank() != 0,
     ) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -17,6 +17,7 @@ from alignbench.arrays import Bools, Bytes, Floats
 from alignbench.errors import InputError
 
 Rounding = Literal["none", "integer"]
+BoxSide = Literal["longer", "mean"]
 BoxProtocol = Literal["rect", "tight", "detector"]
 BOX_PROTOCOLS: tuple[str, ...] = get_args(BoxProtocol)
 
@@ -61,8 +62,10 @@ def overlap(boxes: Floats, box: Floats) -> Floats:
     return np.asarray(both / np.maximum(union, np.finfo(np.float64).tiny))
 
 
-def square_crops(boxes: Floats, scale: float, rounding: Rounding = "none") -> Floats:
-    """Square crops (N, 3) about boxes (N, 4), ``scale`` times their longer side.
+def square_crops(
+    boxes: Floats, scale: float, rounding: Rounding = "none", of: BoxSide = "longer"
+) -> Floats:
+    """Square crops (N, 3) about boxes (N, 4), ``scale`` times their longer or mean side.
 
     With ``rounding="integer"`` corners, centre and side are truncated to whole pixels and the
     box counts its last pixel, as the preparation scripts of PFLD do:
@@ -78,14 +81,20 @@ def square_crops(boxes: Floats, scale: float, rounding: Rounding = "none") -> Fl
     if rounding == "integer":
         low, high = np.trunc(low), np.trunc(high)
         extent = high - low + 1
-        side = np.trunc(extent.max(axis=1) * scale)[:, None]
+        side = np.trunc(_side(extent, of) * scale)
         corner = np.trunc(low + extent / 2) - side // 2
     else:
-        side = (high - low).max(axis=1, keepdims=True) * scale
+        side = _side(high - low, of) * scale
         corner = (low + high - side) / 2 + 0.5
     if not (side > 0).all():
         raise InputError("crop", f"side of {side.min()} pixels", "a box and scale of some size")
     return np.concatenate([corner, side], axis=1)
+
+
+def _side(extent: Floats, of: BoxSide) -> Floats:
+    """Longer or mean side (N, 1) of boxes of width and height (N, 2)."""
+    reduce = np.max if of == "longer" else np.mean
+    return np.asarray(reduce(extent, axis=1, keepdims=True))
 
 
 def crop_transforms(crops: Floats, size: int) -> Floats:
@@ -135,6 +144,9 @@ def parse_protocol(text: str) -> tuple[BoxProtocol, str | None]:
     name, _, file = text.partition(":")
     if name not in BOX_PROTOCOLS or (file and name != "detector"):
         raise InputError(
-            f"box protocol {text!r}", "unknown", "rect, tight, detector, detector:FILE"
+            f"box protocol {text!r}",
+            "unknown",
+            "rect, tight, detector, detector:FILE",
+            "`alignbench list boxes` shows those of models' official code.",
         )
     return name, file or None  # type: ignore[return-value]

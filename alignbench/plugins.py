@@ -16,8 +16,10 @@ from alignbench.errors import InputError, unknown
 DATASETS = "alignbench.datasets"
 MEASURES = "alignbench.measures"
 PREDICTORS = "alignbench.predictors"
+BOX_PROTOCOLS = "alignbench.box_protocols"
 REPORTS = "alignbench.reports"
 FIGURES = "alignbench.figures"
+COMPLEXITY_TABLES = "alignbench.complexity_tables"
 RUN_FILES = "alignbench.run_files"
 
 

@@ -17,9 +17,15 @@ def limit(threads: int) -> None:
 
 
 def count() -> int:
-    """The limit, or the number of cores this process may run on."""
+    """The limit, or this process's part of the cores it may run on.
+
+    Processes that ``torchrun`` started on one machine share its cores.
+    """
     if _limit is not None:
         return _limit
+    sharing = os.environ.get("LOCAL_WORLD_SIZE", "")
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores // max(1, int(sharing))) if sharing.isdecimal() else cores

@@ -15,7 +15,8 @@ from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
 from alignbench.geometry import crop_transforms, square_crops
 from alignbench.predictors.base import sha256
-from alignbench.predictors.crop import Crop, CropPredictor, CropSettings, Input, window
+from alignbench.predictors.crop import CropPredictor, window
+from alignbench.predictors.settings import Crop, CropSettings, Input
 from baselines.fitting import fitted_on, own_boxes
 
 DEFAULT = "linear-demo.safetensors"

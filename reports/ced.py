@@ -9,9 +9,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from alignbench import InputError, Run, parse_measure
+from alignbench.files import write_atomic
 from alignbench.metrics.ced import ced_steps
 from alignbench.metrics.measure import threshold_suffix
-from alignbench.runs.store import write_atomic
 from reports.labels import labels
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -11,7 +11,7 @@ import pytest
 from conftest import make_dataset
 
 from alignbench import evaluate, load_predictor
-from alignbench.predictors.crop import Crop, CropSettings, Input, Output
+from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 
 ROOT = Path(__file__).parents[1]
 

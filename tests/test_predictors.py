@@ -15,8 +15,9 @@ from alignbench import Batch, InputError, Predictor, evaluate, load_dataset, loa
 from alignbench.geometry import crop_transforms, square_crops, transform
 from alignbench.markups import IBUG68, WFLW98
 from alignbench.matching import match_ids
-from alignbench.predictors.crop import Crop, CropPredictor, CropSettings, Input, Output, window
+from alignbench.predictors.crop import CropPredictor, window
 from alignbench.predictors.saved_formats import read_saved
+from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 
 ALL = Batch([], [], np.zeros((0, 4)))
 
@@ -380,7 +381,7 @@ def test_bad_onnx_settings_are_named(tmp_path, toml, message):
 
 def test_of_several_onnx_outputs_one_must_be_named(tmp_path):
     path = write_onnx(tmp_path / "net.onnx", outputs=2)
-    with pytest.raises(InputError, match=r"net.toml: output.name is None; accepted: points, means"):
+    with pytest.raises(InputError, match=r"settings: output.name is None; accepted: points, means"):
         load_predictor(f"onnx:{path}")
 
 

@@ -57,6 +57,14 @@ class Predictor(ABC):
         False for a predictor whose landmarks do not depend on boxes.
     decoding
         How its output becomes landmarks: ``points``, or the name of a heatmap decoder.
+    batch_size
+        Faces it likes to be given at a time.
+    remarks
+        Sentences for whoever watches a run, such as which back end was chosen.
+
+    A model overrides :meth:`predict`; or, so that its steps overlap, :meth:`preprocess`,
+    :meth:`forward` and :meth:`postprocess`, of which the runner calls the first and the last in
+    threads of their own, while the second computes another batch.
     """
 
     name: str = ""
@@ -65,10 +73,24 @@ class Predictor(ABC):
     needs_images: bool = True
     uses_boxes: bool = True
     decoding: str | None = None
+    batch_size: int = 32
+    remarks: Sequence[str] = ()
 
-    @abstractmethod
     def predict(self, batch: Batch) -> Floats:
         """Landmarks (B, L, 2) in image pixels; a row of NaN for a face that was missed."""
+        return self.postprocess(self.forward(self.preprocess(batch)))
+
+    def preprocess(self, batch: Batch) -> Any:
+        """What the network is to be shown of a batch."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Any) -> Any:
+        """What the network makes of it."""
+        raise NotImplementedError
+
+    def postprocess(self, outputs: Any) -> Floats:
+        """Landmarks, as :meth:`predict` gives them, of what the network made."""
+        raise NotImplementedError
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -84,6 +106,11 @@ class Predictor(ABC):
     def detect(self, image: Bytes) -> Floats:
         """Boxes (K, 4) of faces in an image, for a predictor with a detector of its own."""
         raise NotImplementedError
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether :meth:`predict` is made of its three steps."""
+        return type(self).predict is Predictor.predict
 
     @property
     def has_detector(self) -> bool:

@@ -14,6 +14,9 @@ from alignbench.errors import InputError, blame, unknown
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.function import FunctionPredictor
 
+RANDOM = "random"
+"""What ``weights`` says for a network with weights drawn at random."""
+
 FORMS = "a registered name, saved:FILE, onnx:FILE or package.module:factory"
 
 
@@ -22,7 +25,7 @@ def predictor_names() -> list[str]:
     return list(plugins.registered(plugins.PREDICTORS))
 
 
-def load_predictor(model: str, weights: str | Path | None = None) -> Predictor:
+def load_predictor(model: str, weights: str | Path | None = None, **options: Any) -> Predictor:
     """The predictor a model name stands for.
 
     Parameters
@@ -32,31 +35,36 @@ def load_predictor(model: str, weights: str | Path | None = None) -> Predictor:
         ``saved:predictions.npz`` and ``onnx:model.onnx``; or ``package.module:factory``, where
         the factory gives a :class:`Predictor` or is itself a function of images and boxes.
     weights
-        File of weights, for a model that takes one.
+        File of weights, for a model that takes one; or ``"random"`` for a network whose speed or
+        complexity alone is wanted.
+    options
+        What the model's factory takes besides: ``backend``, ``precision``, ``device`` and
+        ``flip_test`` for a network.
 
     Raises
     ------
     InputError
-        If the name is unknown, the file is not there, or the factory fails or gives no predictor.
+        If the name is unknown, the file is not there, the model takes no such option, or the
+        factory fails or gives no predictor.
     """
     name, _, argument = model.partition(":")
-    file = None if weights is None else Path(weights)
-    if file is not None and not file.is_file():
-        raise InputError(file, "no such file of weights", remedy="Check --weights.")
+    given: dict[str, Any] = dict(options)
+    if weights == RANDOM:
+        given["random"] = True
+    elif weights is not None:
+        given["weights"] = Path(weights)
+        if not Path(weights).is_file():
+            raise InputError(weights, "no such file of weights", remedy="Check --weights.")
     if name in plugins.registered(plugins.PREDICTORS):
         factory = plugins.load(plugins.PREDICTORS, name)
-        return _call(model, factory, {"argument": argument} if argument else {}, file)
+        return _call(model, factory, {"argument": argument} | given if argument else given)
     if argument and all(part.isidentifier() for part in name.split(".")):
-        return _imported(model, name, argument, file)
+        return _imported(model, name, argument, given)
     raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
 
 
-def _call(
-    model: str, factory: Callable[..., Predictor], given: dict[str, Any], weights: Path | None
-) -> Predictor:
+def _call(model: str, factory: Callable[..., Predictor], given: dict[str, Any]) -> Predictor:
     """Call a factory with what was given, if that is what it takes."""
-    if weights is not None:
-        given["weights"] = weights
     with blame(f"model {model!r}"):
         accepted = signature(factory).parameters
     needed = {p.name for p in accepted.values() if p.default is p.empty} - {"args", "kwargs"}
@@ -71,13 +79,14 @@ def _call(
     for name, option in how.items():
         if name in needed and name not in given:
             raise InputError(f"model {model!r}", f"needs its {name}", option)
-        if name in given and name not in accepted:
+    for name in given:
+        if name not in accepted:
             raise _surplus(model, name)
     with blame(f"model {model!r}"):
         return factory(**given)
 
 
-def _imported(model: str, module: str, attribute: str, weights: Path | None) -> Predictor:
+def _imported(model: str, module: str, attribute: str, given: dict[str, Any]) -> Predictor:
     # The console script does not put the working folder on the import path; a user's own module
     # usually lies there. Last, so that a folder of his cannot hide an installed package.
     if (here := str(Path.cwd())) not in sys.path:
@@ -102,14 +111,14 @@ def _imported(model: str, module: str, attribute: str, weights: Path | None) -> 
     file = getattr(home, "__file__", None)
     source = Path(file) if file else None
     if _is_model(factory):
-        if weights is not None:
-            raise _surplus(model, "weights")
+        for name in given:
+            raise _surplus(model, name)
         return FunctionPredictor(model, factory, source)
-    made = _call(model, factory, {}, weights)
+    made = _call(model, factory, given)
     if isinstance(made, Predictor):
         return made
     if callable(made):
-        return FunctionPredictor(model, made, source, weights)
+        return FunctionPredictor(model, made, source, given.get("weights"))
     raise InputError(
         f"model {model!r}",
         f"the factory gave a {type(made).__name__}",
@@ -126,5 +135,8 @@ def _is_model(function: Callable[..., Any]) -> bool:
 
 
 def _surplus(model: str, name: str) -> InputError:
-    what = "--weights" if name == "weights" else "what stands behind ':'"
-    return InputError(f"model {model!r}", f"takes no {name}", remedy=f"Leave out {what}.")
+    what = {
+        "argument": "what stands behind ':'", "random": "--weights random"
+    }.get(name, "--" + name.replace("_", "-"))  # fmt: skip
+    kind = "random weights" if name == "random" else name.replace("_", " ")
+    return InputError(f"model {model!r}", f"takes no {kind}", remedy=f"Leave out {what}.")

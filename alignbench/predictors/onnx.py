@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from alignbench import threads
+from alignbench.backends import Network, onnx_runtime, open_vino
+from alignbench.backends.network import Precision
 from alignbench.errors import InputError
 from alignbench.predictors.base import sha256
-from alignbench.predictors.crop import CropPredictor, CropSettings, Network, read_settings
+from alignbench.predictors.crop import CropPredictor
+from alignbench.predictors.settings import CropSettings, read_settings
 
 
-def load(argument: str) -> CropPredictor:
+def load(
+    argument: str, backend: str = "onnxruntime", precision: str = "fp32", flip_test: bool = False
+) -> CropPredictor:
     """An ONNX file: onnx:FILE, with its settings in a TOML file beside it.
 
     The settings of ``model.onnx`` stand in ``model.toml``. A few published files are known by
-    their sha256 and need none.
+    their sha256 and need none. The back end is onnxruntime or openvino.
 
     Raises
     ------
     InputError
-        If file or settings are not there or wrong, or onnxruntime is not installed.
+        If file or settings are not there or wrong, or the back end is not installed.
     """
     path = Path(argument)
     if not path.is_file():
         raise InputError(path, "no such ONNX file", remedy="Check the name behind 'onnx:'.")
     digest = sha256(path)
     settings = _settings(path, digest)
-    identity = {"source": f"onnx:{path.name}", "weights_sha256": digest}
-    return CropPredictor(path.stem, settings, _session(path, settings), identity)
+    execution = {"backend": backend, "precision": precision}
+    identity = {
+        "source": f"onnx:{path.name}", "weights_sha256": digest, "execution": execution
+    }  # fmt: skip
+    network = _network(path, settings.output.name, backend, precision)
+    return CropPredictor(path.stem, settings, network, identity, flip_test)
+
+
+def _network(path: Path, output: str | None, backend: str, precision: str) -> Network:
+    model = path.read_bytes()
+    match backend, precision:
+        case "onnxruntime", "fp32":
+            return onnx_runtime.load(model, path, output)
+        case "openvino", ("fp32" | "bf16"):
+            kind: Precision = "bf16" if precision == "bf16" else "fp32"
+            return open_vino.load(model, path, output, kind)
+    raise InputError(
+        f"model 'onnx:{path}'",
+        f"back end {backend!r} with precision {precision!r}",
+        "onnxruntime with fp32, openvino with fp32 or bf16",
+    )
 
 
 def _settings(path: Path, digest: str) -> CropSettings:
@@ -49,60 +68,3 @@ def _settings(path: Path, digest: str) -> CropSettings:
         "a TOML file that says markup, crop, input and output",
         "docs/models.md shows one to copy.",
     )
-
-
-def _session(path: Path, settings: CropSettings) -> Network:
-    """The network as a function of a batch of any size."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError(
-            "model 'onnx'", "onnxruntime is not installed", remedy="pip install onnxruntime"
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads.count()
-    # Weights beside the model file would not be covered by its hash: they are not found here.
-    options.add_session_config_entry(
-        "session.model_external_initializers_file_folder_path", os.devnull
-    )
-    try:
-        session = onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime raises kinds of its own for a damaged file
-        raise InputError(
-            path, f"not a usable ONNX model ({error})", "one file that holds all its weights"
-        ) from error
-    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
-    if len(inputs) != 1:
-        raise InputError(path, f"{len(inputs)} inputs", "one image input")
-    wanted = settings.output.name or outputs[0]
-    if wanted not in outputs or (len(outputs) > 1 and settings.output.name is None):
-        raise InputError(
-            path.with_suffix(".toml"),
-            f"output.name is {settings.output.name!r}",
-            ", ".join(outputs),
-        )
-    name, fixed = inputs[0].name, inputs[0].shape[0]
-
-    def call(pixels: NDArray[np.float32]) -> NDArray[np.floating]:
-        step = fixed if isinstance(fixed, int) and fixed > 0 else len(pixels)
-        surplus = -len(pixels) % step
-        # A fixed batch is filled up with the last face, and what comes of it is cut off.
-        filled = np.concatenate([pixels, np.repeat(pixels[-1:], surplus, axis=0)])
-        try:
-            parts = [
-                session.run([wanted], {name: filled[at : at + step]})[0]
-                for at in range(0, len(filled), step)
-            ]
-        except Exception as error:
-            raise InputError(
-                path,
-                f"the network refused a batch of shape {pixels.shape} ({error})",
-                f"input {inputs[0].shape}",
-                "Check crop.size and input.colour in its TOML.",
-            ) from error
-        return np.concatenate(parts)[: len(pixels)]
-
-    return call

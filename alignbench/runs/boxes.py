@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
 from alignbench.datasets.text import id_table
 from alignbench.errors import InputError
-from alignbench.geometry import LEAK_LEVELS, overlap, parse_protocol, scale_boxes, tight_boxes
+from alignbench.geometry import (
+    BOX_PROTOCOLS,
+    LEAK_LEVELS,
+    overlap,
+    parse_protocol,
+    scale_boxes,
+    tight_boxes,
+)
 from alignbench.matching import match_ids
 from alignbench.predictors.base import Predictor, sha256
 
@@ -20,6 +29,33 @@ MIN_OVERLAP = 0.3
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 """The four numbers of a box, in order."""
+
+
+@dataclass(frozen=True)
+class BoxRule:
+    """A further box protocol, such as a model's official code has; registered by entry point.
+
+    Attributes
+    ----------
+    name
+        What ``--boxes`` calls it.
+    leak
+        What it tells the model of the truth, one of the values of ``LEAK_LEVELS``.
+    boxes
+        Boxes (N, 4) of a data set's faces.
+    about
+        One line for lists.
+    """
+
+    name: str
+    leak: str
+    boxes: Callable[[Dataset], Floats]
+    about: str
+
+
+def box_protocols() -> list[str]:
+    """Names of the box protocols there are."""
+    return [*BOX_PROTOCOLS, *plugins.registered(plugins.BOX_PROTOCOLS)]
 
 
 @dataclass(frozen=True)
@@ -48,7 +84,8 @@ def choose_boxes(
     dataset, faces
         The whole data set, whose names those in a file are compared with, and the faces chosen.
     wish
-        ``rect``, ``tight``, ``detector`` or ``detector:FILE``; None for what the predictor wants.
+        ``rect``, ``tight``, ``detector``, ``detector:FILE`` or a registered protocol; None for
+        what the predictor wants.
     scale
         Factor on every box, about its centre.
 
@@ -66,6 +103,9 @@ def choose_boxes(
                 remedy="Leave out --boxes and --box-scale.",
             )
         return Boxes(tight_boxes(faces.points), "none", "unknown", 1.0)
+    if wish in plugins.registered(plugins.BOX_PROTOCOLS):
+        rule: BoxRule = plugins.load(plugins.BOX_PROTOCOLS, wish)
+        return Boxes(scale_boxes(rule.boxes(faces), scale), rule.name, rule.leak, scale)
     default = "tight" if faces.boxes is None else "rect"
     protocol, file = parse_protocol(wish or predictor.boxes or default)
     leak, digest, detect = LEAK_LEVELS[protocol], None, False

@@ -3,41 +3,93 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from alignbench import threads
-from alignbench.arrays import Bytes, Floats
+from alignbench.arrays import Bytes, Floats, Ints
 from alignbench.datasets.base import Dataset, Images
 from alignbench.errors import InputError, blame
 from alignbench.geometry import plausible
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.runs.boxes import EDGES, Boxes, choose_detection
 
+T = TypeVar("T")
+
 
 def predict_faces(
     predictor: Predictor,
     dataset: Dataset,
     used: Boxes,
-    batch_size: int,
+    batches: Sequence[range],
     landmarks: int,
-    first: int,
-) -> Iterator[tuple[int, Floats]]:
-    """Landmarks of batch after batch, from face ``first`` on, as (start, (B, L, 2)).
+) -> Generator[Floats]:
+    """Landmarks (B, L, 2) of batch after batch of faces.
 
-    NaN for a face that was missed, by its detector or by the model.
+    NaN for a face that was missed, by its detector or by the model. While the network computes a
+    batch, a thread makes the next one ready, with its images decoded by others, and another
+    decodes what came of the one before: a network need not wait.
 
     Raises
     ------
     InputError
         If an image is broken, or the model raises something or gives no landmarks.
     """
-    faces = range(first, len(dataset))
+
+    def finish(work: _Work, outputs: Any) -> Floats:
+        points = np.full((len(work.batch), landmarks, 2), np.nan)
+        if len(work.boxed):
+            with blame(work.blamed):
+                given = predictor.postprocess(outputs) if predictor.has_steps else outputs
+            points[work.boxed] = _checked(given, work.ids, landmarks, predictor.name)
+        return points
+
+    finisher = ThreadPoolExecutor(1)
+    pending: deque[Future[Floats]] = deque()
+    try:
+        for work in _ahead(_ready(predictor, dataset, used, batches)):
+            outputs = None
+            if len(work.boxed):
+                with blame(work.blamed):
+                    step = predictor.forward if predictor.has_steps else predictor.predict
+                    outputs = step(work.inputs)
+            pending.append(finisher.submit(finish, work, outputs))
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except GeneratorExit:
+        raise
+    except BaseException:
+        while pending:  # what was computed before it broke off is kept
+            yield pending.popleft().result()
+        raise
+    finally:
+        finisher.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A batch that is ready for the network: which of its faces have a box, and its inputs."""
+
+    batch: range
+    boxed: Ints
+    ids: Sequence[str]
+    inputs: Any
+    blamed: str
+
+
+def _ready(
+    predictor: Predictor, dataset: Dataset, used: Boxes, batches: Sequence[range]
+) -> Generator[_Work]:
+    faces = chain.from_iterable(batches)
     images = _read_ahead(dataset.images, faces) if predictor.needs_images else None
-    for start in range(first, len(dataset), batch_size):
-        batch = range(start, min(start + batch_size, len(dataset)))
+    for batch in batches:
         pixels = [] if images is None else [next(images) for _ in batch]
         boxes = used.boxes[batch.start : batch.stop]
         if used.detect:
@@ -47,15 +99,14 @@ def predict_faces(
                     for image, box in zip(pixels, boxes, strict=True)
                 ]
             )
-        points = np.full((len(batch), landmarks, 2), np.nan)
         boxed = np.flatnonzero(~np.isnan(boxes).any(axis=1))
-        if len(boxed):
-            ids = [dataset.ids[batch[k]] for k in boxed]
-            shown = Batch(ids, [pixels[k] for k in boxed] if pixels else [], boxes[boxed])
-            with blame(f"model {predictor.name!r}, faces {ids[0]} to {ids[-1]}"):
-                given = predictor.predict(shown)
-            points[boxed] = _checked(given, ids, landmarks, predictor.name)
-        yield start, points
+        ids = [dataset.ids[batch[k]] for k in boxed]
+        blamed = f"model {predictor.name!r}, faces {ids[0]} to {ids[-1]}" if ids else ""
+        inputs: Any = Batch(ids, [pixels[k] for k in boxed] if pixels else [], boxes[boxed])
+        if predictor.has_steps and len(boxed):
+            with blame(blamed):
+                inputs = predictor.preprocess(inputs)
+        yield _Work(batch, boxed, ids, inputs, blamed)
 
 
 def _detect(predictor: Predictor, image: Bytes) -> Floats:
@@ -94,7 +145,7 @@ def _checked(given: object, ids: Sequence[str], landmarks: int, model: str) -> F
     return points
 
 
-def _read_ahead(images: Images, faces: range) -> Iterator[Bytes]:
+def _read_ahead(images: Images, faces: Iterable[int]) -> Iterator[Bytes]:
     """Images in order, decoded in threads a few ahead of what is asked for."""
     pending: deque[Future[Bytes]] = deque()
     workers = threads.count()
@@ -108,3 +159,17 @@ def _read_ahead(images: Images, faces: range) -> Iterator[Bytes]:
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _ahead(items: Generator[T]) -> Iterator[T]:
+    """Items in order, the next one already being made in a thread when one is given."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            coming = pool.submit(next, items, end)
+            while (item := coming.result()) is not end:
+                coming = pool.submit(next, items, end)
+                yield cast("T", item)
+        finally:
+            coming.cancel()
+            pool.submit(items.close).result()

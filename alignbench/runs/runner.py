@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from alignbench import plugins
+from alignbench import plugins, threads
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
+from alignbench.distributed import ALONE, Ranks
 from alignbench.errors import InputError, blame
-from alignbench.markups import MARKUPS, Markup, convert, require_convertible
+from alignbench.markups import Markup, convert, require_convertible
 from alignbench.metrics import Measure, default_measures, parse_measure
 from alignbench.metrics.errors import normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
@@ -44,11 +46,12 @@ def evaluate(
     limit: int | None = None,
     measures: Sequence[Measure] | None = None,
     bootstrap: Bootstrap | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     require_complete: bool = False,
     out: str | Path | Callable[[RunRecord], Path] | None = None,
     fresh: bool = False,
     progress: Progress = lambda done, total: None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Run a predictor over a data set and measure it.
 
@@ -70,8 +73,8 @@ def evaluate(
     bootstrap
         How intervals are made.
     batch_size
-        Faces given to the predictor at a time. Nothing here depends on it; a model's own
-        arithmetic may, in its last bits.
+        Faces given to the predictor at a time; the predictor's own wish where it is None. Nothing
+        here depends on it; a model's own arithmetic may, in its last bits.
     require_complete
         Refuse a data set of which a face or image is missing. Otherwise the faces that are there
         are evaluated and the run is labelled incomplete.
@@ -83,6 +86,10 @@ def evaluate(
         Replace whatever run is in ``out``; it stays until the new one has its results.
     progress
         Called with (faces done, faces in all).
+    ranks
+        The processes that share the run (:func:`alignbench.distributed.joined`): each calls this
+        with the same arguments and gets the same numbers; the first alone writes. With as many
+        threads each as one process would have, the files are the same bytes as one process's.
 
     Raises
     ------
@@ -104,44 +111,86 @@ def evaluate(
         record = make_record(
             name or predictor.name, predictor, markup, faces, block, used, measures, bootstrap
         )
+    batch_size = batch_size or predictor.batch_size
     predicted = np.full((len(faces), markup.landmarks, 2), np.nan)
 
     def predict(first: int = 0) -> Iterator[int]:
-        """Fill in landmarks batch after batch; gives the number of faces done."""
+        """Fill in landmarks turn after turn of all ranks; gives the number of faces done."""
         progress(first, len(faces))
-        for start, points in predict_faces(
-            predictor, faces, used, batch_size, markup.landmarks, first
-        ):
-            done = start + len(points)
-            predicted[start:done] = points
-            progress(done, len(faces))
-            yield done
+        batches = [
+            range(start, min(start + batch_size, len(faces)))
+            for start in range(first, len(faces), batch_size)
+        ]
+        own = predict_faces(
+            predictor, faces, used, batches[ranks.rank :: ranks.size], markup.landmarks
+        )
+        with closing(own):
+            for at in range(0, len(batches), ranks.size):
+                turn = batches[at : at + ranks.size]
+                found = np.full((batch_size, markup.landmarks, 2), np.nan)
+                if ranks.rank < len(turn):
+                    found[: len(turn[ranks.rank])] = next(own)
+                for batch, points in zip(turn, ranks.gather(found), strict=False):
+                    predicted[batch.start : batch.stop] = points[: len(batch)]
+                done = turn[-1].stop
+                progress(done, len(faces))
+                yield done
+
+    def measured() -> Run:
+        points = convert(predicted, markup, dataset.markup)
+        return _measure(record, points, faces, measures, bootstrap)
 
     if out is None:
         for _ in predict():
             pass
-        return _measure(record, predicted, faces, measures, bootstrap)
+        return measured()
 
     folder = out(record) if callable(out) else Path(out)
+    if not ranks.first:
+        # What the first rank says: how far the run is, -1 where it was finished before.
+        resumed = int(ranks.share(np.zeros(1))[0])
+        if resumed < 0:
+            finished = ranks.share(np.empty_like(faces.points))
+            return _measure(record, finished, faces, measures, bootstrap)
+        predicted[:] = ranks.share(predicted)
+        for _ in predict(resumed):
+            pass
+        return measured()
     if not fresh and store.holds(folder, record.key):
         progress(len(faces), len(faces))
-        return replace(load_run(folder), read_back=True)
+        run = replace(load_run(folder), read_back=True)
+        ranks.share(np.full(1, -1.0))
+        ranks.share(_landmarks(run, faces))
+        return run
     with store.locked(folder):
         store.prepare(folder, record.key, fresh)
         resumed = store.resume(folder, predicted)
+        ranks.share(np.full(1, float(resumed)))
+        ranks.share(predicted)
         _predict_and_keep(predict(resumed), resumed, predicted, folder, record)
-        run = _measure(record, predicted, faces, measures, bootstrap)
+        run = measured()
         seconds = time.time() - started
         timings = {
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
             "faces_per_second": round((len(faces) - resumed) / seconds, 2),
             "resumed_faces": resumed,
+            "batch_size": batch_size,
+            "processes": ranks.size,
+            "threads": threads.count(),
         }
-        finished = run.record.model_copy(update={"timings": timings})
-        run = replace(run, folder=folder, record=finished)
+        completed = run.record.model_copy(update={"timings": timings})
+        run = replace(run, folder=folder, record=completed)
         store.write_results(run, folder, record, lambda staging: _write_run_files(run, staging))
     return run
+
+
+def _landmarks(run: Run, faces: Dataset) -> Floats:
+    """A stored run's landmarks (N, L, 2) of every face, NaN where it missed one."""
+    points = np.full_like(faces.points, np.nan)
+    place = {name: k for k, name in enumerate(faces.ids)}
+    points[[place[name] for name in run.ids]] = run.points
+    return points
 
 
 def _predict_and_keep(
@@ -167,7 +216,7 @@ def _check(
     measures: Sequence[Measure],
     box_scale: float,
     limit: int | None,
-    batch_size: int,
+    batch_size: int | None,
 ) -> None:
     if not isinstance(predictor.name, str) or not predictor.name:
         raise InputError(f"model {type(predictor).__name__}", "has no name", "a text in .name")
@@ -187,17 +236,16 @@ def _check(
 
 def _measure(
     record: RunRecord,
-    predicted: Floats,
+    points: Floats,
     dataset: Dataset,
     measures: Sequence[Measure],
     bootstrap: Bootstrap,
 ) -> Run:
-    missed = np.isnan(predicted).any(axis=(1, 2))
+    missed = np.isnan(points).any(axis=(1, 2))
     if missed.all():
         raise InputError(
             f"model {record.model.name!r}", f"gave no landmarks for any of {len(dataset)} faces"
         )
-    points = convert(predicted, MARKUPS[record.model.markup], dataset.markup)
     result = evaluate_points(points, dataset, measures, bootstrap)
     return Run(
         record.model_copy(update={"status": "complete", "missed": int(missed.sum())}),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
+from alignbench.files import write_atomic
 from alignbench.runs.record import RunRecord
 from alignbench.runs.run import (
     BREAKDOWN,
@@ -37,36 +37,6 @@ _LOCK = ".lock"
 _FINISHED = "finished.json"
 _DRAFT = re.compile(r"\..+\.draft")
 _PART = re.compile(r"\d{8}\.npy")
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    A link is followed; what is no regular file, such as a device, is written to as it is.
-
-    Raises
-    ------
-    InputError
-        If the path is a folder or cannot be written.
-    """
-    path = path.resolve()
-    if path.is_dir():
-        raise InputError(path, "is a folder", "a file")
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-            return
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            with draft.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager

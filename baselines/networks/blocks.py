@@ -56,7 +56,7 @@ class CoordConv(nn.Module):
         batch, _, height, width = maps.shape
         line = partial(torch.linspace, -1, 1, dtype=maps.dtype, device=maps.device)
         y, x = torch.meshgrid(line(height), line(width), indexing="ij")
-        radius = torch.hypot(y, x)
+        radius = (y.square() + x.square()).sqrt()
         where = torch.stack([y, x, radius / radius.max()]).expand(batch, -1, -1, -1)
         if region is None:
             return self.conv(torch.cat([maps, where], dim=1))

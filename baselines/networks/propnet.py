@@ -180,7 +180,7 @@ class PropNet(nn.Module):
     def infer(self, images: Tensor) -> Tensor:
         """Heatmaps (B, L, h, w) of the last stage, without what only training needs.
 
-        The last stage's propagation and attention, 4.4 G of 42.7 G multiply-adds, are left out.
+        The last stage's propagation and attention, 4.3 G of 42.7 G multiply-adds, are left out.
         """
         x = self.stem(images)
         *before, last = self.stages

@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from alignbench import threads
-
 _PACKAGES = (
     "numpy",
     "scipy",
@@ -18,6 +16,7 @@ _PACKAGES = (
     "opencv-python-headless",
     "h5py",
     "onnxruntime",
+    "openvino",
     "dlib-bin",
     "torch",
 )
@@ -29,9 +28,8 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
-        "threads": threads.count(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
         "commit": _commit(),
     }
@@ -44,7 +42,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name of the processor, as the system tells it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -56,7 +55,7 @@ def _processor() -> str:
 
 def _commit() -> str | None:
     """Commit of the checkout this package lies in; None where it is installed elsewhere."""
-    home = Path(__file__).parents[2]
+    home = Path(__file__).parents[1]
     if not (home / ".git").exists():
         return None
     try:

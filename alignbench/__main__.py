@@ -1,0 +1,5 @@
+"""``python -m alignbench``, and ``torchrun -m alignbench``."""
+
+from alignbench.cli import main
+
+main()

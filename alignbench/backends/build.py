@@ -1,0 +1,135 @@
+"""From a torch module and the user's wishes to a network."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from alignbench.backends import onnx_runtime, open_vino, torch_module
+from alignbench.backends.export import to_onnx
+from alignbench.backends.network import BACKENDS, PRECISIONS, Backend, Network, Precision
+from alignbench.errors import InputError, unknown
+
+AUTO = "auto"
+_TRIAL_FACES = 4
+_CLEARLY = 0.95
+"""A back end is taken for an earlier one of :data:`BACKENDS` if it needs less than this share of
+its time: so that chance does not choose between equals."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a network is computed.
+
+    Attributes
+    ----------
+    backend
+        One of :data:`BACKENDS`, or ``auto``: the fastest of a short trial.
+    precision
+        ``fp32`` or ``bf16``.
+    device
+        ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: a GPU where there is one.
+    """
+
+    backend: str = "eager"
+    precision: str = "fp32"
+    device: str = "auto"
+
+
+def build_network(
+    module: nn.Module, shape: tuple[int, int, int], wanted: Execution
+) -> tuple[Network, Execution, str | None]:
+    """A module as a network, how it is computed, and what an ``auto`` trial found.
+
+    Parameters
+    ----------
+    module
+        Of images (B, *shape) to one tensor, in evaluation.
+
+    Raises
+    ------
+    InputError
+        If back end, precision or device is unknown, not there, or they do not go together.
+    """
+    if wanted.backend not in (AUTO, *BACKENDS):
+        raise unknown("--backend", wanted.backend, [AUTO, *BACKENDS])
+    if wanted.precision not in PRECISIONS:
+        raise unknown("--precision", wanted.precision, PRECISIONS)
+    on_cpu = wanted.device == AUTO and wanted.backend in ("onnxruntime", "openvino")
+    device = torch_module.device_of("cpu" if on_cpu else wanted.device)
+    precision: Precision = "bf16" if wanted.precision == "bf16" else "fp32"
+    exported = functools.cache(lambda: to_onnx(module, shape))
+
+    def make(backend: Backend) -> Network:
+        return _make(backend, module, precision, device, exported)
+
+    execution = replace(wanted, device=str(device))
+    if wanted.backend != AUTO:
+        name = next(name for name in BACKENDS if name == wanted.backend)
+        return make(name), execution, None
+    best, seconds, made = _trial(make, shape, device)
+    said = ", ".join(f"{name} {_TRIAL_FACES / time_:.3g}" for name, time_ in seconds.items())
+    found = f"back end auto: {best}, of faces a second: {said}"
+    return made, replace(execution, backend=best), found
+
+
+def _make(
+    backend: Backend,
+    module: nn.Module,
+    precision: Precision,
+    device: torch.device,
+    exported: Callable[[], bytes],
+) -> Network:
+    if backend in ("eager", "channels-last", "compile"):
+        return torch_module.load(module, backend, precision, device)
+    if device.type != "cpu":
+        raise InputError(
+            f"back end {backend!r}",
+            f"runs on the CPU, not on {device}",
+            "eager, channels-last, compile",
+        )
+    if backend == "openvino":
+        return open_vino.load(exported(), "the exported network", precision=precision)
+    if precision != "fp32":
+        raise InputError(
+            f"back end {backend!r}",
+            f"has no {precision} on the CPU",
+            "fp32; or eager, channels-last, compile, openvino",
+        )
+    return onnx_runtime.load(exported(), "the exported network")
+
+
+def _trial(
+    make: Callable[[Backend], Network], shape: tuple[int, int, int], device: torch.device
+) -> tuple[Backend, dict[Backend, float], Network]:
+    """The fastest back end here, the seconds each needs for a small batch, and its network."""
+    pixels = np.random.default_rng(0).random((_TRIAL_FACES, *shape), dtype=np.float32)
+    seconds: dict[Backend, float] = {}
+    best: tuple[Backend, Network] | None = None
+    for backend in BACKENDS:
+        # On a CPU, compiling takes longer than most runs.
+        if backend == "compile" and device.type == "cpu":
+            continue
+        try:
+            network = make(backend)
+            network(pixels)
+        except InputError:
+            continue  # not installed, or not for this device and precision
+        seconds[backend] = min(_seconds(network, pixels) for _ in range(2))
+        if best is None or seconds[backend] < _CLEARLY * seconds[best[0]]:
+            best = backend, network
+    assert best is not None  # eager is always there
+    return best[0], seconds, best[1]
+
+
+def _seconds(network: Network, pixels: NDArray[np.float32]) -> float:
+    started = time.perf_counter()
+    network(pixels)
+    return time.perf_counter() - started

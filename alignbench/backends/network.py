@@ -1,0 +1,42 @@
+"""What every back end makes: a network as a function of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.errors import InputError
+
+Pixels = NDArray[np.float32]
+Network = Callable[[Pixels], NDArray[np.floating]]
+"""Of a batch (B, C, H, W), float32, in any size of batch; gives heatmaps or points, float32."""
+
+Backend = Literal["eager", "channels-last", "compile", "onnxruntime", "openvino"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def not_installed(package: str, extra: str) -> InputError:
+    """The back end's package is missing."""
+    return InputError(
+        f"back end {package!r}", "is not installed", remedy=f"pip install 'alignbench[{extra}]'"
+    )
+
+
+def in_batches(call: Network, size: int) -> Network:
+    """A network that takes batches of one size only as one of any size.
+
+    The last batch is filled up with its last face, and what comes of that is cut off.
+    """
+
+    def network(pixels: Pixels) -> NDArray[np.floating]:
+        surplus = -len(pixels) % size
+        filled = np.concatenate([pixels, np.repeat(pixels[-1:], surplus, axis=0)])
+        parts = [call(filled[at : at + size]) for at in range(0, len(filled), size)]
+        return np.concatenate(parts)[: len(pixels)]
+
+    return network

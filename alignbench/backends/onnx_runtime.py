@@ -1,0 +1,82 @@
+"""onnxruntime."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench import threads
+from alignbench.backends.network import Network, Pixels, in_batches, not_installed
+from alignbench.errors import InputError
+
+
+def load(model: bytes, where: object, output: str | None = None) -> Network:
+    """An ONNX model as a network.
+
+    Parameters
+    ----------
+    model
+        The file's content, with all its weights.
+    where
+        What to call it in messages.
+    output
+        Which output, for a model that has several.
+
+    Raises
+    ------
+    InputError
+        If onnxruntime is not installed or cannot use the model; when the network is called, if
+        it refuses the batch.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise not_installed("onnxruntime", "onnx") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads.count()
+    # Weights beside the model file would not be covered by its hash: they are not found here.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises kinds of its own for a damaged file
+        raise InputError(
+            where, f"not a usable ONNX model ({error})", "one file that holds all its weights"
+        ) from error
+    inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
+    wanted = choose_output(outputs, len(inputs), output, where)
+
+    def call(pixels: Pixels) -> NDArray[np.floating]:
+        try:
+            found: Any = session.run([wanted], {inputs[0].name: pixels})[0]
+        except Exception as error:
+            raise refused(where, pixels, inputs[0].shape, error) from error
+        return np.asarray(found)
+
+    fixed = inputs[0].shape[0]
+    return in_batches(call, fixed) if isinstance(fixed, int) and fixed > 0 else call
+
+
+def choose_output(outputs: list[str], inputs: int, output: str | None, where: object) -> str:
+    """The output a network is read from; InputError where that is not clear."""
+    if inputs != 1:
+        raise InputError(where, f"{inputs} inputs", "one image input")
+    wanted = output or outputs[0]
+    if wanted not in outputs or (len(outputs) > 1 and output is None):
+        raise InputError(f"{where}, its settings", f"output.name is {output!r}", ", ".join(outputs))
+    return wanted
+
+
+def refused(where: object, pixels: Pixels, shape: object, error: Exception) -> InputError:
+    """The network does not take a batch of this shape."""
+    return InputError(
+        where,
+        f"the network refused a batch of shape {pixels.shape} ({error})",
+        f"input {shape}",
+        "Check crop.size and input.colour in its TOML.",
+    )

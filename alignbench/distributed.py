@@ -1,0 +1,104 @@
+"""Several processes that share one run, by PyTorch's own distributed engine.
+
+``torchrun`` starts the same command several times, on one machine or on many, and tells each
+process its rank. Batches of faces are dealt to the ranks in turn; after each turn everybody has
+everybody's landmarks, and the first rank writes them. Only landmarks travel, a few kilobytes a
+face, so the transport is gloo on CPUs and GPUs alike: through NCCL they would have to be copied to
+the GPU and back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from alignbench.arrays import Floats
+from alignbench.errors import InputError
+
+
+class Ranks:
+    """One process alone: what there is to share, it shares with itself."""
+
+    rank = 0
+    size = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.rank == 0
+
+    def gather(self, values: Floats) -> list[Floats]:
+        """The arrays of all ranks, in their order; all of one shape."""
+        return [values]
+
+    def share(self, values: Floats) -> Floats:
+        """The first rank's array, on every rank; of the shape of one's own."""
+        return values
+
+
+ALONE = Ranks()
+
+
+class _TorchRanks(Ranks):
+    def __init__(self) -> None:
+        import torch.distributed as dist
+
+        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+
+    def gather(self, values: Floats) -> list[Floats]:
+        import torch
+        import torch.distributed as dist
+
+        own = torch.from_numpy(np.ascontiguousarray(values))
+        everyone = [torch.empty_like(own) for _ in range(self.size)]
+        dist.all_gather(everyone, own)
+        return [one.numpy() for one in everyone]
+
+    def share(self, values: Floats) -> Floats:
+        import torch
+        import torch.distributed as dist
+
+        tensor = torch.from_numpy(np.array(values))
+        dist.broadcast(tensor, src=0)
+        return tensor.numpy()
+
+
+def rank() -> int:
+    """Rank of this process under ``torchrun``; 0 alone."""
+    return _number("RANK", 0)
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """The processes ``torchrun`` started, or this one alone.
+
+    Raises
+    ------
+    InputError
+        If they cannot reach each other.
+    """
+    if _number("WORLD_SIZE", 1) == 1:
+        yield ALONE
+        return
+    import torch.distributed as dist
+
+    try:
+        dist.init_process_group("gloo")
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            "torch.distributed",
+            f"the processes cannot join ({error})",
+            remedy="Start them by torchrun.",
+        ) from error
+    try:
+        yield _TorchRanks()
+    finally:
+        dist.destroy_process_group()
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else default

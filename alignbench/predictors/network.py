@@ -1,0 +1,116 @@
+"""A torch network as a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from alignbench.backends.build import Execution, build_network
+from alignbench.backends.export import to_onnx
+from alignbench.errors import InputError
+from alignbench.files import write_atomic
+from alignbench.predictors.base import Predictor
+from alignbench.predictors.crop import CropPredictor
+from alignbench.predictors.settings import CropSettings, to_toml
+
+
+class Inference(nn.Module):
+    """What a network computes when only landmarks are wanted: its ``infer``, if it has one."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Heatmaps (B, L, h, w) or points (B, L, 2) of images (B, C, S, S)."""
+        found: Tensor = getattr(self.network, "infer", self.network)(images)
+        return found
+
+
+class NetworkPredictor(CropPredictor):
+    """A torch module behind a square crop, computed by one of the back ends.
+
+    Parameters
+    ----------
+    name, settings, identity, flip_test
+        As :class:`CropPredictor` takes them.
+    network
+        Its ``infer(images)``, or else its ``forward``, gives heatmaps (B, L, h, w) or points
+        (B, L, 2) of images (B, C, S, S).
+    execution
+        Back end, precision and device.
+
+    Attributes
+    ----------
+    network
+        The module, in evaluation.
+    compute
+        The network as the back end computes it: a function of a batch (B, C, S, S), float32.
+    input_shape
+        (C, S, S).
+    execution
+        Back end, precision and device it is computed by; never ``auto``.
+
+    Raises
+    ------
+    InputError
+        If the back end is unknown, not installed, or not for this device and precision.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: CropSettings,
+        network: nn.Module,
+        identity: dict[str, Any],
+        execution: Execution | None = None,
+        flip_test: bool = False,
+    ) -> None:
+        self.network = network.eval()
+        channels = 1 if settings.input.colour == "grey" else 3
+        self.input_shape = (channels, settings.crop.size, settings.crop.size)
+        self.settings = settings
+        self.compute, self.execution, found = build_network(
+            Inference(network).eval(), self.input_shape, execution or Execution()
+        )
+        super().__init__(name, settings, self.compute, identity, flip_test)
+        self.remarks: Sequence[str] = () if found is None else (found,)
+        # On a CPU a larger batch is no faster, and a bar that moves is worth more.
+        self.batch_size = 8 if self.execution.device == "cpu" else 64
+
+    def describe(self) -> dict[str, Any]:
+        execution = self.execution
+        # Which GPU of several makes no difference to what the model is.
+        device = execution.device.partition(":")[0]
+        return {
+            **super().describe(),
+            "execution": {
+                "backend": execution.backend, "precision": execution.precision, "device": device
+            },
+        }  # fmt: skip
+
+
+def export_onnx(predictor: Predictor, path: Path) -> Path:
+    """Write a network as ``path``, an ONNX file, and its settings beside it; gives their file.
+
+    ``onnx:path`` runs it, on onnxruntime or OpenVINO, with no torch.
+
+    Raises
+    ------
+    InputError
+        If the predictor is no network, the path does not end in ``.onnx``, cannot be written, or
+        the exporter is not installed.
+    """
+    if not isinstance(predictor, NetworkPredictor):
+        raise InputError(f"model {predictor.name!r}", "is no torch network", "such as propnet")
+    if path.suffix != ".onnx":
+        raise InputError(path, f"ends in {path.suffix!r}", ".onnx")
+    content = to_onnx(Inference(predictor.network).eval(), predictor.input_shape)
+    settings = path.with_suffix(".toml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(settings, to_toml(predictor.settings).encode())
+    write_atomic(path, content)
+    return settings

@@ -1,0 +1,132 @@
+"""Crop, colours and output of a network that looks at a square window: one TOML file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from alignbench.errors import InputError, unknown
+from alignbench.geometry import BoxProtocol, BoxSide, Rounding
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Crop(_Settings):
+    """How the network's window is laid over the image.
+
+    ``boxes`` is the box protocol the model was made for, ``scale`` the window's side over the
+    box's longer side, or over the mean of its sides (``of``), ``rounding`` as in
+    :func:`alignbench.geometry.square_crops`, ``size`` the network's input side in pixels and
+    ``border`` the grey value outside the image.
+    """
+
+    boxes: BoxProtocol = "rect"
+    scale: float = Field(default=1.0, gt=0)
+    of: BoxSide = "longer"
+    rounding: Rounding = "none"
+    size: int = Field(gt=0, le=4096)
+    border: int = Field(default=0, ge=0, le=255)
+
+
+class Input(_Settings):
+    """Colours: order, then ``(value * scale - mean) / std`` by channel in that order.
+
+    With ``standardise`` each channel of each window has its own mean subtracted and is divided
+    by its own standard deviation, first of all.
+    """
+
+    colour: Literal["rgb", "bgr", "grey"] = "rgb"
+    standardise: bool = False
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _one_or_one_a_channel(cls, values: tuple[float, ...], info: ValidationInfo) -> object:
+        channels = 1 if info.data.get("colour") == "grey" else 3
+        if len(values) not in (1, channels):
+            raise PydanticCustomError(
+                "channels", "Input should have 1 or {n} values", {"n": channels}
+            )
+        if info.field_name == "std" and 0 in values:
+            raise PydanticCustomError("zero", "Input should not be 0")
+        return values
+
+
+class Output(_Settings):
+    """What the network gives.
+
+    ``kind`` is ``points`` (L x 2 a face, x before y, as fractions of the window's side) or
+    ``heatmaps`` (L maps a face). Points are counted from the window's ``origin``: the centre of
+    its first pixel, or its edge half a pixel before. Heatmaps are decoded by ``decoder``.
+    ``name`` picks an output of an ONNX model that has several.
+    """
+
+    kind: Literal["points", "heatmaps"] = "points"
+    origin: Literal["pixel-centre", "edge"] = "pixel-centre"
+    decoder: Literal["argmax", "quarter", "soft-argmax"] = "quarter"
+    name: str | None = None
+
+
+class CropSettings(_Settings):
+    """Everything between an image and a network, and back: one TOML file."""
+
+    markup: Literal["wflw98", "ibug68", "cofw29"]
+    crop: Crop
+    input: Input = Input()
+    output: Output = Output()
+    notes: tuple[str, ...] = ()
+
+
+def to_toml(settings: CropSettings) -> str:
+    """Settings as the text of a TOML file that :func:`read_settings` reads."""
+    content = settings.model_dump(mode="json", exclude_none=True)
+    tables = {name: part for name, part in content.items() if isinstance(part, dict)}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if key not in tables]
+    for name, part in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in part.items())]
+    return "\n".join(lines) + "\n"
+
+
+def read_settings(path: Path) -> CropSettings:
+    """Settings from a TOML file.
+
+    Raises
+    ------
+    InputError
+        If the file is not there, is no TOML, or a key is missing, unknown or has a wrong value.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(path, f"not TOML ({error})", "TOML as in docs/models.md") from error
+    try:
+        return CropSettings.model_validate(content)
+    except ValidationError as error:
+        raise _settings_error(path, error) from error
+
+
+def _settings_error(path: Path, error: ValidationError) -> InputError:
+    """The first thing wrong with a settings file."""
+    first = error.errors()[0]
+    *table, key = [str(part) for part in first["loc"]]
+    dotted = ".".join([*table, key])
+    where = f"{path}, key {dotted}"
+    if first["type"] == "missing":
+        return InputError(where, "is missing", remedy="docs/models.md shows every key.")
+    if first["type"] == "extra_forbidden":
+        tables: dict[str, type[_Settings]] = {"crop": Crop, "input": Input, "output": Output}
+        model = tables.get(".".join(table), CropSettings)
+        known = [".".join([*table, field]) for field in model.model_fields]
+        return unknown(f"{path}, key", dotted, known)
+    return InputError(where, f"{first['msg']}, found {first['input']!r}")

@@ -1,0 +1,64 @@
+"""AWing's released checkpoint (``WFLW_4HG.pth``) as weights of our AWing."""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor
+
+from baselines.checkpoints import State
+
+_BLOCK = {
+    "bn1": "near.0", "conv1": "near.2",
+    "bn2": "wider.0", "conv2": "wider.2",
+    "bn3": "widest.0", "conv3": "widest.2",
+    "downsample.0": "skip.0", "downsample.2": "skip.2",
+}  # fmt: skip
+"""Their names of the layers of a multi-view block, and ours."""
+
+_DEPTH = 4
+_HOURGLASS = {"b1": "skip", "b2": "down", "b2_plus": "inner", "b3": "up"}
+
+
+def is_official(state: State) -> bool:
+    """Whether names are those of AWing's released code."""
+    return "conv1.conv.weight" in state
+
+
+def to_ours(state: State) -> dict[str, Tensor]:
+    """The same tensors under our names; a name that is not known stays as it is."""
+    return {_rename(name): tensor for name, tensor in state.items()}
+
+
+def _rename(name: str) -> str:
+    if match := re.fullmatch(r"conv1\.conv\.(\w+)", name):
+        return f"stem.conv.conv.{match[1]}"
+    if match := re.fullmatch(r"bn1\.(\w+)", name):
+        return f"stem.bn.{match[1]}"
+    if match := re.fullmatch(r"conv([234])\.(.+)", name):
+        return f"stem.block{int(match[1]) - 1}.{_in_block(match[2])}"
+    if match := re.fullmatch(r"m(\d+)\.coordconv\.conv\.(\w+)", name):
+        return f"stages.{match[1]}.coordconv.conv.{match[2]}"
+    if match := re.fullmatch(r"m(\d+)\.(b1|b2_plus|b2|b3)_(\d)\.(.+)", name):
+        stage, part, level, rest = match.groups()
+        # Their level 4 is the outermost, 1 the innermost.
+        inner = "inner." * (_DEPTH - int(level))
+        return f"stages.{stage}.hourglass.{inner}{_HOURGLASS[part]}.{_in_block(rest)}"
+    if match := re.fullmatch(r"top_m_(\d+)\.(.+)", name):
+        return f"stages.{match[1]}.top.{_in_block(match[2])}"
+    if match := re.fullmatch(r"(conv_last|bn_end|bl|al|l)(\d+)\.(\w+)", name):
+        part, stage, rest = match.groups()
+        places = {
+            "conv_last": f"stages.{stage}.conv",
+            "bn_end": f"stages.{stage}.bn",
+            "l": f"stages.{stage}.head",
+            "bl": f"merges.{stage}.features",
+            "al": f"merges.{stage}.heatmaps",
+        }
+        return f"{places[part]}.{rest}"
+    return name
+
+
+def _in_block(name: str) -> str:
+    layer, _, rest = name.rpartition(".")
+    return f"{_BLOCK.get(layer, layer)}.{rest}"

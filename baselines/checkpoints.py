@@ -1,0 +1,157 @@
+"""Files of weights: safetensors that say which network they belong to.
+
+The header holds the model's name, its options and its crop settings, so that a file is all that
+is needed to run it. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from alignbench import InputError
+from alignbench.predictors.settings import CropSettings
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file of weights holds.
+
+    Attributes
+    ----------
+    state
+        Tensors by name.
+    model, options, settings
+        The model's name, its network's options as JSON, and its crop; None in a file that does
+        not say.
+    """
+
+    state: State
+    model: str | None = None
+    options: dict[str, Any] | None = None
+    settings: CropSettings | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+def save(
+    path: Path,
+    network: nn.Module,
+    model: str,
+    options: Mapping[str, Any],
+    settings: CropSettings,
+    **extra: str,
+) -> None:
+    """Write a network's weights with what is needed to run them.
+
+    Parameters
+    ----------
+    options
+        Of the network, as JSON; the mark-up by its name.
+    extra
+        Whatever else should stand in the header, as text.
+    """
+    header = {
+        "model": model,
+        "options": json.dumps(dict(options), sort_keys=True),
+        "settings": settings.model_dump_json(),
+        **extra,
+    }
+    save_file({name: t.contiguous() for name, t in network.state_dict().items()}, path, header)
+
+
+def read(path: Path) -> Checkpoint:
+    """What a safetensors file, or a file of ``torch.save``, holds.
+
+    Raises
+    ------
+    InputError
+        If it is neither, is damaged, or would have to be unpickled.
+    """
+    if path.suffix in (".pth", ".pt", ".tar"):
+        return Checkpoint(_torch_state(path))
+    try:
+        with safe_open(path, framework="pt") as stored:
+            header = stored.metadata() or {}
+            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        known = {name: header.pop(name, None) for name in ("model", "options", "settings")}
+        return Checkpoint(
+            state,
+            known["model"],
+            json.loads(known["options"]) if known["options"] else None,
+            CropSettings.model_validate_json(known["settings"]) if known["settings"] else None,
+            header,
+        )
+    except (SafetensorError, OSError, ValueError, ValidationError) as error:
+        raise InputError(
+            path, f"no file of weights ({error})", ".safetensors, or .pth with tensors alone"
+        ) from error
+
+
+def _torch_state(path: Path) -> State:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            path, f"cannot be read as weights ({first})", "a file of tensors alone"
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise InputError(path, "holds no state dict", "tensors by name, or 'state_dict' with them")
+    # Networks trained on several GPUs carry a prefix.
+    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def fill(network: nn.Module, state: State, where: object) -> None:
+    """Load weights into a network; every tensor must be there, fit, and be known.
+
+    Raises
+    ------
+    InputError
+        With the first tensor that is missing, left over or of another shape.
+    """
+    wanted = network.state_dict()
+    # Counts of batches seen are no weights; files from before they existed lack them.
+    counts = {name for name in wanted if name.endswith("num_batches_tracked")}
+    for name in sorted(wanted.keys() - state.keys() - counts):
+        raise InputError(
+            where, f"has no {name}", f"{len(wanted)} tensors of {type(network).__name__}",
+            "Check that model, mark-up and options are those it was trained with.",
+        )  # fmt: skip
+    for name in sorted(state.keys() - wanted.keys()):
+        raise InputError(
+            where, f"holds {name}, which {type(network).__name__} does not have",
+            remedy="Check that model, mark-up and options are those it was trained with.",
+        )  # fmt: skip
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            raise InputError(
+                f"{where}, {name}", f"shape {tuple(tensor.shape)}",
+                f"{tuple(wanted[name].shape)}",
+                "Check that model, mark-up and options are those it was trained with.",
+            )  # fmt: skip
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(f"{where}, {name}", "holds values that are not finite")
+    network.load_state_dict(dict(state), strict=False)
+
+
+def digest(network: nn.Module) -> str:
+    """sha256 of a network's weights, for one that comes from no file."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.contiguous().cpu().numpy().tobytes())
+    return found.hexdigest()

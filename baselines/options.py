@@ -1,0 +1,81 @@
+"""Options of a network from the command line: ``propnet:stacks=2,block=bottleneck``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from alignbench.errors import InputError, unknown
+from alignbench.markups import MARKUPS, Markup
+
+
+def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
+    """Options as JSON values from ``name=value,name=value``; a list is ``[16,16]``.
+
+    Raises
+    ------
+    InputError
+        If the network has no such option or takes no such value.
+    """
+    parts = [part for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+    given = {}
+    for part in parts:
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise InputError(where, f"option {part!r}", "name=value,name=value")
+        given[name] = _value(value)
+    return checked(given, network, where)
+
+
+def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -> dict[str, Any]:
+    """Options that are known to the network and of the right kind, the mark-up by its name.
+
+    Raises
+    ------
+    InputError
+        If one is not.
+    """
+    parameters = inspect.signature(network).parameters
+    hints = get_type_hints(network.__init__)
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in parameters:
+            raise unknown(f"{where}, option", name, parameters)
+        if hints[name] is Markup:
+            if value not in MARKUPS:
+                raise unknown(f"{where}, markup", str(value), MARKUPS)
+            found[name] = value
+            continue
+        try:
+            found[name] = TypeAdapter(hints[name]).validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(
+                f"{where}, option {name}",
+                f"{first['msg']}, found {value!r}",
+                remedy=f"The default is {parameters[name].default!r}.",
+            ) from error
+        if isinstance(found[name], int) and not isinstance(found[name], bool) and found[name] < 1:
+            raise InputError(f"{where}, option {name}", f"{value}", "1 or more")
+    return found
+
+
+def build(network: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:
+    """A network of options as :func:`checked` gives them."""
+    named = {"markup": MARKUPS[options["markup"]]} if "markup" in options else {}
+    return network(**{**options, **named})
+
+
+def _value(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

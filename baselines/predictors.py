@@ -1,0 +1,197 @@
+"""PropNet, LAB and AWing behind the predictor interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from alignbench import InputError
+from alignbench.backends.build import Execution
+from alignbench.markups import WFLW98
+from alignbench.predictors.base import sha256
+from alignbench.predictors.network import NetworkPredictor
+from alignbench.predictors.settings import Crop, CropSettings, Input, Output
+from baselines import awing_checkpoint, checkpoints, options
+from baselines.networks.awing import AWing
+from baselines.networks.lab import LAB
+from baselines.networks.propnet import PropNet
+
+_SEED = 0
+"""Of weights drawn at random, so that they are the same every time."""
+
+AWING_CROP = Crop(boxes="rect", scale=1.344, of="mean", size=256)
+"""AWing's test crop without its second look at the truth: the box grown by 5 %, 0.8 times the
+sum of its sides, of which the middle 80 % are the window: 1.344 times the mean side."""
+
+LAB_CROP = Crop(boxes="rect", scale=1.19, of="mean", size=256)
+"""LAB's test code fits the window to the true landmarks. On WFLW's test faces that window is 1.19
+times the mean side of the annotated box (standard deviation 0.09), which asks for no truth."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, and how it wants to see faces.
+
+    Attributes
+    ----------
+    name
+        What the command line calls it.
+    network
+        Its class.
+    settings
+        Crop and colours by a network's options.
+    about
+        One line for lists.
+    """
+
+    name: str
+    network: type[nn.Module]
+    settings: Callable[[Mapping[str, Any]], CropSettings]
+    about: str
+
+
+def _heatmaps(crop: Crop, options: Mapping[str, Any]) -> CropSettings:
+    return CropSettings(
+        markup=options.get("markup", WFLW98.name),
+        crop=crop,
+        input=Input(colour="rgb"),
+        output=Output(kind="heatmaps", decoder="quarter"),
+    )
+
+
+def _lab(options: Mapping[str, Any]) -> CropSettings:
+    return CropSettings(
+        markup=options.get("markup", WFLW98.name),
+        crop=LAB_CROP.model_copy(update={"size": options.get("side", LAB_CROP.size)}),
+        input=Input(
+            colour="grey" if options.get("channels", 1) == 1 else "rgb", standardise=True, scale=1.0
+        ),
+        output=Output(kind="points", origin="edge"),
+    )
+
+
+PROPNET = Model(
+    "propnet",
+    PropNet,
+    partial(_heatmaps, AWING_CROP),
+    "PropNet (Huang et al., CVPR 2020): landmarks propagate to boundaries; options after ':'.",
+)
+AWING = Model(
+    "awing",
+    AWing,
+    partial(_heatmaps, AWING_CROP),
+    "AWing (Wang et al., ICCV 2019): stacked hourglasses; reads its released WFLW_4HG.pth too.",
+)
+LAB_MODEL = Model(
+    "lab",
+    LAB,
+    _lab,
+    "LAB (Wu et al., CVPR 2018): boundary heatmaps, then landmarks; options after ':'.",
+)
+
+
+def load(
+    model: Model,
+    argument: str,
+    weights: Path | None,
+    random: bool,
+    execution: Execution,
+    flip_test: bool,
+) -> NetworkPredictor:
+    """A model with weights from a file, or drawn at random.
+
+    Parameters
+    ----------
+    argument
+        Options of the network, ``name=value,name=value``; a file of ours has its own.
+    random
+        Whether to draw weights: for speed and complexity, which do not depend on them.
+
+    Raises
+    ------
+    InputError
+        If there are neither weights nor ``random``; if file or options are wrong or do not fit.
+    """
+    where = f"model {model.name!r}"
+    if weights is None and not random:
+        raise InputError(
+            where,
+            "has no weights, and without them no accuracy",
+            "--weights FILE; --weights random where speed or complexity alone is wanted",
+            "Train it, or give a file of weights.",
+        )
+    chosen = options.parse(argument, model.network, where)
+    if weights is None:
+        network = _drawn(model, chosen)
+        settings = model.settings(chosen).model_copy(
+            update={"notes": ("Random weights: only speed counts, accuracy means nothing.",)}
+        )
+        identity = {"weights_sha256": checkpoints.digest(network), "random_seed": _SEED}
+    else:
+        network, settings, chosen = _stored(model, chosen, weights)
+        identity = {"weights_sha256": sha256(weights)}
+    source = {"source": model.name, "options": chosen}
+    return NetworkPredictor(
+        model.name, settings, network, {**source, **identity}, execution, flip_test
+    )
+
+
+def _drawn(model: Model, chosen: Mapping[str, Any]) -> nn.Module:
+    """A network of random weights, without a trace in the program's own random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        return options.build(model.network, chosen)
+
+
+def _stored(
+    model: Model, chosen: dict[str, Any], weights: Path
+) -> tuple[nn.Module, CropSettings, dict[str, Any]]:
+    """Network, settings and options of a file of weights."""
+    stored = checkpoints.read(weights)
+    if stored.model is not None and stored.model != model.name:
+        raise InputError(
+            weights, f"holds weights of {stored.model!r}", f"weights of {model.name!r}",
+            f"--model {stored.model}",
+        )  # fmt: skip
+    if stored.options is not None:
+        if chosen:
+            raise InputError(
+                f"model {model.name!r}", "options are given, and the weights say their own",
+                remedy="Leave out what stands behind ':'.",
+            )  # fmt: skip
+        chosen = options.checked(stored.options, model.network, weights)
+    state = stored.state
+    if model is AWING and awing_checkpoint.is_official(state):
+        state = awing_checkpoint.to_ours(state)
+    network = options.build(model.network, chosen)
+    checkpoints.fill(network, state, weights)
+    return network, stored.settings or model.settings(chosen), chosen
+
+
+def _factory(model: Model) -> Callable[..., NetworkPredictor]:
+    """What the entry point of a model calls."""
+
+    def make(
+        argument: str = "",
+        weights: Path | None = None,
+        *,
+        random: bool = False,
+        backend: str = "eager",
+        precision: str = "fp32",
+        device: str = "auto",
+        flip_test: bool = False,
+    ) -> NetworkPredictor:
+        execution = Execution(backend, precision, device)
+        return load(model, argument, weights, random, execution, flip_test)
+
+    make.__doc__ = model.about
+    return make
+
+
+propnet, awing, lab = (_factory(model) for model in (PROPNET, AWING, LAB_MODEL))

@@ -1,0 +1,169 @@
+"""Table 8 of the PropNet paper: published complexity beside what running networks have."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from alignbench import InputError
+from alignbench.complexity import Complexity, Timing
+from alignbench.environment import processor
+from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
+
+_COUNTER = "thop"
+"""The counter a model's operations are shown by where nothing was published."""
+
+
+def table(counted: Sequence[Complexity], timed: Sequence[Timing], form: str) -> str:
+    """Published and measured parameters and operations; time and memory where they were measured.
+
+    Parameters
+    ----------
+    form
+        ``terminal``, ``md``, ``latex`` or ``csv``; as CSV one table of the counts, or of the
+        times if there are any.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown.
+    """
+    if form == "csv":
+        return _csv(_timing_rows(timed) if timed else _count_rows(counted))
+    render = {"terminal": to_terminal, "md": to_markdown, "latex": to_latex}.get(form)
+    if render is None:
+        raise InputError(f"format {form!r}", "unknown", "terminal, md, latex, csv")
+    return render([_counts(counted), *([_timings(timed)] if timed else [])])
+
+
+def published() -> dict[str, Mapping[str, str]]:
+    """Rows of the paper's Table 8 by method, in lower case.
+
+    The column ``counter`` is ours: the counter by which our network gives the printed number.
+    """
+    text = (files("reports") / "published" / "table8_complexity.csv").read_text(encoding="utf-8")
+    return {row["method"].lower(): row for row in csv.DictReader(io.StringIO(text))}
+
+
+def _counts(counted: Sequence[Complexity]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for model in counted:
+        known = published().get(model.name)
+        if known:
+            numbers = (_number(float(known["params_m"])), _number(float(known["flops_g"])))
+            rows.append((known["method"], "published", *numbers, *["–"] * 5))
+        counter = known["counter"] if known else _COUNTER
+        network = model.network
+        rows.append(
+            (
+                known["method"] if known else model.name,
+                "measured",
+                _number(network.parameters / 1e6),
+                _number(getattr(network, counter) / 1e9),
+                counter,
+                *(_number(n / 1e9) for n in (network.conv, network.thop, network.flops)),
+                _number(model.inference.conv / 1e9),
+            )
+        )
+    operations = (
+        "Operations of one image, in 10^9. FLOPs: as the paper prints them, measured rows by the "
+        "counter named beside."
+    )
+    counters = (
+        "conv: multiply-adds of convolutions and fully connected layers. thop: these, biases of "
+        "convolutions, and two for each element of a batch normalisation. torch: PyTorch's own "
+        "counter, two a multiply-add. run: conv of what is computed to find landmarks."
+    )
+    columns = (
+        "Model", "Source", "Params M", "FLOPs G", "by", "conv G", "thop G", "torch G", "run G"
+    )  # fmt: skip
+    return Table("Complexity (Table 8)", columns, tuple(rows), (operations, counters))
+
+
+def _timings(timed: Sequence[Timing]) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.name,
+            one.setting.backend,
+            one.setting.precision,
+            one.device,
+            one.setting.batch_size,
+            one.setting.threads or 0,
+            *(_number(1e3 * t, 1) for t in (one.latency.p50, one.latency.p90, one.latency.p99)),
+            _number(one.latency.faces_per_second, 1),
+            _number(None if one.latency.peak_bytes is None else one.latency.peak_bytes / 2**20, 0),
+        )
+        for one in timed
+    ]
+    columns = (
+        "Model", "Back end", "Precision", "Device", "Batch", "Threads",
+        "p50 ms", "p90 ms", "p99 ms", "faces/s", "peak MiB",
+    )  # fmt: skip
+    note = (
+        f"Measured on {processor()}. Time of a batch, network alone; faces/s at its median; peak: "
+        "memory beyond what the loaded network takes."
+    )
+    return Table("Latency and memory", columns, tuple(rows), (note,))
+
+
+def _number(value: float | None, digits: int = 2) -> Number:
+    return Number(value, None, None, digits)
+
+
+def _count_rows(counted: Sequence[Complexity]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for model in counted:
+        known = published().get(model.name)
+        if known:
+            rows.append({**known, "source": "published", "counter": ""})
+        counter = known["counter"] if known else _COUNTER
+        network = model.network
+        rows.append(
+            {
+                "method": known["method"] if known else model.name,
+                "source": "measured",
+                "params_m": network.parameters / 1e6,
+                "flops_g": getattr(network, counter) / 1e9,
+                "counter": counter,
+                "parameters": network.parameters,
+                "conv": network.conv,
+                "thop": network.thop,
+                "torch_flops": network.flops,
+                "inference_conv": model.inference.conv,
+            }
+        )
+    columns = (
+        "method", "source", "params_m", "flops_g", "counter", "parameters", "conv", "thop",
+        "torch_flops", "inference_conv",
+    )  # fmt: skip
+    return [{column: row.get(column, "") for column in columns} for row in rows]
+
+
+def _timing_rows(timed: Sequence[Timing]) -> list[dict[str, object]]:
+    return [
+        {
+            "method": one.name,
+            "backend": one.setting.backend,
+            "precision": one.setting.precision,
+            "device": one.device,
+            "batch_size": one.setting.batch_size,
+            "threads": one.setting.threads,
+            "p50_s": one.latency.p50,
+            "p90_s": one.latency.p90,
+            "p99_s": one.latency.p99,
+            "faces_per_second": one.latency.faces_per_second,
+            "peak_bytes": one.latency.peak_bytes,
+            "processor": processor(),
+        }
+        for one in timed
+    ]
+
+
+def _csv(rows: Sequence[Mapping[str, object]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
