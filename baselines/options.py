@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Mapping
-from typing import Any, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Any, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
@@ -52,8 +52,12 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
                 raise unknown(f"{where}, markup", str(value), MARKUPS)
             found[name] = value
             continue
+        kind = hints[name]
+        # A list of one may be given without its brackets.
+        if get_origin(kind) is Sequence and not isinstance(value, list | tuple):
+            value = [value]
         try:
-            found[name] = TypeAdapter(hints[name]).validate_python(value)
+            found[name] = TypeAdapter(kind).validate_python(value)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(
@@ -66,10 +70,21 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
     return found
 
 
-def build(network: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:
-    """A network of options as :func:`checked` gives them."""
+def build(
+    network: type[nn.Module], options: Mapping[str, Any], where: object = "network"
+) -> nn.Module:
+    """A network of options as :func:`checked` gives them.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit the network.
+    """
     named = {"markup": MARKUPS[options["markup"]]} if "markup" in options else {}
-    return network(**{**options, **named})
+    try:
+        return network(**{**options, **named})
+    except ValueError as error:
+        raise InputError(f"{where}, options", str(error)) from error
 
 
 def _value(text: str) -> Any:

@@ -69,9 +69,7 @@ def _lab(options: Mapping[str, Any]) -> CropSettings:
     return CropSettings(
         markup=options.get("markup", WFLW98.name),
         crop=LAB_CROP.model_copy(update={"size": options.get("side", LAB_CROP.size)}),
-        input=Input(
-            colour="grey" if options.get("channels", 1) == 1 else "rgb", standardise=True, scale=1.0
-        ),
+        input=Input(colour="grey" if options.get("channels", 1) == 1 else "rgb", standardise=True),
         output=Output(kind="points", origin="edge"),
     )
 
@@ -94,6 +92,8 @@ LAB_MODEL = Model(
     _lab,
     "LAB (Wu et al., CVPR 2018): boundary heatmaps, then landmarks; options after ':'.",
 )
+
+MODELS = {model.name: model for model in (PROPNET, AWING, LAB_MODEL)}
 
 
 def load(
@@ -146,7 +146,7 @@ def _drawn(model: Model, chosen: Mapping[str, Any]) -> nn.Module:
     """A network of random weights, without a trace in the program's own random numbers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        return options.build(model.network, chosen)
+        return options.build(model.network, chosen, f"model {model.name!r}")
 
 
 def _stored(
@@ -169,7 +169,7 @@ def _stored(
     state = stored.state
     if model is AWING and awing_checkpoint.is_official(state):
         state = awing_checkpoint.to_ours(state)
-    network = options.build(model.network, chosen)
+    network = options.build(model.network, chosen, f"model {model.name!r}")
     checkpoints.fill(network, state, weights)
     return network, stored.settings or model.settings(chosen), chosen
 

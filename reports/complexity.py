@@ -94,16 +94,18 @@ def _timings(timed: Sequence[Timing]) -> Table:
             *(_number(1e3 * t, 1) for t in (one.latency.p50, one.latency.p90, one.latency.p99)),
             _number(one.latency.faces_per_second, 1),
             _number(None if one.latency.peak_bytes is None else one.latency.peak_bytes / 2**20, 0),
+            _number(one.moved, 3),
         )
         for one in timed
     ]
     columns = (
         "Model", "Back end", "Precision", "Device", "Batch", "Threads",
-        "p50 ms", "p90 ms", "p99 ms", "faces/s", "peak MiB",
+        "p50 ms", "p90 ms", "p99 ms", "faces/s", "peak MiB", "moved px",
     )  # fmt: skip
     note = (
         f"Measured on {processor()}. Time of a batch, network alone; faces/s at its median; peak: "
-        "memory beyond what the loaded network takes."
+        "memory beyond what the loaded network takes; moved: mean distance of landmarks from those "
+        "of eager fp32, in pixels of the window, on demo faces."
     )
     return Table("Latency and memory", columns, tuple(rows), (note,))
 
@@ -155,6 +157,7 @@ def _timing_rows(timed: Sequence[Timing]) -> list[dict[str, object]]:
             "p99_s": one.latency.p99,
             "faces_per_second": one.latency.faces_per_second,
             "peak_bytes": one.latency.peak_bytes,
+            "moved_px": one.moved,
             "processor": processor(),
         }
         for one in timed

@@ -101,6 +101,7 @@ def test_awings_gaussian_has_the_published_profile():
 def test_what_is_drawn_is_decoded(points):
     exact = heatmaps.gaussians(points, SIZE, subpixel=True)
     assert np.abs(heatmaps.quarter(exact) - points).max() <= 0.25 + 1e-6
+    np.testing.assert_allclose(heatmaps.parabola(exact), points, atol=1e-5)
     narrow = heatmaps.gaussians(points, SIZE, 1.0, subpixel=True)  # hardly cut by its window
     assert np.abs(heatmaps.soft_argmax(narrow) - points).max() < 0.02
     on_pixels = heatmaps.gaussians(points, SIZE)

@@ -47,11 +47,12 @@ def window(
         # ITU-R BT.601, as OpenCV converts.
         pixels = pixels @ np.array([[0.299], [0.587], [0.114]], np.float32)
     if colour.standardise:
-        pixels = pixels - pixels.mean(axis=(1, 2), keepdims=True)
+        scaled = pixels - pixels.mean(axis=(1, 2), keepdims=True)
         # Of a window of one colour nothing is left; it is not blown up.
-        pixels /= np.maximum(pixels.std(axis=(1, 2), keepdims=True), 1e-3)
-    mean, std = np.array(colour.mean, np.float32), np.array(colour.std, np.float32)
-    scaled = (pixels * np.float32(colour.scale) - mean) / std
+        scaled /= np.maximum(scaled.std(axis=(1, 2), keepdims=True), 1e-3)
+    else:
+        mean, std = np.array(colour.mean, np.float32), np.array(colour.std, np.float32)
+        scaled = (pixels * np.float32(colour.scale) - mean) / std
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 

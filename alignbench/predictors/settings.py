@@ -38,8 +38,8 @@ class Crop(_Settings):
 class Input(_Settings):
     """Colours: order, then ``(value * scale - mean) / std`` by channel in that order.
 
-    With ``standardise`` each channel of each window has its own mean subtracted and is divided
-    by its own standard deviation, first of all.
+    With ``standardise``, instead: each channel of each window less its own mean, over its own
+    standard deviation.
     """
 
     colour: Literal["rgb", "bgr", "grey"] = "rgb"
@@ -72,7 +72,7 @@ class Output(_Settings):
 
     kind: Literal["points", "heatmaps"] = "points"
     origin: Literal["pixel-centre", "edge"] = "pixel-centre"
-    decoder: Literal["argmax", "quarter", "soft-argmax"] = "quarter"
+    decoder: Literal["argmax", "quarter", "parabola", "soft-argmax"] = "quarter"
     name: str | None = None
 
 

@@ -15,6 +15,12 @@ Block = Literal["multi-view", "bottleneck"]
 AntiAliasing = Literal[2, 3, 5] | None  # not landmarks
 
 
+def require(name: str, value: int, fits: bool, accepted: str) -> None:
+    """Raise ValueError where an option's value does not fit."""
+    if not fits:
+        raise ValueError(f"{name} is {value}; accepted: {accepted}")
+
+
 def bn_relu_conv(
     in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, bias: bool = False
 ) -> nn.Sequential:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 from alignbench.markups import LAB_BOUNDARIES, WFLW98, Markup
-from baselines.networks.blocks import Hourglass
+from baselines.networks.blocks import Hourglass, require
 from baselines.networks.message_passing import MessagePassing
 
 BOUNDARIES = len(LAB_BOUNDARIES)
@@ -242,6 +242,10 @@ class LAB(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        require("side", side, side % 64 == 0, "a multiple of 64")
+        require("width", width, width % 8 == 0, "a multiple of 8")
+        require("regressor_width", regressor_width, regressor_width % 4 == 0, "a multiple of 4")
+        require("channels", channels, channels in (1, 3), "1 or 3")
         self.estimator = Estimator(
             channels, stacks, width, message_passing=message_passing, bias=bias
         )

@@ -15,10 +15,15 @@ from baselines.networks.blocks import (
     CoordConv,
     Hourglass,
     pooling,
+    require,
 )
 
 Coordinates = Literal["all", "stem", "none"]
 """Which convolutions see where they are: the stem's and every stage's, the stem's, or none."""
+
+
+DEEPEST = 6
+"""Halvings that leave a pixel of a 64 x 64 map."""
 
 
 class Stem(nn.Module):
@@ -28,6 +33,7 @@ class Stem(nn.Module):
         self, width: int, block: Block, anti_aliasing: AntiAliasing, coordinates: Coordinates
     ) -> None:
         super().__init__()
+        require("width", width, width % 8 == 0, "a multiple of 8")
         make = BLOCKS[block]
         self.conv = (
             nn.Conv2d(3, width // 4, 7, stride=2, padding=3)
@@ -71,6 +77,7 @@ class Stage(nn.Module):
         masked: bool = False,
     ) -> None:
         super().__init__()
+        require("depth", depth, 1 <= depth <= DEEPEST, f"1 to {DEEPEST}")
         make = partial(BLOCKS[block], width, width)
         self.coordconv = CoordConv(width, width, 1, masked=masked) if coordinates else None
         self.hourglass = Hourglass(depth, make, partial(pooling, anti_aliasing))
