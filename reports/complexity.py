@@ -53,7 +53,7 @@ def _counts(counted: Sequence[Complexity]) -> Table:
         known = published().get(model.name)
         if known:
             numbers = (_number(float(known["params_m"])), _number(float(known["flops_g"])))
-            rows.append((known["method"], "published", *numbers, *["–"] * 5))
+            rows.append((known["method"], "published", *numbers, "–", *[_number(None)] * 4))
         counter = known["counter"] if known else _COUNTER
         network = model.network
         rows.append(
@@ -88,7 +88,6 @@ def _timings(timed: Sequence[Timing]) -> Table:
             one.name,
             one.setting.backend,
             one.setting.precision,
-            one.device,
             one.setting.batch_size,
             one.setting.threads or 0,
             *(_number(1e3 * t, 1) for t in (one.latency.p50, one.latency.p90, one.latency.p99)),
@@ -99,7 +98,7 @@ def _timings(timed: Sequence[Timing]) -> Table:
         for one in timed
     ]
     columns = (
-        "Model", "Back end", "Precision", "Device", "Batch", "Threads",
+        "Model", "Back end", "Precision", "Batch", "Threads",
         "p50 ms", "p90 ms", "p99 ms", "faces/s", "peak MiB", "moved px",
     )  # fmt: skip
     note = (
@@ -107,7 +106,8 @@ def _timings(timed: Sequence[Timing]) -> Table:
         "memory beyond what the loaded network takes; moved: mean distance of landmarks from those "
         "of eager fp32, in pixels of the window, on demo faces."
     )
-    return Table("Latency and memory", columns, tuple(rows), (note,))
+    devices = ", ".join(sorted({one.device for one in timed}))
+    return Table(f"Latency and memory ({devices})", columns, tuple(rows), (note,))
 
 
 def _number(value: float | None, digits: int = 2) -> Number:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from conftest import make_dataset
 
 from alignbench import evaluate, load_predictor
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
+from baselines.predictors import MODELS
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,9 +45,34 @@ def test_the_python_model_shown_runs(document, name, tmp_path, monkeypatch):
     assert np.isfinite(run.points).all()
 
 
+def test_the_network_shown_runs_on_any_back_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "shown_net.py").write_text(blocks("docs/models.md", "python")[1])
+    for backend in ("eager", "channels-last"):
+        predictor = load_predictor("shown_net:load", backend=backend, device="cpu")
+        assert predictor.describe()["execution"]["backend"] == backend
+        assert np.isfinite(evaluate(predictor, make_dataset(4)).points).all()
+
+
+def test_the_complexity_shown_is_what_the_command_prints(cli):
+    printed = cli("complexity", "--format", "md").out
+    rows = [line for line in printed.splitlines() if line.startswith("|")]
+    assert len(rows) == 8
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    assert "\n".join(rows) in text
+
+
+def test_every_option_of_the_networks_is_in_their_document():
+    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+    for model in MODELS.values():
+        for option in signature(model.network).parameters:
+            assert f"`{option}`" in text, f"{model.name}: {option}"
+
+
 def test_the_fitting_shown_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(blocks("docs/models.md", "python")[1], {})  # our own document
+    exec(blocks("docs/models.md", "python")[2], {})  # our own document
     for name in ("linear", "mean-shape"):
         weights = tmp_path / f"{name.replace('-', '_')}.safetensors"
         assert load_predictor(name, weights).markup.landmarks == 98

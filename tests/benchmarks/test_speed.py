@@ -6,6 +6,7 @@ group is what counts: absolute times are the machine's.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from scipy.integrate import simpson
@@ -62,15 +63,53 @@ def test_fr_and_auc(benchmark, way):
     np.testing.assert_allclose(benchmark(way), grid_fr_auc(), atol=1e-4)
 
 
-@pytest.mark.benchmark(group="decode 16 x 98 maps of 64 x 64")
+@pytest.fixture
+def one_thread():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
+
+
+BATCH = 16
+ON_MAP = RNG.uniform(0, 64, (BATCH, 98, 2))
+
+
+@pytest.mark.benchmark(group="decode 16 x 98 maps of 64 x 64, one thread")
 @pytest.mark.parametrize("decoder", list(heatmaps.DECODERS))
 def test_decoding(benchmark, decoder):
-    maps = RNG.random((16, 98, 64, 64), dtype=np.float32)
-    assert benchmark(heatmaps.DECODERS[decoder], maps).shape == (16, 98, 2)
+    maps = RNG.random((BATCH, 98, 64, 64), dtype=np.float32)
+    benchmark.extra_info["faces"] = BATCH
+    assert benchmark(heatmaps.DECODERS[decoder], maps).shape == (BATCH, 98, 2)
 
 
-@pytest.mark.benchmark(group="crop 256 x 256 from 1280 x 720")
-def test_crop(benchmark):
+@pytest.mark.benchmark(group="targets of 16 faces, 98 landmarks, 64 x 64, one thread")
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(lambda p: heatmaps.gaussians(p, 64), id="landmarks"),
+        pytest.param(
+            lambda p: heatmaps.blurred_boundaries(p, WFLW98.chains.values(), 64),
+            id="15 boundaries (PropNet)",
+        ),
+        pytest.param(
+            lambda p: heatmaps.distance_boundaries(p, WFLW98.lab_chains.values(), 64),
+            id="13 boundaries (LAB)",
+        ),
+        pytest.param(
+            lambda p: heatmaps.merged_boundary(p, WFLW98.awing_chains.values(), 64),
+            id="merged boundary (AWing)",
+        ),
+    ],
+)
+def test_targets(benchmark, one_thread, draw):
+    benchmark.extra_info["faces"] = BATCH
+    assert benchmark(draw, ON_MAP).shape[::3] == (BATCH, 64)
+
+
+@pytest.mark.benchmark(group="crop 256 x 256 from 1280 x 720, one thread")
+def test_crop(benchmark, one_thread):
+    benchmark.extra_info["faces"] = 1
     image = RNG.integers(0, 255, (720, 1280, 3)).astype(np.uint8)
     matrix = crop_transforms(square_crops(np.array([[400.0, 100, 800, 560]]), 1.2), 256)[0]
     assert benchmark(warp, image, matrix, 256).shape == (256, 256, 3)

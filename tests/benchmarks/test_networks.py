@@ -1,0 +1,105 @@
+"""Speed of AWing's network (26.7 G multiply-adds a face) by back end, and of a run around it.
+
+What a back end can reach at best is a plain 3 x 3 convolution's throughput, measured beside it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from alignbench import evaluate, load_dataset, load_predictor, threads
+from alignbench.backends.build import Execution, build_network
+from alignbench.predictors.network import Inference
+from alignbench.stats import Bootstrap
+from baselines.networks.awing import AWing
+
+BATCH = 4
+AWING_GMACS = 26.7096
+FACES = 128
+
+
+@pytest.fixture(scope="module")
+def awing():
+    torch.manual_seed(0)
+    return Inference(AWing()).eval()
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(0).random((BATCH, 3, 256, 256), dtype=np.float32)
+
+
+GROUP = pytest.mark.benchmark(group="AWing, 4 faces of 256 x 256", min_rounds=7)
+
+
+@GROUP
+@pytest.mark.parametrize("order", ["contiguous", "channels last"])
+def test_convolution(benchmark, order):
+    torch.set_num_threads(threads.count())
+    memory = torch.channels_last if order == "channels last" else torch.contiguous_format
+    layer = nn.Conv2d(256, 256, 3, padding=1, bias=False).to(memory_format=memory)
+    maps = torch.rand(2 * BATCH, 256, 64, 64).to(memory_format=memory)
+    benchmark.extra_info["gmacs"] = 2 * BATCH * 64 * 64 * 256 * 256 * 9 / 1e9
+    with torch.inference_mode():
+        assert benchmark(layer, maps).shape == maps.shape
+
+
+@GROUP
+@pytest.mark.parametrize(
+    ("backend", "precision"),
+    [
+        ("eager", "fp32"),
+        ("channels-last", "fp32"),
+        ("onnxruntime", "fp32"),
+        ("openvino", "fp32"),
+        ("eager", "bf16"),
+        ("channels-last", "bf16"),
+        ("openvino", "bf16"),
+    ],
+)
+def test_awing(benchmark, awing, pixels, backend, precision):
+    call, _, _ = build_network(awing, (3, 256, 256), Execution(backend, precision, "cpu"))
+    benchmark.extra_info["gmacs"] = BATCH * AWING_GMACS
+    benchmark.extra_info["faces"] = BATCH
+    benchmark(call, pixels)
+
+
+RUN = pytest.mark.benchmark(group=f"a run of {FACES} faces, AWing by OpenVINO")
+
+
+@pytest.fixture(scope="module")
+def fast():
+    return load_predictor("awing", "random", backend="openvino", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def faces():
+    train, test = (load_dataset("demo", split=split) for split in ("train", "test"))
+    return (train if len(train) >= FACES else test).take(np.arange(FACES))
+
+
+@RUN
+def test_network_alone(benchmark, fast):
+    """The bare network on as many windows, in the run's batches."""
+    windows = np.random.default_rng(0).random((FACES, 3, 256, 256), dtype=np.float32)
+    benchmark.extra_info["faces"] = FACES
+
+    def run():
+        for at in range(0, FACES, fast.batch_size):
+            fast.compute(windows[at : at + fast.batch_size])
+
+    benchmark.pedantic(run, rounds=2, warmup_rounds=1)
+
+
+@RUN
+def test_whole_run(benchmark, fast, faces, tmp_path):
+    """Images from disk, crops, network, decoding, measures with intervals, files."""
+    benchmark.extra_info["faces"] = FACES
+    benchmark.pedantic(
+        lambda: evaluate(fast, faces, out=tmp_path, fresh=True, bootstrap=Bootstrap()),
+        rounds=2,
+        warmup_rounds=1,
+    )
