@@ -71,6 +71,11 @@ def rank() -> int:
     return _number("RANK", 0)
 
 
+def processes() -> int:
+    """Processes ``torchrun`` started; 1 without it."""
+    return _number("WORLD_SIZE", 1)
+
+
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """The processes ``torchrun`` started, or this one alone.
@@ -80,7 +85,7 @@ def joined() -> Iterator[Ranks]:
     InputError
         If they cannot reach each other.
     """
-    if _number("WORLD_SIZE", 1) == 1:
+    if processes() == 1:
         yield ALONE
         return
     import torch.distributed as dist

@@ -150,6 +150,12 @@ def test_auto_takes_the_fastest_and_says_so(monkeypatch):
     assert "openvino 8.16" in found
 
 
+def test_several_processes_do_not_choose_each_for_itself(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="each of several processes would choose for itself"):
+        build_network(tiny(), (3, 16, 16), Execution("auto", device="cpu"))
+
+
 def test_auto_gets_by_without_the_optional_packages(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     _, used, found = build_network(tiny(), (3, 16, 16), Execution("auto", device="cpu"))

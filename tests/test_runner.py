@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -695,3 +696,62 @@ def test_stated_threads_do_not_change_results(tmp_path, monkeypatch):
     finally:
         cv2.setNumThreads(before)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+class Stepping(Predictor):
+    """Three steps; the network waits until the next batch is being made ready."""
+
+    name = "stepping"
+    markup = WFLW98
+    needs_images = False
+
+    def __init__(self, batches=4, breaks_in=None):
+        self.ready = [threading.Event() for _ in range(batches + 1)]
+        self.ready[batches].set()  # nothing comes after the last
+        self.finished = [threading.Event() for _ in range(batches)]
+        self.count, self.breaks_in = 0, breaks_in
+        self.threads = {"preprocess": set(), "forward": set(), "postprocess": set()}
+
+    def note(self, step):
+        self.threads[step].add(threading.get_ident())
+        if step == self.breaks_in:
+            raise RuntimeError("broken step")
+
+    def preprocess(self, batch):
+        self.note("preprocess")
+        self.ready[self.count].set()
+        self.count += 1
+        return self.count - 1, len(batch.ids)
+
+    def forward(self, inputs):
+        self.note("forward")
+        batch, faces = inputs
+        assert self.ready[batch + 1].wait(10), "the next batch was not made ready meanwhile"
+        if batch > 1:
+            assert self.finished[batch - 2].wait(10), "the batch before was not finished meanwhile"
+        return batch, faces
+
+    def postprocess(self, outputs):
+        self.note("postprocess")
+        batch, faces = outputs
+        self.finished[batch].set()
+        return np.full((faces, WFLW98.landmarks, 2), 50.0 + batch)
+
+    def describe(self):
+        return {"source": "stepping"}
+
+
+def test_the_next_batch_is_made_ready_while_the_network_computes():
+    predictor = Stepping()
+    run = evaluate(predictor, make_dataset(16), batch_size=4, bootstrap=QUICK)
+    assert run.points[:, 0, 0].tolist() == np.repeat([50.0, 51, 52, 53], 4).tolist()
+    assert predictor.threads["forward"] == {threading.get_ident()}
+    assert len(set.union(*predictor.threads.values())) == 3
+
+
+@pytest.mark.parametrize("step", ["preprocess", "forward", "postprocess"])
+def test_a_step_that_breaks_is_one_message_and_leaves_no_thread(step):
+    before = threading.active_count()
+    with pytest.raises(InputError, match=r"model 'stepping', faces face0 to face3.*broken step"):
+        evaluate(Stepping(breaks_in=step), make_dataset(16), batch_size=4, bootstrap=QUICK)
+    assert threading.active_count() == before

@@ -15,6 +15,7 @@ from torch import nn
 from alignbench.backends import onnx_runtime, open_vino, torch_module
 from alignbench.backends.export import to_onnx
 from alignbench.backends.network import BACKENDS, PRECISIONS, Backend, Network, Precision
+from alignbench.distributed import processes
 from alignbench.errors import InputError, unknown
 
 AUTO = "auto"
@@ -74,6 +75,11 @@ def build_network(
     if wanted.backend != AUTO:
         name = next(name for name in BACKENDS if name == wanted.backend)
         return make(name), execution, None
+    if processes() > 1:
+        raise InputError(
+            "--backend auto", "each of several processes would choose for itself",
+            ", ".join(BACKENDS), "Try auto in one process, and name what it picks.",
+        )  # fmt: skip
     best, seconds, made = _trial(make, shape, device)
     said = ", ".join(f"{name} {_TRIAL_FACES / time_:.3g}" for name, time_ in seconds.items())
     found = f"back end auto: {best}, of faces a second: {said}"

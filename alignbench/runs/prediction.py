@@ -66,7 +66,8 @@ def predict_faces(
     except GeneratorExit:
         raise
     except BaseException:
-        while pending:  # what was computed before it broke off is kept
+        # What was computed before it broke off is kept.
+        while pending and pending[0].exception() is None:
             yield pending.popleft().result()
         raise
     finally:
