@@ -12,13 +12,15 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from alignbench import __version__, plugins
-from alignbench.distributed import rank
+from alignbench.distributed import processes, rank
 from alignbench.errors import InputError
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from alignbench.runs.record import RunRecord
@@ -173,12 +175,12 @@ def run(
     further = [parse_measure(text, norms) for text in measure or []]
     given = {"backend": backend, "precision": precision, "device": device}
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if flip_test:
+        options["flip_test"] = True
     with status(f"Making {model} ready"):
-        predictor = load_predictor(
-            model, weights, **options, **({"flip_test": True} if flip_test else {})
-        )
+        predictor = load_predictor(model, weights, None, **options)
     if rank() == 0:
-        for remark in predictor.remarks:
+        for remark in (*predictor.remarks, *_sharing(threads)):
             typer.echo(remark, err=True)
     title = f"{name or predictor.name} on {dataset}"
     try:
@@ -211,6 +213,19 @@ def run(
     else:
         note = f" ({resumed:,} faces were there from before)" if resumed else ""
     typer.echo(f"Run kept in {done.folder}{note}")
+
+
+def _sharing(threads: int | None) -> list[str]:
+    """What several processes should know about the bytes of one."""
+    if processes() == 1 or threads is not None:
+        return []
+    from alignbench.threads import count
+
+    said = (
+        f"{processes()} processes with {count()} threads each: a network's last bits may differ "
+        "from one process's; name the same --threads in both for the same bytes."
+    )
+    return [said]
 
 
 def _default_folder(record: RunRecord) -> Path:
@@ -287,7 +302,7 @@ def complexity(
             "Default: propnet, awing and lab."
         ),
     ] = None,
-    weights: Weights = "random",
+    weights: Weights = None,
     latency: Annotated[
         bool, typer.Option("--latency", help="Measure time and memory too.")
     ] = False,
@@ -318,32 +333,42 @@ def complexity(
     and threads.
     """
     from alignbench import load_predictor
-    from alignbench.complexity import Setting, count_predictor, measure_settings
+    from alignbench.complexity import count_predictor
     from alignbench.console import progress, status
     from alignbench.files import write_atomic
+    from alignbench.latency import Setting, measure_settings
+    from alignbench.predictors import RANDOM_IF_TAKEN
 
     _in_range("--seconds", seconds, 0, 3600)
     form = form or _FORMATS.get(out.suffix.lower() if out else "", Format.terminal)
-    cores: Sequence[int | None] = threads or [None]
-    combinations = itertools.product(
-        backend or ["eager"], precision or ["fp32"], batch_size or [1], cores
-    )
-    wanted = [Setting(*chosen) for chosen in combinations]
+    if not latency and (backend or precision or batch_size or threads):
+        raise InputError("--backend, --precision, --batch-size, --threads", "are for --latency")
+    wanted = [
+        Setting(*chosen)
+        for chosen in itertools.product(
+            _or_usual(backend), _or_usual(precision), batch_size or [1], _or_usual(threads)
+        )
+    ]
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     counted, timed = [], []
     for name in model or ["propnet", "awing", "lab"]:
         with status(f"Counting {name}"):
-            counted.append(count_predictor(name, load_predictor(name, weights, device="cpu")))
+            predictor = load_predictor(name, weights, RANDOM_IF_TAKEN)
+            counted.append(count_predictor(name, predictor))
         if latency:
             with progress(name, "settings") as report_progress:
-                timed += measure_settings(
-                    name, weights, wanted, device or "auto", seconds, report_progress
-                )
+                timed += measure_settings(name, weights, wanted, device, seconds, report_progress)
     text = plugins.load(plugins.COMPLEXITY_TABLES, "complexity")(counted, timed, form.value)
     if out is None:
         typer.echo(text)
         return
     write_atomic(out, (text.rstrip("\n") + "\n").encode())
     typer.echo(f"Table written to {out}", err=True)
+
+
+def _or_usual(values: Sequence[T] | None) -> Sequence[T | None]:
+    return values or [None]
 
 
 @app.command()
@@ -358,7 +383,7 @@ def export(
     from alignbench.predictors.network import export_onnx
 
     with status(f"Exporting {model}"):
-        settings = export_onnx(load_predictor(model, weights, device="cpu"), out)
+        settings = export_onnx(load_predictor(model, weights), out)
     typer.echo(f"Network written to {out}, its settings to {settings}", err=True)
 
 

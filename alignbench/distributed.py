@@ -54,7 +54,8 @@ class _TorchRanks(Ranks):
 
         own = torch.from_numpy(np.ascontiguousarray(values))
         everyone = [torch.empty_like(own) for _ in range(self.size)]
-        dist.all_gather(everyone, own)
+        with _reached():
+            dist.all_gather(everyone, own)
         return [one.numpy() for one in everyone]
 
     def share(self, values: Floats) -> Floats:
@@ -62,13 +63,25 @@ class _TorchRanks(Ranks):
         import torch.distributed as dist
 
         tensor = torch.from_numpy(np.array(values))
-        dist.broadcast(tensor, src=0)
+        with _reached():
+            dist.broadcast(tensor, src=0)
         return tensor.numpy()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """What gloo raises when another process is gone, as one message."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(
+            "torch.distributed", "another process stopped", remedy="Its own message says why."
+        ) from error
 
 
 def rank() -> int:
     """Rank of this process under ``torchrun``; 0 alone."""
-    return _number("RANK", 0)
+    return _number("RANK", 0) if processes() > 1 else 0
 
 
 def processes() -> int:

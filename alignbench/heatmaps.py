@@ -34,8 +34,8 @@ def argmax(maps: Maps) -> Floats:
 def quarter(maps: Maps) -> Floats:
     """The highest pixel, moved a quarter of a pixel towards its higher neighbour on each axis.
 
-    Newell et al., ECCV 2016, and most heatmap papers since. A peak on the border of the map and
-    equal neighbours move nothing.
+    Newell et al., ECCV 2016, and most heatmap papers since. A peak on the border of the map stays
+    where it is, on both axes; equal neighbours move nothing.
     """
     return _refined(maps, lambda before, _, after: np.sign(after - before) / 4)
 
@@ -44,8 +44,8 @@ def parabola(maps: Maps) -> Floats:
     """The peak of the parabola through the logarithms of the highest pixel and its neighbours.
 
     On each axis by itself; exact for a Gaussian. What DARK does (Zhang et al., CVPR 2020)
-    without its smoothing and its mixed derivative. A peak on the border stays where it is, and
-    so does one whose neighbour is not above zero.
+    without its smoothing and its mixed derivative. A peak on the border of the map stays where
+    it is, and on an axis where a neighbour is not above zero.
     """
 
     def vertex(before: Floats, peak: Floats, after: Floats) -> Floats:
@@ -69,10 +69,12 @@ def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> F
     def values(at: Ints) -> Floats:
         return np.take_along_axis(flat, at[..., None], axis=2)[..., 0].astype(np.float64)
 
+    x, y = peak % width, peak // width
+    inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
     found = []
-    for at, step, size in ((peak % width, 1, width), (peak // width, width, height)):
+    for at, step in ((x, 1), (y, width)):
         # Off the border both neighbours exist; on it the peak is compared with itself.
-        offset = np.where((at > 0) & (at < size - 1), step, 0)
+        offset = np.where(inside, step, 0)
         found.append(at + shift(values(peak - offset), values(peak), values(peak + offset)))
     return np.stack(found, axis=2)
 

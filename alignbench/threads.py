@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 
@@ -14,6 +16,20 @@ def limit(threads: int) -> None:
     global _limit
     _limit = threads
     cv2.setNumThreads(threads)
+
+
+@contextmanager
+def limited(threads: int | None) -> Iterator[None]:
+    """Use at most this many threads inside, or as many as before where it is None."""
+    global _limit
+    before, drawing = _limit, cv2.getNumThreads()
+    if threads is not None:
+        limit(threads)
+    try:
+        yield
+    finally:
+        _limit = before
+        cv2.setNumThreads(drawing)
 
 
 def count() -> int:

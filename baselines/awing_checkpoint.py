@@ -6,7 +6,12 @@ import re
 
 from torch import Tensor
 
+from alignbench.predictors.settings import Output
 from baselines.checkpoints import State
+
+OUTPUT = Output(kind="heatmaps", decoder="quarter", origin="pixel-centre")
+"""The released code lays annotated coordinates on its maps as if they were counted from the
+window's edge, and takes them off the same way: half a pixel of the image to be made up for."""
 
 _BLOCK = {
     "bn1": "near.0", "conv1": "near.2",

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from alignbench import InputError
-from alignbench.predictors.settings import CropSettings
+from alignbench.predictors.settings import CropSettings, settings_error
 
 State = Mapping[str, Tensor]
 
@@ -87,14 +87,22 @@ def read(path: Path) -> Checkpoint:
             header = stored.metadata() or {}
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         known = {name: header.pop(name, None) for name in ("model", "options", "settings")}
+        options = json.loads(known["options"]) if known["options"] else None
+        if not isinstance(options, dict | None):
+            raise InputError(f"{path}, options in its header", f"{options!r}", "names and values")
+        settings = known["settings"]
         return Checkpoint(
             state,
             known["model"],
-            json.loads(known["options"]) if known["options"] else None,
-            CropSettings.model_validate_json(known["settings"]) if known["settings"] else None,
+            options,
+            CropSettings.model_validate_json(settings) if settings else None,
             header,
         )
-    except (SafetensorError, OSError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        raise settings_error(path, error) from error
+    except InputError:
+        raise
+    except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
             path, f"no file of weights ({error})", ".safetensors, or .pth with tensors alone"
         ) from error
@@ -103,10 +111,17 @@ def read(path: Path) -> Checkpoint:
 def _torch_state(path: Path) -> State:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except pickle.UnpicklingError as error:
         raise InputError(
-            path, f"cannot be read as weights ({first})", "a file of tensors alone"
+            path,
+            "cannot be read as weights: damaged, or holds more than tensors, which could run code",
+            "a file of tensors alone, by torch.save",
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise InputError(
+            path,
+            "cannot be read as weights: no whole file of torch.save",
+            "a file of tensors alone, by torch.save",
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):

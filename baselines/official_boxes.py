@@ -15,7 +15,7 @@ from alignbench.arrays import Floats
 from alignbench.geometry import LEAK_LEVELS
 from alignbench.markups import WFLW98
 from alignbench.runs.boxes import BoxRule
-from baselines.predictors import AWING_CROP, LAB_CROP
+from baselines.crops import AWING_CROP, LAB_CROP
 
 _FRAME = 450.0
 """Side, in pixels, of AWing's first crop."""
@@ -111,9 +111,9 @@ def _mean_pose() -> Floats:
 
 AWING = BoxRule(
     "awing-official", LEAK_LEVELS["tight"], awing_boxes,
-    "AWing's released test: the annotated box, grown until the true landmarks fit.",
+    "AWing's released test: the annotated box, grown until the true landmarks fit.", AWING_CROP,
 )  # fmt: skip
 LAB = BoxRule(
     "lab-official", LEAK_LEVELS["tight"], lab_boxes,
-    "LAB's released test: 71 true landmarks fitted to a mean pose.",
+    "LAB's released test: 71 true landmarks fitted to a mean pose.", LAB_CROP,
 )  # fmt: skip

@@ -29,6 +29,8 @@ def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InputError(where, f"option {part!r}", "name=value,name=value")
+        if name in given:
+            raise InputError(where, f"option {name} is given twice", "once")
         given[name] = _value(value)
     return checked(given, network, where)
 
@@ -48,7 +50,7 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
         if name not in parameters:
             raise unknown(f"{where}, option", name, parameters)
         if hints[name] is Markup:
-            if value not in MARKUPS:
+            if not isinstance(value, str) or value not in MARKUPS:
                 raise unknown(f"{where}, markup", str(value), MARKUPS)
             found[name] = value
             continue
@@ -57,7 +59,7 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
         if get_origin(kind) is Sequence and not isinstance(value, list | tuple):
             value = [value]
         try:
-            found[name] = TypeAdapter(kind).validate_python(value)
+            found[name] = TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(
@@ -65,7 +67,8 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
                 f"{first['msg']}, found {value!r}",
                 remedy=f"The default is {parameters[name].default!r}.",
             ) from error
-        if isinstance(found[name], int) and not isinstance(found[name], bool) and found[name] < 1:
+        numbers = found[name] if isinstance(found[name], list | tuple) else [found[name]]
+        if any(type(number) is int and number < 1 for number in numbers):
             raise InputError(f"{where}, option {name}", f"{value}", "1 or more")
     return found
 

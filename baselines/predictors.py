@@ -18,20 +18,13 @@ from alignbench.predictors.base import sha256
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 from baselines import awing_checkpoint, checkpoints, options
+from baselines.crops import AWING_CROP, LAB_CROP
 from baselines.networks.awing import AWing
 from baselines.networks.lab import LAB
 from baselines.networks.propnet import PropNet
 
 _SEED = 0
 """Of weights drawn at random, so that they are the same every time."""
-
-AWING_CROP = Crop(boxes="rect", scale=1.344, of="mean", size=256)
-"""AWing's test crop without its second look at the truth: the box grown by 5 %, 0.8 times the
-sum of its sides, of which the middle 80 % are the window: 1.344 times the mean side."""
-
-LAB_CROP = Crop(boxes="rect", scale=1.19, of="mean", size=256)
-"""LAB's test code fits the window to the true landmarks. On WFLW's test faces that window is 1.19
-times the mean side of the annotated box (standard deviation 0.09), which asks for no truth."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +147,7 @@ def _stored(
 ) -> tuple[nn.Module, CropSettings, dict[str, Any]]:
     """Network, settings and options of a file of weights."""
     stored = checkpoints.read(weights)
+    settings = stored.settings
     if stored.model is not None and stored.model != model.name:
         raise InputError(
             weights, f"holds weights of {stored.model!r}", f"weights of {model.name!r}",
@@ -166,12 +160,20 @@ def _stored(
                 remedy="Leave out what stands behind ':'.",
             )  # fmt: skip
         chosen = options.checked(stored.options, model.network, weights)
+    settings = settings or model.settings(chosen)
+    if settings.markup != chosen.get("markup", WFLW98.name):
+        raise InputError(
+            weights, f"its crop is for {settings.markup}, its network for another mark-up"
+        )
     state = stored.state
-    if model is AWING and awing_checkpoint.is_official(state):
-        state = awing_checkpoint.to_ours(state)
     network = options.build(model.network, chosen, f"model {model.name!r}")
+    if model is AWING and awing_checkpoint.is_official(state):
+        # What else the file holds, AWing's own code passes over too.
+        renamed = awing_checkpoint.to_ours(state)
+        state = {name: renamed[name] for name in network.state_dict() if name in renamed}
+        settings = settings.model_copy(update={"output": awing_checkpoint.OUTPUT})
     checkpoints.fill(network, state, weights)
-    return network, stored.settings or model.settings(chosen), chosen
+    return network, settings, chosen
 
 
 def _factory(model: Model) -> Callable[..., NetworkPredictor]:

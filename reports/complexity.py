@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from alignbench import InputError
-from alignbench.complexity import Complexity, Timing
+from alignbench.complexity import Complexity
 from alignbench.environment import processor
+from alignbench.latency import Timing
 from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
 
 _COUNTER = "thop"
@@ -83,31 +84,39 @@ def _counts(counted: Sequence[Complexity]) -> Table:
 
 
 def _timings(timed: Sequence[Timing]) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (
-            one.name,
-            one.setting.backend,
-            one.setting.precision,
-            one.setting.batch_size,
-            one.setting.threads or 0,
-            *(_number(1e3 * t, 1) for t in (one.latency.p50, one.latency.p90, one.latency.p99)),
-            _number(one.latency.faces_per_second, 1),
-            _number(None if one.latency.peak_bytes is None else one.latency.peak_bytes / 2**20, 0),
-            _number(one.moved, 3),
-        )
-        for one in timed
-    ]
+    rows = tuple(_timing_cells(one) for one in timed)
     columns = (
         "Model", "Back end", "Precision", "Batch", "Threads",
         "p50 ms", "p90 ms", "p99 ms", "faces/s", "peak MiB", "moved px",
     )  # fmt: skip
     note = (
-        f"Measured on {processor()}. Time of a batch, network alone; faces/s at its median; peak: "
-        "memory beyond what the loaded network takes; moved: mean distance of landmarks from those "
-        "of eager fp32, in pixels of the window, on demo faces."
+        f"Measured on {processor()}. Time of a batch through the network, copies to and from a "
+        "GPU included; faces/s at its median; peak: memory beyond what the loaded network takes; "
+        "moved: mean distance of landmarks from those of the usual setting (eager, fp32), in "
+        "pixels of the window, on demo faces; random weights give maps without a clear peak, "
+        "whose highest pixel jumps."
     )
-    devices = ", ".join(sorted({one.device for one in timed}))
-    return Table(f"Latency and memory ({devices})", columns, tuple(rows), (note,))
+    devices = ", ".join(sorted({one.device for one in timed if one.device}))
+    failures = dict.fromkeys(one.failure for one in timed if one.failure)
+    return Table(f"Latency and memory ({devices})", columns, rows, (note, *failures))
+
+
+def _timing_cells(one: Timing) -> tuple[Cell, ...]:
+    latency, setting = one.latency, one.setting
+    peak = latency.peak_bytes if latency else None
+    return (
+        one.name,
+        setting.backend or "eager",
+        setting.precision or "fp32",
+        setting.batch_size,
+        setting.threads or 0,
+        _number(1e3 * latency.p50 if latency else None, 1),
+        _number(1e3 * latency.p90 if latency else None, 1),
+        _number(1e3 * latency.p99 if latency else None, 1),
+        _number(latency.faces_per_second if latency else None, 1),
+        _number(None if peak is None else peak / 2**20, 0),
+        _number(one.moved, 3),
+    )
 
 
 def _number(value: float | None, digits: int = 2) -> Number:
@@ -152,13 +161,14 @@ def _timing_rows(timed: Sequence[Timing]) -> list[dict[str, object]]:
             "device": one.device,
             "batch_size": one.setting.batch_size,
             "threads": one.setting.threads,
-            "p50_s": one.latency.p50,
-            "p90_s": one.latency.p90,
-            "p99_s": one.latency.p99,
-            "faces_per_second": one.latency.faces_per_second,
-            "peak_bytes": one.latency.peak_bytes,
+            "p50_s": one.latency.p50 if one.latency else "",
+            "p90_s": one.latency.p90 if one.latency else "",
+            "p99_s": one.latency.p99 if one.latency else "",
+            "faces_per_second": one.latency.faces_per_second if one.latency else "",
+            "peak_bytes": one.latency.peak_bytes if one.latency else "",
             "moved_px": one.moved,
             "processor": processor(),
+            "failure": one.failure,
         }
         for one in timed
     ]

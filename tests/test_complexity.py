@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from alignbench import InputError, load_predictor
-from alignbench.complexity import Setting, count, count_predictor, measure, measure_settings
+from alignbench.complexity import count, count_predictor
+from alignbench.latency import Setting, measure, measure_settings
 from reports.complexity import published
 
 
@@ -21,6 +22,7 @@ from reports.complexity import published
         (nn.Conv2d(3, 8, 3, padding=1, bias=False), (1, 3, 4, 5), 216, 20 * 216, 20 * 216),
         (nn.Conv2d(3, 8, 3, padding=1), (1, 3, 4, 5), 224, 20 * 216, 20 * 216 + 160),
         (nn.Conv2d(8, 8, 3, padding=1, groups=4), (1, 8, 4, 5), 152, 20 * 144, 20 * 144 + 160),
+        (nn.ConvTranspose2d(4, 8, 2, 2), (1, 4, 8, 8), 136, 8192, 8192 + 2048),
         (nn.Linear(7, 5), (1, 7), 40, 35, 35),
         (nn.BatchNorm2d(6), (1, 6, 2, 2), 12, 0, 48),
         (nn.Upsample(scale_factor=2), (1, 6, 2, 2), 0, 0, 0),
@@ -106,8 +108,10 @@ def test_latency_of_every_combination(cli):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "linear"], "takes no"),
-        (["--model", "linear", "--weights", "random"], "takes no"),
+        (["--model", "linear"], "model 'linear': is no torch network"),
+        (["--model", "linear", "--weights", "random"], "takes no random weights"),
+        (["--model", SMALL, "--backend", "eager"], "are for --latency"),
+        (["--model", SMALL, "--latency", "--threads", "0"], "--threads: 0; accepted: 1 or more"),
         (["--model", SMALL, "--latency", "--batch-size", "0"], "1 or more"),
         (["--model", SMALL, "--latency", "--backend", "fast"], "--backend 'fast': unknown"),
         (["--model", SMALL, "--seconds", "-1"], "--seconds: -1"),
@@ -120,7 +124,7 @@ def test_wrong_use(cli, arguments, message):
 
 
 def test_only_networks_are_counted():
-    with pytest.raises(InputError, match="has no torch network to count"):
+    with pytest.raises(InputError, match="is no torch network"):
         count_predictor("linear", load_predictor("linear"))
 
 
@@ -136,7 +140,28 @@ def test_peak_memory_sees_what_a_call_takes():
 def test_threads_are_put_back():
     from alignbench import threads
 
-    before = threads.count()
-    (timing,) = measure_settings(SMALL, "random", [Setting(threads=1)], "cpu", 0)
+    before = threads.count(), torch.get_num_threads(), threads._limit
+    (timing,) = measure_settings(SMALL, None, [Setting(threads=1)], "cpu", 0)
     assert timing.setting.threads == 1
-    assert threads.count() == before
+    assert (threads.count(), torch.get_num_threads(), threads._limit) == before
+
+
+def test_a_setting_that_is_not_to_be_had_is_a_row_with_its_reason(cli):
+    result = cli(
+        "complexity", "--model", SMALL, "--latency", "--backend", "eager", "--backend",
+        "onnxruntime", "--precision", "bf16", "--seconds", 0, "--device", "cpu", "--out",
+        "new/times.md",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    shown = Path("new/times.md").read_text()
+    assert "'onnxruntime': has no bf16 on the CPU" in shown
+    assert shown.count("| bf16 ") == 2
+
+
+def test_a_users_own_network_is_counted(cli):
+    code = Path(__file__).parents[1].joinpath("docs/models.md").read_text()
+    Path("own_net.py").write_text(code.split("```python\n")[2].split("```")[0])
+    result = cli("complexity", "--model", "own_net:load", "--format", "csv")
+    assert result.code == 0, result.err
+    (row,) = csv.DictReader(io.StringIO(result.out))
+    assert (row["method"], int(row["parameters"])) == ("own_net:load", 4 * 196)

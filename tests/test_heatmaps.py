@@ -26,8 +26,10 @@ def quarter_of_one(one: np.ndarray) -> tuple[float, float]:
     """The definition, for one map."""
     height, width = one.shape
     y, x = np.unravel_index(one.argmax(), one.shape)
-    dx = 0.25 * np.sign(one[y, x + 1] - one[y, x - 1]) if 0 < x < width - 1 else 0
-    dy = 0.25 * np.sign(one[y + 1, x] - one[y - 1, x]) if 0 < y < height - 1 else 0
+    if not (0 < x < width - 1 and 0 < y < height - 1):
+        return x, y
+    dx = 0.25 * np.sign(one[y, x + 1] - one[y, x - 1])
+    dy = 0.25 * np.sign(one[y + 1, x] - one[y - 1, x])
     return x + dx, y + dy
 
 

@@ -23,11 +23,13 @@ from alignbench.predictors.crop import CropPredictor, Windows
 from alignbench.predictors.settings import Crop, CropSettings, Output
 from alignbench.stats import Bootstrap
 from baselines import checkpoints, options
+from baselines.awing_checkpoint import OUTPUT
+from baselines.crops import AWING_CROP, LAB_CROP
 from baselines.networks.awing import AWing
 from baselines.networks.lab import LAB
 from baselines.networks.propnet import PropNet
 from baselines.official_boxes import awing_boxes, lab_boxes
-from baselines.predictors import AWING_CROP, LAB_CROP, MODELS
+from baselines.predictors import MODELS
 
 SMALL = {
     "propnet": "stacks=1,width=16,depth=1,hidden=4,attention_depth=1",
@@ -118,6 +120,27 @@ def test_auto_says_what_it_picked(cli):
             r"markup 'wflw': unknown.*Did you mean 'wflw98'",
         ),
         (["--model", "lab", "--weights", "random", "--backend", "x"], r"--backend 'x': unknown"),
+        (["--model", "propnet:hidden=[0]", "--weights", "random"], r"hidden: \[0\]; .*1 or more"),
+        (["--model", "propnet:stacks=true", "--weights", "random"], r"stacks: Input should be"),
+        (["--model", "awing:stacks=2,stacks=3", "--weights", "random"], r"stacks is given twice"),
+        (["--model", "awing:markup=[1]", "--weights", "random"], r"markup '\[1\]': unknown"),
+        (
+            ["--model", "propnet:anti_aliasing=5,depth=6", "--weights", "random"],
+            r"depth is 6; accepted: 1 to 5",
+        ),
+        (
+            ["--model", "propnet:attention_depth=7", "--weights", "random"],
+            r"attention_depth is 7; accepted: 1 to 6",
+        ),
+        (["--model", "lab", "--weights", "random", "--device", "cpu:5"], r"--device: 'cpu:5'"),
+        (
+            ["--model", "lab", "--weights", "random", "--boxes", "awing-official"],
+            r"'awing-official': lab does not crop as it expects.*1.344 times a box's mean side",
+        ),
+        (
+            ["--model", "linear", "--boxes", "lab-official"],
+            r"'lab-official': linear does not crop as it expects",
+        ),
         (
             ["--model", "lab:side=100", "--weights", "random"],
             r"side.* 100.*multiple of 64",
@@ -207,6 +230,16 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     refused(wide, r"stem.conv.conv.bias: shape \(9,\); accepted: \(4,\)")
     broken = {**state, "stem.conv.conv.bias": torch.full((4,), torch.nan)}
     refused(broken, "values that are not finite")
+    for header, message in (
+        ({"options": "[1]"}, r"options in its header: \[1\]"),
+        ({"options": '{"stakcs": 1}'}, "option 'stakcs': unknown"),
+        ({"settings": '{"markup": "wflw98"}'}, r"key crop: is missing"),
+        ({"settings": '{"markup": "cofw29", "crop": {"size": 256}}'}, "its crop is for cofw29"),
+    ):
+        save_file(state, path, header)
+        with pytest.raises(InputError, match=message) as error:
+            load_predictor("awing", path)
+        assert "pydantic" not in str(error.value)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match="no file of weights"):
         load_predictor(model, path)
@@ -260,6 +293,34 @@ def test_awings_released_checkpoint_is_read(tmp_path, wrapped):
     images = torch.rand(1, 3, 256, 256)
     with torch.no_grad():
         torch.testing.assert_close(predictor.network(images), network.eval()(images))
+    # A surplus is passed over, as AWing's own code does.
+    torch.save({**official_names(network), "odd": torch.zeros(1)}, path)
+    load_predictor("awing:width=16", path)
+    torch.save({k: v for k, v in official_names(network).items() if k != "l0.bias"}, path)
+    with pytest.raises(InputError, match=r"has no stages.0.head.bias"):
+        load_predictor("awing:width=16", path)
+
+
+def test_awings_released_convention_is_undone():
+    """Its code takes annotated coordinates for ones from the edge, onto the map and off it."""
+    markup, size = WFLW98, 256
+    dataset = make_dataset(60, seed=5)
+    boxes = np.concatenate([dataset.points.min(axis=1), dataset.points.max(axis=1)], axis=1)
+    crops = square_crops(boxes, 1.344, of="mean")
+    left, side = crops[:, None, :2], crops[:, None, 2:]
+    # Where the released targets lie: floor of a quarter of (x - left) * 256 / side.
+    pixel = np.floor((dataset.points - left) * size / side / 4).astype(int).clip(0, 63)
+    maps = np.zeros((60, markup.landmarks, 64, 64), np.float32)
+    face, landmark = np.ogrid[:60, : markup.landmarks]
+    maps[face, landmark, pixel[..., 1], pixel[..., 0]] = 1
+    bias = {}
+    for output in (OUTPUT, Output(kind="heatmaps", decoder="argmax")):
+        settings = CropSettings(markup=markup.name, crop=AWING_CROP, output=output)
+        predictor = CropPredictor("it", settings, lambda pixels: maps, {})
+        found = predictor.postprocess((maps, crops))
+        bias[output.from_edge] = (found - dataset.points).mean(axis=(0, 1))
+    np.testing.assert_allclose(bias[False], 0, atol=0.02)
+    np.testing.assert_allclose(bias[True], -0.5, atol=0.02)
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
@@ -271,8 +332,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
             return os.mkdir, (str(touched),)
 
     torch.save({"state_dict": Evil()}, path)
-    with pytest.raises(InputError, match=r"cannot be read as weights.*a file of tensors alone"):
+    with pytest.raises(InputError, match=r"holds more than tensors.*a file of tensors alone") as e:
         load_predictor("awing", path)
+    assert "weights_only" not in str(e.value)
     assert not touched.exists()
     torch.save([1, 2], path)
     with pytest.raises(InputError, match="holds no state dict"):
@@ -455,6 +517,16 @@ def test_export_writes_what_onnx_reads(cli):
         load_predictor("onnx:nets/prop.onnx", backend="eager")
     assert cli("export", "--model", "linear", "--out", "x.onnx").code == 2
     assert cli("export", "--model", "linear", "--weights", "random", "--out", "x.onnx").code == 2
+    for model in ("linear", "mean-shape"):
+        wrong = cli("export", "--model", model, "--out", "x.onnx")
+        assert wrong.code == 2
+        assert "is no torch network" in wrong.err
+    Path("nets/prop.toml").write_text("markup = 'cofw29'")
+    model = f"propnet:{SMALL['propnet']}"
+    wrong = cli("export", "--model", model, "--weights", "random", "--out", "nets/prop.onnx")
+    assert wrong.code == 2
+    assert "prop.toml: is there already, and says something else" in wrong.err
+    assert Path("nets/prop.toml").read_text() == "markup = 'cofw29'"
     wrong = cli("export", "--model", "lab", "--weights", "random", "--out", "x.pt")
     assert wrong.code == 2
     assert "ends in '.pt'; accepted: .onnx" in wrong.err
@@ -567,6 +639,54 @@ def test_a_mistake_under_torchrun_ends_all_processes_with_a_message(tmp_path):
     assert done.returncode != 0
     assert "alignbench: model 'propnet': has no weights" in done.stderr.replace(" (process 1)", "")
     assert not (tmp_path / "runs").exists()
+
+
+BREAKING = """
+import numpy as np
+import os
+from alignbench import Predictor
+from alignbench.markups import WFLW98
+
+class Breaking(Predictor):
+    name = "breaking"
+    markup = WFLW98
+    needs_images = False
+
+    def predict(self, batch):
+        if os.environ["RANK"] == "1" and batch.ids[0] != "never":
+            raise RuntimeError("the second one breaks")
+        return np.repeat(batch.boxes[:, None, :2], 98, axis=1)
+
+    def describe(self):
+        return {"source": "breaking"}
+"""
+
+
+def test_a_process_that_breaks_ends_the_others_without_a_traceback(tmp_path):
+    (tmp_path / "breaking.py").write_text(BREAKING)
+    done = torchrun(
+        tmp_path, "run", "--model", "breaking:Breaking", "--dataset", "demo", "--batch-size", 9
+    )
+    assert done.returncode != 0
+    assert "alignbench (process 1): model 'breaking'" in done.stderr
+    assert "the second one breaks" in done.stderr
+    ours = done.stderr.partition("torch.distributed.elastic")[0].partition("ChildFailed")[0]
+    assert "Traceback" not in ours.partition("torch/distributed/elastic")[0]
+
+
+def test_a_folder_that_is_refused_ends_all_processes(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "foo").write_text("mine")
+    done = torchrun(tmp_path, "run", "--model", "linear", "--dataset", "demo", "--out", "out")
+    assert done.returncode != 0
+    assert "holds foo but no run" in done.stderr
+    assert "GLHF" not in done.stderr
+
+
+def test_a_stray_rank_does_not_silence_a_run(cli, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    result = cli("run", "--model", "mean-shape", "--dataset", "demo")
+    assert "Run kept in" in result.out
 
 
 def test_networks_keep_their_module():

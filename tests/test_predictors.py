@@ -17,7 +17,7 @@ from alignbench.markups import IBUG68, WFLW98
 from alignbench.matching import match_ids
 from alignbench.predictors.crop import CropPredictor, window
 from alignbench.predictors.saved_formats import read_saved
-from alignbench.predictors.settings import Crop, CropSettings, Input, Output
+from alignbench.predictors.settings import Crop, CropSettings, Input, Output, read_settings, to_toml
 
 ALL = Batch([], [], np.zeros((0, 4)))
 
@@ -332,6 +332,27 @@ def test_an_onnx_file_with_its_toml(tmp_path, batch):
     assert described["source"] == "onnx:net.onnx"
     assert len(described["weights_sha256"]) == 64
     assert described["preprocessing"]["crop"]["scale"] == 1.2
+
+
+def test_settings_written_are_settings_read(tmp_path):
+    made = CropSettings(
+        markup="ibug68", crop=Crop(size=64, of="mean"), notes=('A "note" \U0001f600 \x7f', "b")
+    )
+    path = tmp_path / "s.toml"
+    path.write_text(to_toml(made), encoding="utf-8")
+    assert read_settings(path) == made
+
+
+def test_heatmaps_of_another_mark_up_are_refused():
+    made = CropSettings(markup="cofw29", crop=Crop(size=16), output=Output(kind="heatmaps"))
+    for maps, fits in ((29, True), (30, True), (68, False), (98, False), (28, False)):
+        predictor = CropPredictor("it", made, constant_network(np.zeros((maps, 4, 4))), {})
+        batch = Batch(["a"], [image()], np.array([[20.0, 20, 60, 60]]))
+        if fits:
+            assert predictor.predict(batch).shape == (1, 29, 2)
+        else:
+            with pytest.raises(InputError, match="the network gave shape"):
+                predictor.predict(batch)
 
 
 def test_an_onnx_output_is_picked_by_name(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -739,6 +740,67 @@ class Stepping(Predictor):
 
     def describe(self):
         return {"source": "stepping"}
+
+
+class Unsteady(Predictor):
+    """The truth in three steps, of which the last breaks once, on one batch."""
+
+    name = "unsteady"
+    markup = WFLW98
+    needs_images = False
+
+    def __init__(self, dataset, breaks_on=None):
+        self.truth = dict(zip(dataset.ids, dataset.points, strict=True))
+        self.breaks_on = breaks_on
+
+    def preprocess(self, batch):
+        return batch.ids
+
+    def forward(self, inputs):
+        return inputs
+
+    def postprocess(self, outputs):
+        if self.breaks_on in outputs:
+            raise RuntimeError("once")
+        return np.stack([self.truth[name] for name in outputs])
+
+    def describe(self):
+        return {"source": "unsteady"}
+
+
+@pytest.mark.parametrize("face", [0, 9, 17, 39])
+def test_what_breaks_late_leaves_no_landmark_on_another_face(tmp_path, monkeypatch, face):
+    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    dataset = make_dataset(40)
+    options = {"batch_size": 4, "bootstrap": QUICK, "out": tmp_path}
+    with pytest.raises(InputError, match="once"):
+        evaluate(Unsteady(dataset, f"face{face}"), dataset, **options)
+    run = evaluate(Unsteady(dataset), dataset, **options)
+    np.testing.assert_array_equal(run.points, dataset.points)
+
+
+class Detecting(Shifted):
+    """Notes whether its detector is called while it predicts."""
+
+    busy = beside = False
+
+    def detect(self, image):
+        self.beside |= self.busy
+        return np.array([[0.0, 0, 149, 149]])
+
+    def predict(self, batch):
+        self.busy = True
+        time.sleep(0.02)
+        self.busy = False
+        return super().predict(batch)
+
+
+def test_a_detector_is_not_called_while_the_model_predicts():
+    dataset = make_dataset(24)
+    predictor = Detecting(dataset)
+    predictor.needs_images = True
+    evaluate(predictor, dataset, boxes="detector", batch_size=4, bootstrap=QUICK)
+    assert not predictor.beside
 
 
 def test_the_next_batch_is_made_ready_while_the_network_computes():

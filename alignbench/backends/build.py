@@ -14,12 +14,19 @@ from torch import nn
 
 from alignbench.backends import onnx_runtime, open_vino, torch_module
 from alignbench.backends.export import to_onnx
-from alignbench.backends.network import BACKENDS, PRECISIONS, Backend, Network, Precision
+from alignbench.backends.network import (
+    AUTO,
+    BACKENDS,
+    Backend,
+    Network,
+    Precision,
+    parse_backend,
+    parse_precision,
+)
 from alignbench.distributed import processes
-from alignbench.errors import InputError, unknown
+from alignbench.errors import InputError
 
-AUTO = "auto"
-_TRIAL_FACES = 4
+_TRIAL_FACES = {"cpu": 4, "cuda": 64}
 _CLEARLY = 0.95
 """A back end is taken for an earlier one of :data:`BACKENDS` if it needs less than this share of
 its time: so that chance does not choose between equals."""
@@ -59,30 +66,30 @@ def build_network(
     InputError
         If back end, precision or device is unknown, not there, or they do not go together.
     """
-    if wanted.backend not in (AUTO, *BACKENDS):
-        raise unknown("--backend", wanted.backend, [AUTO, *BACKENDS])
-    if wanted.precision not in PRECISIONS:
-        raise unknown("--precision", wanted.precision, PRECISIONS)
+    backend = None if wanted.backend == AUTO else parse_backend(wanted.backend)
+    precision = parse_precision(wanted.precision)
     on_cpu = wanted.device == AUTO and wanted.backend in ("onnxruntime", "openvino")
     device = torch_module.device_of("cpu" if on_cpu else wanted.device)
-    precision: Precision = "bf16" if wanted.precision == "bf16" else "fp32"
     exported = functools.cache(lambda: to_onnx(module, shape))
 
     def make(backend: Backend) -> Network:
         return _make(backend, module, precision, device, exported)
 
     execution = replace(wanted, device=str(device))
-    if wanted.backend != AUTO:
-        name = next(name for name in BACKENDS if name == wanted.backend)
-        return make(name), execution, None
+    if backend is not None:
+        return make(backend), execution, None
     if processes() > 1:
         raise InputError(
             "--backend auto", "each of several processes would choose for itself",
             ", ".join(BACKENDS), "Try auto in one process, and name what it picks.",
         )  # fmt: skip
     best, seconds, made = _trial(make, shape, device)
-    said = ", ".join(f"{name} {_TRIAL_FACES / time_:.3g}" for name, time_ in seconds.items())
-    found = f"back end auto: {best}, of faces a second: {said}"
+    faces = _TRIAL_FACES[device.type]
+    said = ", ".join(f"{name} {faces / time_:.3g}" for name, time_ in seconds.items())
+    found = (
+        f"back end auto: {best}, of faces a second: {said}. It is part of what the run is: "
+        f"--backend {best} goes on with it."
+    )
     return made, replace(execution, backend=best), found
 
 
@@ -116,7 +123,7 @@ def _trial(
     make: Callable[[Backend], Network], shape: tuple[int, int, int], device: torch.device
 ) -> tuple[Backend, dict[Backend, float], Network]:
     """The fastest back end here, the seconds each needs for a small batch, and its network."""
-    pixels = np.random.default_rng(0).random((_TRIAL_FACES, *shape), dtype=np.float32)
+    pixels = np.random.default_rng(0).random((_TRIAL_FACES[device.type], *shape), dtype=np.float32)
     seconds: dict[Backend, float] = {}
     best: tuple[Backend, Network] | None = None
     for backend in BACKENDS:
@@ -132,7 +139,9 @@ def _trial(
         if best is None or seconds[backend] < _CLEARLY * seconds[best[0]]:
             best = backend, network
     assert best is not None  # eager is always there
-    return best[0], seconds, best[1]
+    # A compiled network would keep to the trial's size of batch.
+    network = make("compile") if best[0] == "compile" else best[1]
+    return best[0], seconds, network
 
 
 def _seconds(network: Network, pixels: NDArray[np.float32]) -> float:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.errors import InputError
+from alignbench.errors import InputError, unknown
 
 Pixels = NDArray[np.float32]
 Network = Callable[[Pixels], NDArray[np.floating]]
@@ -18,6 +18,26 @@ Backend = Literal["eager", "channels-last", "compile", "onnxruntime", "openvino"
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+AUTO = "auto"
+"""Asks for the fastest back end of a short trial."""
+
+
+def parse_backend(name: str) -> Backend:
+    """A back end by its name; InputError if there is none."""
+    for backend in BACKENDS:
+        if backend == name:
+            return backend
+    raise unknown("--backend", name, [AUTO, *BACKENDS])
+
+
+def parse_precision(name: str) -> Precision:
+    """A precision by its name; InputError if there is none."""
+    for precision in PRECISIONS:
+        if precision == name:
+            return precision
+    raise unknown("--precision", name, PRECISIONS)
 
 
 def not_installed(package: str, extra: str) -> InputError:

@@ -34,8 +34,10 @@ def device_of(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
+    if device.type not in ("cpu", "cuda") or (device.type == "cpu" and device.index):
         raise InputError("--device", f"{name!r}", "auto, cpu, cuda, cuda:N")
+    if device.type == "cpu":
+        return torch.device("cpu")
     if device.type == "cuda":
         if device.index is None:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -71,7 +73,8 @@ def load(
     module = module.to(memory_format=order)  # type: ignore[call-overload]
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
+        # Algorithms chosen by timing would differ from run to run, and their last bits.
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
     def compute(pixels: Pixels) -> Tensor:
         images = torch.from_numpy(pixels).to(device, _TYPES[precision]).to(memory_format=order)

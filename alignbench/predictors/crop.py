@@ -20,9 +20,7 @@ from alignbench.backends import Network
 from alignbench.errors import InputError
 from alignbench.geometry import (
     crop_transforms,
-    invert,
     square_crops,
-    transform,
     warp,
 )
 from alignbench.markups import MARKUPS
@@ -95,11 +93,11 @@ class CropPredictor(Predictor):
         self.boxes = settings.crop.boxes
         output = settings.output
         self.decoding = output.decoder if output.kind == "heatmaps" else output.kind
-        self._settings, self._network, self._identity = settings, network, identity
+        self.settings, self._network, self._identity = settings, network, identity
         self._flip_test = flip_test
 
     def describe(self) -> dict[str, Any]:
-        settings = self._settings.model_dump(mode="json")
+        settings = self.settings.model_dump(mode="json")
         notes = settings.pop("notes")
         return {
             **self._identity,
@@ -109,10 +107,10 @@ class CropPredictor(Predictor):
         }
 
     def preprocess(self, batch: Batch) -> Windows:
-        crop = self._settings.crop
+        crop = self.settings.crop
         crops = square_crops(batch.boxes, crop.scale, crop.rounding, crop.of)
         matrices = crop_transforms(crops, crop.size)
-        return Windows(window(self._settings, batch.images, matrices), crops)
+        return Windows(window(self.settings, batch.images, matrices), crops)
 
     def forward(self, inputs: Windows) -> tuple[NDArray[np.floating], Floats]:
         found = self._checked(self._network(inputs.pixels))
@@ -123,23 +121,24 @@ class CropPredictor(Predictor):
 
     def postprocess(self, outputs: tuple[NDArray[np.floating], Floats]) -> Floats:
         found, crops = outputs
-        crop, output = self._settings.crop, self._settings.output
+        output = self.settings.output
         if output.kind == "heatmaps":
-            points = heatmaps.DECODERS[output.decoder](found)
-            points = heatmaps.to_crop(points, found.shape[3], crop.size)
-            return transform(points, invert(crop_transforms(crops, crop.size)))
-        shift = 0.0 if output.origin == "pixel-centre" else 0.5
-        points = found.astype(np.float64)
-        return points * crops[:, None, 2:] + crops[:, None, :2] - shift
+            fractions = (heatmaps.DECODERS[output.decoder](found) + 0.5) / found.shape[3]
+        else:
+            fractions = found.astype(np.float64)
+        shift = 0.5 if output.from_edge else 0.0
+        return np.asarray(fractions * crops[:, None, 2:] + crops[:, None, :2] - shift)
 
     def _checked(self, raw: NDArray[np.floating]) -> NDArray[np.floating]:
         """Heatmaps (B, L, H, H) or points (B, L, 2) of what the network gave.
 
         Boundary maps, where a network gives them, follow the landmarks' maps and are left out.
         """
-        landmarks, settings = MARKUPS[self._settings.markup].landmarks, self._settings
+        landmarks, settings = MARKUPS[self.settings.markup].landmarks, self.settings
         if settings.output.kind == "heatmaps":
-            if raw.ndim == 4 and raw.shape[1] >= landmarks and raw.shape[2] == raw.shape[3]:
+            others = {markup.landmarks for markup in MARKUPS.values()} - {landmarks}
+            square = raw.ndim == 4 and raw.shape[2] == raw.shape[3]
+            if square and raw.shape[1] >= landmarks and raw.shape[1] not in others:
                 return raw[:, :landmarks]
             accepted = f"(B, {landmarks}, H, H) heatmaps for mark-up {settings.markup}"
         else:
@@ -156,10 +155,10 @@ class CropPredictor(Predictor):
 
     def _mirrored(self, found: NDArray[np.floating]) -> NDArray[np.floating]:
         """What the network gave for a mirrored window, as it is for the window."""
-        order = MARKUPS[self._settings.markup].flip_order
-        if self._settings.output.kind == "heatmaps":
+        order = MARKUPS[self.settings.markup].flip_order
+        if self.settings.output.kind == "heatmaps":
             return found[:, order, :, ::-1]
         swapped = found[:, order]
         # Points counted from the first pixel's centre are a pixel short of the far edge.
-        short = 0 if self._settings.output.origin == "edge" else 1 / self._settings.crop.size
+        short = 0 if self.settings.output.from_edge else 1 / self.settings.crop.size
         return np.stack([1 - short - swapped[..., 0], swapped[..., 1]], axis=2)

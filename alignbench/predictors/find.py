@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -17,6 +17,9 @@ from alignbench.predictors.function import FunctionPredictor
 RANDOM = "random"
 """What ``weights`` says for a network with weights drawn at random."""
 
+RANDOM_IF_TAKEN: Mapping[str, Any] = {"random": True}
+"""``defaults`` of :func:`load_predictor` where accuracy does not matter."""
+
 FORMS = "a registered name, saved:FILE, onnx:FILE or package.module:factory"
 
 
@@ -25,7 +28,12 @@ def predictor_names() -> list[str]:
     return list(plugins.registered(plugins.PREDICTORS))
 
 
-def load_predictor(model: str, weights: str | Path | None = None, **options: Any) -> Predictor:
+def load_predictor(
+    model: str,
+    weights: str | Path | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Predictor:
     """The predictor a model name stands for.
 
     Parameters
@@ -37,6 +45,8 @@ def load_predictor(model: str, weights: str | Path | None = None, **options: Any
     weights
         File of weights, for a model that takes one; or ``"random"`` for a network whose speed or
         complexity alone is wanted.
+    defaults
+        Options for a model that takes them; another one is not given them.
     options
         What the model's factory takes besides: ``backend``, ``precision``, ``device`` and
         ``flip_test`` for a network.
@@ -55,15 +65,24 @@ def load_predictor(model: str, weights: str | Path | None = None, **options: Any
         given["weights"] = Path(weights)
         if not Path(weights).is_file():
             raise InputError(weights, "no such file of weights", remedy="Check --weights.")
+    defaults = dict(defaults or {})
+    if weights is not None:
+        defaults.pop("random", None)
     if name in plugins.registered(plugins.PREDICTORS):
         factory = plugins.load(plugins.PREDICTORS, name)
-        return _call(model, factory, {"argument": argument} | given if argument else given)
+        named = {"argument": argument} if argument else {}
+        return _call(model, factory, named | given, defaults)
     if argument and all(part.isidentifier() for part in name.split(".")):
-        return _imported(model, name, argument, given)
+        return _imported(model, name, argument, given, defaults)
     raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
 
 
-def _call(model: str, factory: Callable[..., Predictor], given: dict[str, Any]) -> Predictor:
+def _call(
+    model: str,
+    factory: Callable[..., Predictor],
+    given: dict[str, Any],
+    defaults: Mapping[str, Any],
+) -> Predictor:
     """Call a factory with what was given, if that is what it takes."""
     with blame(f"model {model!r}"):
         accepted = signature(factory).parameters
@@ -82,11 +101,18 @@ def _call(model: str, factory: Callable[..., Predictor], given: dict[str, Any]) 
     for name in given:
         if name not in accepted:
             raise _surplus(model, name)
+    taken = {name: value for name, value in defaults.items() if name in accepted}
     with blame(f"model {model!r}"):
-        return factory(**given)
+        return factory(**(taken | given))
 
 
-def _imported(model: str, module: str, attribute: str, given: dict[str, Any]) -> Predictor:
+def _imported(
+    model: str,
+    module: str,
+    attribute: str,
+    given: dict[str, Any],
+    defaults: Mapping[str, Any],
+) -> Predictor:
     # The console script does not put the working folder on the import path; a user's own module
     # usually lies there. Last, so that a folder of his cannot hide an installed package.
     if (here := str(Path.cwd())) not in sys.path:
@@ -114,7 +140,7 @@ def _imported(model: str, module: str, attribute: str, given: dict[str, Any]) ->
         for name in given:
             raise _surplus(model, name)
         return FunctionPredictor(model, factory, source)
-    made = _call(model, factory, given)
+    made = _call(model, factory, given, defaults)
     if isinstance(made, Predictor):
         return made
     if callable(made):

@@ -72,7 +72,6 @@ class NetworkPredictor(CropPredictor):
         self.network = network.eval()
         channels = 1 if settings.input.colour == "grey" else 3
         self.input_shape = (channels, settings.crop.size, settings.crop.size)
-        self.settings = settings
         self.compute, self.execution, found = build_network(
             Inference(network).eval(), self.input_shape, execution or Execution()
         )
@@ -108,9 +107,14 @@ def export_onnx(predictor: Predictor, path: Path) -> Path:
         raise InputError(f"model {predictor.name!r}", "is no torch network", "such as propnet")
     if path.suffix != ".onnx":
         raise InputError(path, f"ends in {path.suffix!r}", ".onnx")
+    settings, text = path.with_suffix(".toml"), to_toml(predictor.settings).encode()
+    if settings.exists() and settings.read_bytes() != text:
+        raise InputError(
+            settings, "is there already, and says something else",
+            remedy="Give another --out, or remove it.",
+        )  # fmt: skip
     content = to_onnx(Inference(predictor.network).eval(), predictor.input_shape)
-    settings = path.with_suffix(".toml")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(settings, to_toml(predictor.settings).encode())
     write_atomic(path, content)
+    write_atomic(settings, text)
     return settings

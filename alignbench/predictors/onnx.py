@@ -6,7 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from alignbench.backends import Network, onnx_runtime, open_vino
-from alignbench.backends.network import Precision
+from alignbench.backends.network import parse_backend, parse_precision
 from alignbench.errors import InputError
 from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor
@@ -41,11 +41,10 @@ def load(
 
 def _network(path: Path, output: str | None, backend: str, precision: str) -> Network:
     model = path.read_bytes()
-    match backend, precision:
+    match parse_backend(backend), parse_precision(precision):
         case "onnxruntime", "fp32":
             return onnx_runtime.load(model, path, output)
-        case "openvino", ("fp32" | "bf16"):
-            kind: Precision = "bf16" if precision == "bf16" else "fp32"
+        case "openvino", kind:
             return open_vino.load(model, path, output, kind)
     raise InputError(
         f"model 'onnx:{path}'",

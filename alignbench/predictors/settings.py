@@ -65,15 +65,23 @@ class Output(_Settings):
     """What the network gives.
 
     ``kind`` is ``points`` (L x 2 a face, x before y, as fractions of the window's side) or
-    ``heatmaps`` (L maps a face). Points are counted from the window's ``origin``: the centre of
-    its first pixel, or its edge half a pixel before. Heatmaps are decoded by ``decoder``.
-    ``name`` picks an output of an ONNX model that has several.
+    ``heatmaps`` (L maps a face), decoded by ``decoder``. Fractions are counted from the window's
+    ``origin``: the centre of its first pixel, or its edge half a pixel before. By default the
+    first for points; for heatmaps, which cover the window's area, the second. Code that lays
+    pixel-centre coordinates on a map as if they were counted from the edge, and takes them off
+    the same way, needs ``pixel-centre``. ``name`` picks an output of an ONNX model that has
+    several.
     """
 
     kind: Literal["points", "heatmaps"] = "points"
-    origin: Literal["pixel-centre", "edge"] = "pixel-centre"
+    origin: Literal["pixel-centre", "edge"] | None = None
     decoder: Literal["argmax", "quarter", "parabola", "soft-argmax"] = "quarter"
     name: str | None = None
+
+    @property
+    def from_edge(self) -> bool:
+        """Whether fractions are counted from the window's edge."""
+        return (self.origin or ("edge" if self.kind == "heatmaps" else "pixel-centre")) == "edge"
 
 
 class CropSettings(_Settings):
@@ -86,13 +94,18 @@ class CropSettings(_Settings):
     notes: tuple[str, ...] = ()
 
 
+def _toml(value: object) -> str:
+    # JSON but for what it leaves unescaped, and for its surrogate pairs.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def to_toml(settings: CropSettings) -> str:
     """Settings as the text of a TOML file that :func:`read_settings` reads."""
     content = settings.model_dump(mode="json", exclude_none=True)
     tables = {name: part for name, part in content.items() if isinstance(part, dict)}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if key not in tables]
+    lines = [f"{key} = {_toml(value)}" for key, value in content.items() if key not in tables]
     for name, part in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in part.items())]
+        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in part.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -113,10 +126,10 @@ def read_settings(path: Path) -> CropSettings:
     try:
         return CropSettings.model_validate(content)
     except ValidationError as error:
-        raise _settings_error(path, error) from error
+        raise settings_error(path, error) from error
 
 
-def _settings_error(path: Path, error: ValidationError) -> InputError:
+def settings_error(path: Path, error: ValidationError) -> InputError:
     """The first thing wrong with a settings file."""
     first = error.errors()[0]
     *table, key = [str(part) for part in first["loc"]]

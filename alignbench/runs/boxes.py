@@ -12,7 +12,7 @@ from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
 from alignbench.datasets.text import id_table
-from alignbench.errors import InputError
+from alignbench.errors import InputError, blame
 from alignbench.geometry import (
     BOX_PROTOCOLS,
     LEAK_LEVELS,
@@ -23,6 +23,7 @@ from alignbench.geometry import (
 )
 from alignbench.matching import match_ids
 from alignbench.predictors.base import Predictor, sha256
+from alignbench.predictors.settings import Crop
 
 MIN_OVERLAP = 0.3
 """Least intersection over union with the face's own box of a detection that counts as it."""
@@ -45,12 +46,16 @@ class BoxRule:
         Boxes (N, 4) of a data set's faces.
     about
         One line for lists.
+    crop
+        The crop of the model they are laid for; one that crops otherwise is refused. None for
+        boxes that serve any.
     """
 
     name: str
     leak: str
     boxes: Callable[[Dataset], Floats]
     about: str
+    crop: Crop | None = None
 
 
 def box_protocols() -> list[str]:
@@ -105,7 +110,7 @@ def choose_boxes(
         return Boxes(tight_boxes(faces.points), "none", "unknown", 1.0)
     if wish in plugins.registered(plugins.BOX_PROTOCOLS):
         rule: BoxRule = plugins.load(plugins.BOX_PROTOCOLS, wish)
-        return Boxes(scale_boxes(rule.boxes(faces), scale), rule.name, rule.leak, scale)
+        return Boxes(scale_boxes(_by_rule(rule, faces, predictor), scale), wish, rule.leak, scale)
     default = "tight" if faces.boxes is None else "rect"
     protocol, file = parse_protocol(wish or predictor.boxes or default)
     leak, digest, detect = LEAK_LEVELS[protocol], None, False
@@ -134,6 +139,30 @@ def choose_boxes(
     if not detect:
         boxes = scale_boxes(boxes, scale)
     return Boxes(boxes, protocol, leak, scale, digest, detect)
+
+
+def _by_rule(rule: BoxRule, faces: Dataset, predictor: Predictor) -> Floats:
+    """Boxes (N, 4) of a registered protocol, if it is for this predictor."""
+    crop = getattr(getattr(predictor, "settings", None), "crop", None)
+    if rule.crop is not None and (
+        crop is None
+        or (crop.scale, crop.of, crop.rounding)
+        != (rule.crop.scale, rule.crop.of, rule.crop.rounding)
+    ):
+        raise InputError(
+            f"box protocol {rule.name!r}",
+            f"{predictor.name} does not crop as it expects",
+            f"a crop of {rule.crop.scale} times a box's {rule.crop.of} side",
+            "Choose another --boxes.",
+        )
+    with blame(f"box protocol {rule.name!r}"):
+        boxes = np.asarray(rule.boxes(faces), np.float64)
+    if boxes.shape != (len(faces), len(EDGES)) or not np.isfinite(boxes).all():
+        raise InputError(
+            f"box protocol {rule.name!r}", f"gave shape {boxes.shape}, or values not finite",
+            f"finite ({len(faces)}, {len(EDGES)})",
+        )  # fmt: skip
+    return boxes
 
 
 def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:

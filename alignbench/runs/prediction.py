@@ -28,8 +28,8 @@ def predict_faces(
     used: Boxes,
     batches: Sequence[range],
     landmarks: int,
-) -> Generator[Floats]:
-    """Landmarks (B, L, 2) of batch after batch of faces.
+) -> Generator[tuple[range, Floats]]:
+    """Batch after batch of faces with its landmarks (B, L, 2).
 
     NaN for a face that was missed, by its detector or by the model. While the network computes a
     batch, a thread makes the next one ready, with its images decoded by others, and another
@@ -50,28 +50,39 @@ def predict_faces(
         return points
 
     finisher = ThreadPoolExecutor(1)
-    pending: deque[Future[Floats]] = deque()
+    pending: deque[tuple[range, Future[Floats]]] = deque()
+    ready = _ready(predictor, dataset, used, batches)
     try:
-        for work in _ahead(_ready(predictor, dataset, used, batches)):
+        # A detector may share its model with the predictor: it is not called beside it.
+        for work in ready if used.detect else _ahead(ready):
             outputs = None
             if len(work.boxed):
                 with blame(work.blamed):
                     step = predictor.forward if predictor.has_steps else predictor.predict
                     outputs = step(work.inputs)
-            pending.append(finisher.submit(finish, work, outputs))
+            pending.append((work.batch, finisher.submit(finish, work, outputs)))
             if len(pending) > 1:
-                yield pending.popleft().result()
+                yield _oldest(pending)
         while pending:
-            yield pending.popleft().result()
+            yield _oldest(pending)
     except GeneratorExit:
         raise
     except BaseException:
         # What was computed before it broke off is kept.
-        while pending and pending[0].exception() is None:
-            yield pending.popleft().result()
+        while pending and pending[0][1].exception() is None:
+            yield _oldest(pending)
         raise
     finally:
         finisher.shutdown(cancel_futures=True)
+        ready.close()
+
+
+def _oldest(pending: deque[tuple[range, Future[Floats]]]) -> tuple[range, Floats]:
+    """The oldest batch with its landmarks; one that failed stays where it is."""
+    batch, future = pending[0]
+    points = future.result()
+    pending.popleft()
+    return batch, points
 
 
 @dataclass(frozen=True)

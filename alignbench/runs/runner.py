@@ -129,7 +129,9 @@ def evaluate(
                 turn = batches[at : at + ranks.size]
                 found = np.full((batch_size, markup.landmarks, 2), np.nan)
                 if ranks.rank < len(turn):
-                    found[: len(turn[ranks.rank])] = next(own)
+                    batch, points = next(own)
+                    assert batch == turn[ranks.rank]
+                    found[: len(batch)] = points
                 for batch, points in zip(turn, ranks.gather(found), strict=False):
                     predicted[batch.start : batch.stop] = points[: len(batch)]
                 done = turn[-1].stop

@@ -21,6 +21,13 @@ def require(name: str, value: int, fits: bool, accepted: str) -> None:
         raise ValueError(f"{name} is {value}; accepted: {accepted}")
 
 
+def require_depth(name: str, depth: int, anti_aliasing: AntiAliasing) -> None:
+    """Raise ValueError where a map of 64 x 64 cannot be halved so often."""
+    # Mirrored two pixels beyond its border, a map must have three.
+    deepest = 5 if anti_aliasing == 5 else 6
+    require(name, depth, depth <= deepest, f"1 to {deepest}")
+
+
 def bn_relu_conv(
     in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, bias: bool = False
 ) -> nn.Sequential:

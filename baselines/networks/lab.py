@@ -36,8 +36,8 @@ def _bn_relu(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
 
-class Bottleneck(nn.Module):
-    """Pre-activation bottleneck of a quarter of the channels.
+class Residual(nn.Module):
+    """LAB's residual unit: a pre-activation bottleneck of a quarter of the channels.
 
     Where it changes the shape, its input comes activated, the first activation falls away and
     the shortcut is a bare 1 x 1 convolution.
@@ -75,13 +75,13 @@ class Estimator(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(channels, quarter, 7, stride=2, padding=3, bias=bias),
             _bn_relu(quarter),
-            Bottleneck(quarter, width // 8, bias=bias),
+            Residual(quarter, width // 8, bias=bias),
             nn.MaxPool2d(3, stride=2, padding=1),
-            Bottleneck(width // 2, width // 8, bias=bias),
+            Residual(width // 2, width // 8, bias=bias),
             _bn_relu(width // 2),
-            Bottleneck(width // 2, quarter, bias=bias),
+            Residual(width // 2, quarter, bias=bias),
         )
-        block = partial(Bottleneck, width, quarter, bias=bias)
+        block = partial(Residual, width, quarter, bias=bias)
         enlarge = partial(nn.Upsample, scale_factor=2, mode="bilinear", align_corners=True)
         self.features = nn.ModuleList(
             nn.Sequential(
@@ -128,7 +128,7 @@ class _Focus(nn.Module):
 
     def __init__(self, depth: int, width: int, *, skip: bool, bias: bool) -> None:
         super().__init__()
-        block = partial(Bottleneck, width, width // 4, bias=bias)
+        block = partial(Residual, width, width // 4, bias=bias)
         self.skip = block() if skip else None
         self.body = nn.Sequential(
             nn.MaxPool2d(2),
@@ -160,8 +160,8 @@ class Fusion(nn.Module):
         )
         self.halve = nn.Sequential(
             _bn_relu(width),
-            Bottleneck(width, width // 2, stride=2, bias=bias),
-            Bottleneck(2 * width, width // 2, bias=bias),
+            Residual(width, width // 2, stride=2, bias=bias),
+            Residual(2 * width, width // 2, bias=bias),
         )
 
     def forward(self, features: Tensor, boundaries: Tensor) -> Tensor:
@@ -180,8 +180,8 @@ class Regressor(nn.Module):
             _bn_relu(width // 2),
             nn.MaxPool2d(3, stride=2, padding=1),
             _bn_relu(width // 2),
-            Bottleneck(width // 2, width // 4, bias=bias),
-            Bottleneck(width, width // 4, bias=bias),
+            Residual(width // 2, width // 4, bias=bias),
+            Residual(width, width // 4, bias=bias),
         )
         self.fusions = nn.ModuleList(
             Fusion(width * 2**k, depth, bias=bias) for k, depth in enumerate((3, 2, 1))

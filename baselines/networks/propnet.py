@@ -15,7 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from alignbench.markups import WFLW98, Markup
-from baselines.networks.blocks import BLOCKS, AntiAliasing, Block, Hourglass, pooling
+from baselines.networks.blocks import (
+    BLOCKS,
+    AntiAliasing,
+    Block,
+    Hourglass,
+    pooling,
+    require_depth,
+)
 from baselines.networks.stacked import Coordinates, Merge, Stage, Stem
 
 
@@ -72,6 +79,7 @@ class Attention(nn.Module):
         anti_aliasing: AntiAliasing,
     ) -> None:
         super().__init__()
+        require_depth("attention_depth", depth, anti_aliasing)
         self.fuse = nn.Conv2d(width + boundaries, width, 1)
         self.hourglass = Hourglass(
             depth, partial(BLOCKS[block], width, width), partial(pooling, anti_aliasing)

@@ -16,14 +16,11 @@ from baselines.networks.blocks import (
     Hourglass,
     pooling,
     require,
+    require_depth,
 )
 
 Coordinates = Literal["all", "stem", "none"]
 """Which convolutions see where they are: the stem's and every stage's, the stem's, or none."""
-
-
-DEEPEST = 6
-"""Halvings that leave a pixel of a 64 x 64 map."""
 
 
 class Stem(nn.Module):
@@ -77,7 +74,7 @@ class Stage(nn.Module):
         masked: bool = False,
     ) -> None:
         super().__init__()
-        require("depth", depth, 1 <= depth <= DEEPEST, f"1 to {DEEPEST}")
+        require_depth("depth", depth, anti_aliasing)
         make = partial(BLOCKS[block], width, width)
         self.coordconv = CoordConv(width, width, 1, masked=masked) if coordinates else None
         self.hourglass = Hourglass(depth, make, partial(pooling, anti_aliasing))
