@@ -61,7 +61,8 @@ Backend = Annotated[
 ]
 Precision = Annotated[str | None, typer.Option(help="fp32 (the default) or bf16.")]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda or cuda:N. Default: a GPU where there is one.")
+    str | None,
+    typer.Option(help="cpu, cuda, cuda:N or auto (the default): a GPU where there is one."),
 ]
 
 
@@ -106,7 +107,10 @@ def _options(
 def run(
     model: Annotated[
         str,
-        typer.Option(help="A registered name, saved:FILE, onnx:FILE or package.module:factory."),
+        typer.Option(
+            help="A registered name, with options as in propnet:stacks=2; saved:FILE, onnx:FILE or "
+            "package.module:factory."
+        ),
     ],
     dataset: Annotated[str, typer.Option(help="wflw, 300w, cofw, cofw68, demo, ...")],
     split: Split = "test",
@@ -177,7 +181,10 @@ def run(
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if flip_test:
         options["flip_test"] = True
-    with status(f"Making {model} ready"):
+    exported = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
+    with status(
+        f"Making {model} ready" + (", exporting it to ONNX (10 to 40 s)" if exported else "")
+    ):
         predictor = load_predictor(model, weights, None, **options)
     if rank() == 0:
         for remark in (*predictor.remarks, *_sharing(threads)):
@@ -339,6 +346,7 @@ def complexity(
     from alignbench.latency import Setting, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
 
+    _alone("complexity")
     _in_range("--seconds", seconds, 0, 3600)
     form = form or _FORMATS.get(out.suffix.lower() if out else "", Format.terminal)
     if not latency and (backend or precision or batch_size or threads):
@@ -367,6 +375,11 @@ def complexity(
     typer.echo(f"Table written to {out}", err=True)
 
 
+def _alone(verb: str) -> None:
+    if processes() > 1:
+        raise InputError(f"alignbench {verb}", "is for one process", remedy="Leave out torchrun.")
+
+
 def _or_usual(values: Sequence[T] | None) -> Sequence[T | None]:
     return values or [None]
 
@@ -382,7 +395,8 @@ def export(
     from alignbench.console import status
     from alignbench.predictors.network import export_onnx
 
-    with status(f"Exporting {model}"):
+    _alone("export")
+    with status(f"Exporting {model} (10 to 40 s)"):
         settings = export_onnx(load_predictor(model, weights), out)
     typer.echo(f"Network written to {out}, its settings to {settings}", err=True)
 

@@ -91,7 +91,9 @@ class Complexity:
 
 
 def count_predictor(name: str, predictor: Predictor) -> Complexity:
-    """Counts of a predictor's network, under a name.
+    """Counts of a predictor's network, under the name it was asked for by.
+
+    A network with options of its own is called by these, wherever they came from.
 
     Raises
     ------
@@ -100,6 +102,8 @@ def count_predictor(name: str, predictor: Predictor) -> Complexity:
     """
     made = network_of(name, predictor)
     example = torch.zeros(1, *made.input_shape)
+    if made.variant or made.name == name.partition(":")[0]:
+        name = f"{made.name}:{made.variant}".rstrip(":")
     return Complexity(name, count(made.network, example), count(Inference(made.network), example))
 
 

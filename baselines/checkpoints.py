@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from alignbench import InputError
+from alignbench.files import write_atomic
 from alignbench.predictors.settings import CropSettings, settings_error
 
 State = Mapping[str, Tensor]
@@ -69,7 +70,9 @@ def save(
         "settings": settings.model_dump_json(),
         **extra,
     }
-    save_file({name: t.contiguous() for name, t in network.state_dict().items()}, path, header)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    write_atomic(path, serialise(state, header))
 
 
 def read(path: Path) -> Checkpoint:
@@ -104,7 +107,7 @@ def read(path: Path) -> Checkpoint:
         raise
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
-            path, f"no file of weights ({error})", ".safetensors, or .pth with tensors alone"
+            path, f"is not a file of weights ({error})", ".safetensors, or .pth of tensors alone"
         ) from error
 
 
@@ -141,22 +144,22 @@ def fill(network: nn.Module, state: State, where: object) -> None:
     wanted = network.state_dict()
     # Counts of batches seen are no weights; files from before they existed lack them.
     counts = {name for name in wanted if name.endswith("num_batches_tracked")}
-    for name in sorted(wanted.keys() - state.keys() - counts):
-        raise InputError(
-            where, f"has no {name}", f"{len(wanted)} tensors of {type(network).__name__}",
-            "Check that model, mark-up and options are those it was trained with.",
-        )  # fmt: skip
-    for name in sorted(state.keys() - wanted.keys()):
-        raise InputError(
-            where, f"holds {name}, which {type(network).__name__} does not have",
-            remedy="Check that model, mark-up and options are those it was trained with.",
-        )  # fmt: skip
+    kind = type(network).__name__
+    same = (
+        "Check that model, mark-up and options are those it was trained with; of a file that does "
+        "not say them, they stand behind ':', as in propnet:stacks=2."
+    )
+    if missing := sorted(wanted.keys() - state.keys() - counts):
+        found = f"{len(missing):,} of {len(wanted):,} tensors of {kind} are missing, {missing[0]}"
+        raise InputError(where, f"{found} first", remedy=same)
+    if surplus := sorted(state.keys() - wanted.keys()):
+        found = f"{len(surplus):,} tensors are none of {kind}'s, {surplus[0]} first"
+        raise InputError(where, found, remedy=same)
     for name, tensor in state.items():
         if tensor.shape != wanted[name].shape:
             raise InputError(
                 f"{where}, {name}", f"shape {tuple(tensor.shape)}",
-                f"{tuple(wanted[name].shape)}",
-                "Check that model, mark-up and options are those it was trained with.",
+                f"{tuple(wanted[name].shape)}", same,
             )  # fmt: skip
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise InputError(f"{where}, {name}", "holds values that are not finite")

@@ -6,7 +6,8 @@ import inspect
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
@@ -28,7 +29,9 @@ def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
     for part in parts:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
-            raise InputError(where, f"option {part!r}", "name=value,name=value")
+            raise InputError(
+                where, f"option {part!r}", "name=value,name=value", "A list is name=[16,16]."
+            )
         if name in given:
             raise InputError(where, f"option {name} is given twice", "once")
         given[name] = _value(value)
@@ -64,13 +67,41 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
             first = error.errors()[0]
             raise InputError(
                 f"{where}, option {name}",
-                f"{first['msg']}, found {value!r}",
-                remedy=f"The default is {parameters[name].default!r}.",
+                f"{first['msg']}{' or none' if NoneType in get_args(kind) else ''}, "
+                f"found {_typed(value)}",
+                remedy=f"The default is {_typed(completed({}, network)[name])}.",
             ) from error
         numbers = found[name] if isinstance(found[name], list | tuple) else [found[name]]
         if any(type(number) is int and number < 1 for number in numbers):
             raise InputError(f"{where}, option {name}", f"{value}", "1 or more")
     return found
+
+
+def completed(given: Mapping[str, Any], network: type[nn.Module]) -> dict[str, Any]:
+    """Options with the network's own values for those that are not given."""
+    own = {name: p.default for name, p in inspect.signature(network).parameters.items()}
+    plain = {name: getattr(value, "name", value) for name, value in own.items()}
+    # A list and a tuple are the same option.
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in {**plain, **given}.items()
+    }
+
+
+def variant(given: Mapping[str, Any], network: type[nn.Module]) -> str:
+    """Those of the options that are not the network's own values, as they are typed."""
+    own = completed({}, network)
+    return ",".join(
+        f"{name}={_typed(value)}"
+        for name, value in completed(given, network).items()
+        if value != own[name]
+    )
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(str, value))}]"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def build(

@@ -13,6 +13,7 @@ from torch import nn
 
 from alignbench import InputError
 from alignbench.backends.build import Execution
+from alignbench.errors import unknown
 from alignbench.markups import WFLW98
 from alignbench.predictors.base import sha256
 from alignbench.predictors.network import NetworkPredictor
@@ -129,10 +130,51 @@ def load(
     else:
         network, settings, chosen = _stored(model, chosen, weights)
         identity = {"weights_sha256": sha256(weights)}
-    source = {"source": model.name, "options": chosen}
-    return NetworkPredictor(
+    source = {"source": model.name, "options": options.completed(chosen, model.network)}
+    predictor = NetworkPredictor(
         model.name, settings, network, {**source, **identity}, execution, flip_test
     )
+    predictor.variant = options.variant(chosen, model.network)
+    return predictor
+
+
+def save(
+    path: Path,
+    network: nn.Module,
+    model: str,
+    settings: CropSettings | None = None,
+    **given: Any,
+) -> None:
+    """Write a network's weights as a file that ``--model MODEL --weights FILE`` runs.
+
+    Parameters
+    ----------
+    model
+        ``propnet``, ``awing`` or ``lab``.
+    settings
+        Its crop and colours; the model's own where it is None.
+    given
+        Options the network was made with, the mark-up by its name.
+
+    Raises
+    ------
+    InputError
+        If model or options are unknown, or the network is not of these options.
+    """
+    if model not in MODELS:
+        raise unknown("model", model, MODELS)
+    found = MODELS[model]
+    chosen = options.checked(given, found.network, f"model {model!r}")
+    with torch.device("meta"):
+        wanted = options.build(found.network, chosen, f"model {model!r}").state_dict()
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if shapes != {name: tensor.shape for name, tensor in wanted.items()}:
+        raise InputError(
+            f"model {model!r}", "the network is not one of these options",
+            remedy="Give those it was made with.",
+        )  # fmt: skip
+    chosen = options.completed(chosen, found.network)
+    checkpoints.save(path, network, model, chosen, settings or found.settings(chosen))
 
 
 def _drawn(model: Model, chosen: Mapping[str, Any]) -> nn.Module:
@@ -154,12 +196,16 @@ def _stored(
             f"--model {stored.model}",
         )  # fmt: skip
     if stored.options is not None:
-        if chosen:
+        own = options.checked(stored.options, model.network, weights)
+        if chosen and options.completed(own | chosen, model.network) != options.completed(
+            own, model.network
+        ):
             raise InputError(
-                f"model {model.name!r}", "options are given, and the weights say their own",
+                f"model {model.name!r}",
+                f"options are given, and the weights say {options.variant(own, model.network)}",
                 remedy="Leave out what stands behind ':'.",
-            )  # fmt: skip
-        chosen = options.checked(stored.options, model.network, weights)
+            )
+        chosen = own
     settings = settings or model.settings(chosen)
     if settings.markup != chosen.get("markup", WFLW98.name):
         raise InputError(

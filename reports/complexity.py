@@ -75,12 +75,14 @@ def _counts(counted: Sequence[Complexity]) -> Table:
     counters = (
         "conv: multiply-adds of convolutions and fully connected layers. thop: these, biases of "
         "convolutions, and two for each element of a batch normalisation. torch: PyTorch's own "
-        "counter, two a multiply-add. run: conv of what is computed to find landmarks."
+        "counter, two a multiply-add. inference: conv of what is computed to find landmarks."
     )
     columns = (
-        "Model", "Source", "Params M", "FLOPs G", "by", "conv G", "thop G", "torch G", "run G"
+        "Model", "Source", "Params M", "FLOPs G", "by", "conv G", "thop G", "torch G", "inference G"
     )  # fmt: skip
-    return Table("Complexity (Table 8)", columns, tuple(rows), (operations, counters))
+    return Table(
+        "Complexity (Table 8 of the PropNet paper)", columns, tuple(rows), (operations, counters)
+    )
 
 
 def _timings(timed: Sequence[Timing]) -> Table:

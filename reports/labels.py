@@ -10,9 +10,11 @@ from alignbench import Run
 _FORMS: tuple[Callable[[Run], str], ...] = (
     lambda run: run.record.model.name,
     lambda run: f"{run.record.model.name} ({box_text(run)})",
+    lambda run: f"{run.record.model.name} ({', '.join([box_text(run), *execution(run)])})",
     lambda run: f"{run.record.model.name} [{run.record.key}]",
 )
-"""The model's name; where that is not enough with its boxes; where that is not with its key."""
+"""The model's name; where that is not enough with its boxes; where that is not also with what
+computed it; where that is not with its key."""
 
 
 def labels(runs: Sequence[Run]) -> list[str]:
@@ -24,6 +26,15 @@ def labels(runs: Sequence[Run]) -> list[str]:
             form(run) if times[label] > 1 else label for run, label in zip(runs, found, strict=True)
         ]
     return found
+
+
+def execution(run: Run) -> list[str]:
+    """What computed a run's network, where that is not eager fp32 without flip test."""
+    identity = run.record.model.identity
+    how = identity.get("execution", {})
+    said = [how.get("backend", "eager"), how.get("precision", "fp32"), how.get("device", "cpu")]
+    unusual = [word for word in said if word not in ("eager", "fp32", "cpu")]
+    return unusual + (["flip test"] if identity.get("flip_test") else [])
 
 
 def box_text(run: Run) -> str:

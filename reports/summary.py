@@ -10,7 +10,7 @@ from alignbench import InputError, Measure, Run, parse_measure
 from alignbench.metrics import default_measures
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs import MetricRow
-from reports.labels import box_text, labels
+from reports.labels import box_text, execution, labels
 from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
 
 _DIGITS = {"%": 2, "": 4}
@@ -123,6 +123,8 @@ def run_notes(run: Run, norm: str) -> list[str]:
         notes.append("Stored predictions: what their boxes knew of the truth is not known.")
     else:
         notes.append(f"Boxes: {box_text(run)}; leak: {protocol.leak}.")
+    if how := execution(run):
+        notes.append(f"Computed with: {', '.join(how)}.")
     if protocol.conversion:
         notes.append(f"Landmarks converted: {protocol.conversion}.")
     if record.missed:

@@ -36,6 +36,9 @@ class Number:
 
 Cell = str | int | Number
 
+_SHORT = 14
+"""A word of a text column up to this length is not broken."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -62,11 +65,14 @@ def to_terminal(tables: Sequence[Table]) -> str:
         console.print(table.title, style="bold", markup=False, highlight=False)
         rich = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for k, name in enumerate(table.columns):
-            # A number is never cut: its column is at least as wide as its longest word.
+            # A number is never cut: its column is at least as wide as its longest word. Nor is a
+            # short name.
             words = [word for row in table.rows for word in _terminal(row[k]).split()]
+            longest = max(map(len, words), default=0)
+            right = _align(table, k) == "right"
             rich.add_column(
                 escape(name), justify=_align(table, k), overflow="fold",
-                min_width=max(map(len, words), default=0) if _align(table, k) == "right" else None,
+                min_width=longest if right or longest <= _SHORT else None,
             )  # fmt: skip
         for row in table.rows:
             rich.add_row(*(_rich(cell) for cell in row))

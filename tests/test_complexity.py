@@ -72,7 +72,11 @@ SMALL = "propnet:stacks=1,width=16,depth=2,hidden=4,attention_depth=1"
 
 @pytest.mark.parametrize(
     ("form", "expected"),
-    [("terminal", "Complexity (Table 8)"), ("md", "| PropNet "), ("latex", r"\toprule")],
+    [
+        ("terminal", "Complexity (Table 8 of the PropNet paper)"),
+        ("md", "| PropNet "),
+        ("latex", r"\toprule"),
+    ],
 )
 def test_forms_of_the_table(cli, form, expected):
     result = cli("complexity", "--model", "propnet", "--model", SMALL, "--format", form)

@@ -63,6 +63,13 @@ def test_the_complexity_shown_is_what_the_command_prints(cli):
     assert "\n".join(rows) in text
 
 
+def test_the_saving_shown_gives_weights_that_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("docs/networks.md", "python")[0], {})  # our own document
+    predictor = load_predictor("propnet", "mine.safetensors", device="cpu")
+    assert predictor.variant == "stacks=1,width=32"
+
+
 def test_every_option_of_the_networks_is_in_their_document():
     text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
     for model in MODELS.values():

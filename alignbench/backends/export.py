@@ -29,7 +29,7 @@ def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
         raise InputError(
             "export to ONNX",
             "onnxscript is not installed",
-            remedy="pip install 'alignbench[onnx]'",
+            remedy="pip install 'alignbench[onnx]', or [openvino] for that back end",
         ) from error
     parameter = next(module.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
@@ -54,6 +54,16 @@ def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
                 output_names=["output"],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
             )
+    except Exception as error:  # the exporter raises kinds of its own, pages long
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        first = str(cause).strip().partition("\n")[0]
+        raise InputError(
+            "export to ONNX",
+            f"{type(cause).__name__}: {first}",
+            remedy="Choose another --backend, or make the network one that torch.export takes.",
+        ) from error
     finally:
         logger.setLevel(level)
     assert program is not None

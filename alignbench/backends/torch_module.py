@@ -76,14 +76,11 @@ def load(
         # Algorithms chosen by timing would differ from run to run, and their last bits.
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
-    def compute(pixels: Pixels) -> Tensor:
+    def call(pixels: Pixels) -> NDArray[np.floating]:
         images = torch.from_numpy(pixels).to(device, _TYPES[precision]).to(memory_format=order)
         with torch.inference_mode():
             found: Tensor = module(images)
-        return found
-
-    def call(pixels: Pixels) -> NDArray[np.floating]:
-        return compute(pixels).float().cpu().numpy()
+        return found.float().cpu().numpy()
 
     if kind != "compile":
         return call

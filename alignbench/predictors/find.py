@@ -64,7 +64,8 @@ def load_predictor(
     elif weights is not None:
         given["weights"] = Path(weights)
         if not Path(weights).is_file():
-            raise InputError(weights, "no such file of weights", remedy="Check --weights.")
+            what = "is a folder" if Path(weights).is_dir() else "no such file of weights"
+            raise InputError(weights, what, remedy="Check --weights.")
     defaults = dict(defaults or {})
     if weights is not None:
         defaults.pop("random", None)

@@ -53,6 +53,8 @@ class NetworkPredictor(CropPredictor):
         (C, S, S).
     execution
         Back end, precision and device it is computed by; never ``auto``.
+    variant
+        What makes it another network than the model's usual one; empty for that one.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class NetworkPredictor(CropPredictor):
         flip_test: bool = False,
     ) -> None:
         self.network = network.eval()
+        self.variant = ""
         channels = 1 if settings.input.colour == "grey" else 3
         self.input_shape = (channels, settings.crop.size, settings.crop.size)
         self.compute, self.execution, found = build_network(

@@ -6,7 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from alignbench.backends import Network, onnx_runtime, open_vino
-from alignbench.backends.network import parse_backend, parse_precision
+from alignbench.backends.network import AUTO, parse_backend, parse_precision
 from alignbench.errors import InputError
 from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor
@@ -40,6 +40,10 @@ def load(
 
 
 def _network(path: Path, output: str | None, backend: str, precision: str) -> Network:
+    if backend == AUTO:
+        raise InputError(
+            f"model 'onnx:{path}'", "back end auto is for torch networks", "onnxruntime, openvino"
+        )
     model = path.read_bytes()
     match parse_backend(backend), parse_precision(precision):
         case "onnxruntime", "fp32":
