@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from alignbench import heatmaps, load_dataset
+from alignbench.backends.build import Execution, build_network
 from alignbench.geometry import crop_transforms, square_crops, tight_boxes, transform
 from alignbench.markups import IBUG68
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.predictors.crop import window
+from alignbench.predictors.network import Inference
 from alignbench.predictors.settings import Crop, CropSettings, Input
 from baselines import losses
 from baselines.networks.awing import AWing
@@ -131,3 +135,30 @@ def test_lab(eight):
         steps=220,
     )
     assert eight.nme(SIDE * output.points.numpy() - 0.5) < 1
+
+
+def test_bfloat16_moves_the_landmarks_of_a_trained_network_by_little(eight, capsys):
+    landmarks = targets(eight)
+    curves = boundaries(heatmaps.merged_boundary, eight, IBUG68.awing_chains)
+    network = AWing(IBUG68, stacks=1, width=64, depth=2)
+    images = eight.images()
+    learn(
+        network,
+        images,
+        lambda out: losses.awing_loss(out.heatmaps, out.boundaries, landmarks, curves),
+        rate=5e-3,
+        steps=200,
+    )
+    shape = tuple(images.shape[1:])
+    points = {}
+    for precision in ("fp32", "bf16"):
+        execution = Execution("channels-last", precision, "cpu")
+        call, _, _ = build_network(Inference(network.eval()), shape, execution)
+        maps = call(images.numpy())
+        points[precision] = heatmaps.to_crop(heatmaps.parabola(maps), MAP, SIDE)
+    moved = np.linalg.norm(points["bf16"] - points["fp32"], axis=2)
+    said = f"bfloat16 moves landmarks by {moved.mean():.4f} px, at most {moved.max():.4f} px"
+    with capsys.disabled():
+        sys.stdout.write(f"\n{said} of a {SIDE} px window\n")
+    assert 0 < moved.mean() < 0.1
+    assert abs(eight.nme(points["bf16"]) - eight.nme(points["fp32"])) < 0.1

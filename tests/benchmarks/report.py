@@ -26,7 +26,7 @@ def tables(content: dict) -> str:
         rows = sorted(benchmarks, key=lambda b: b["stats"]["median"])
         best = rows[0]["stats"]["median"]
         lines += ["", f"### {group}", ""]
-        lines += ["| what | median | ratio | faces/s | GMAC/s |", "|:--|--:|--:|--:|--:|"]
+        lines += ["| what | median | to the first | faces/s | GMAC/s |", "|:--|--:|--:|--:|--:|"]
         for row in rows:
             median = row["stats"]["median"]
             name = row["name"].removeprefix("test_").replace("_", " ").replace("[", ": ")
@@ -40,6 +40,10 @@ def tables(content: dict) -> str:
                 f"{gmacs / median:.0f}" if gmacs else "",
             ]  # fmt: skip
             lines.append("| " + " | ".join(cells) + " |")
+        for row in rows:
+            for what, value in row["extra_info"].items():
+                if what not in ("faces", "gmacs"):
+                    lines += ["", f"{row['name'].removeprefix('test_')}: {value:.3f} {what}."]
     return "\n".join(lines) + "\n"
 
 
