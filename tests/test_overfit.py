@@ -101,7 +101,7 @@ def test_propnet(eight):
         eight.images(),
         lambda out: losses.propnet_loss(out.heatmaps, out.boundaries, landmarks, curves),
         rate=5e-3,
-        steps=400,
+        steps=600,
     )
     assert eight.nme_of_maps(output.heatmaps[-1]) < 1
 
