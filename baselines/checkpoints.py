@@ -10,7 +10,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ class Checkpoint:
     model: str | None = None
     options: dict[str, Any] | None = None
     settings: CropSettings | None = None
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 def save(
@@ -53,7 +52,6 @@ def save(
     model: str,
     options: Mapping[str, Any],
     settings: CropSettings,
-    **extra: str,
 ) -> None:
     """Write a network's weights with what is needed to run them.
 
@@ -61,14 +59,11 @@ def save(
     ----------
     options
         Of the network, as JSON; the mark-up by its name.
-    extra
-        Whatever else should stand in the header, as text.
     """
     header = {
         "model": model,
         "options": json.dumps(dict(options), sort_keys=True),
         "settings": settings.model_dump_json(),
-        **extra,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -89,17 +84,15 @@ def read(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as stored:
             header = stored.metadata() or {}
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        known = {name: header.pop(name, None) for name in ("model", "options", "settings")}
-        options = json.loads(known["options"]) if known["options"] else None
+        options = json.loads(header["options"]) if "options" in header else None
         if not isinstance(options, dict | None):
             raise InputError(f"{path}, options in its header", f"{options!r}", "names and values")
-        settings = known["settings"]
+        settings = header.get("settings")
         return Checkpoint(
             state,
-            known["model"],
+            header.get("model"),
             options,
             CropSettings.model_validate_json(settings) if settings else None,
-            header,
         )
     except ValidationError as error:
         raise settings_error(path, error) from error
