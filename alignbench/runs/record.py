@@ -105,7 +105,8 @@ class RunRecord(_Block):
     """Faces for which the model gave no landmarks: failures in FR and AUC, left out of NME."""
     environment: dict[str, Any] = {}
     timings: dict[str, Any] = {}
-    """Dates and durations: the only part that differs between two runs of the same inputs."""
+    """Dates, durations, batch size, threads and processes: the only part that differs between two
+    runs of the same inputs."""
 
 
 class MetricRow(_Block):
