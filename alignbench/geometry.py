@@ -106,12 +106,6 @@ def crop_transforms(crops: Floats, size: int) -> Floats:
     return matrices
 
 
-def invert(matrices: Floats) -> Floats:
-    """Inverse (N, 2, 3) of affine maps (N, 2, 3)."""
-    linear = np.linalg.inv(matrices[:, :, :2])
-    return np.concatenate([linear, -linear @ matrices[:, :, 2:]], axis=2)
-
-
 def transform(points: Floats, matrices: Floats) -> Floats:
     """Points (N, L, 2) under affine maps (N, 2, 3)."""
     return points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]

@@ -12,7 +12,6 @@ from hypothesis.extra import numpy as nps
 from alignbench import InputError
 from alignbench.geometry import (
     crop_transforms,
-    invert,
     overlap,
     parse_protocol,
     scale_boxes,
@@ -30,12 +29,17 @@ boxes = st.builds(
 )
 
 
+def _square(matrix):
+    return np.vstack([matrix, [0, 0, 1]])
+
+
 @given(boxes, st.floats(0.5, 3), st.sampled_from(["none", "integer"]), st.integers(8, 512))
 def test_crop_and_back_is_the_identity(box, scale, rounding, size):
     matrices = crop_transforms(square_crops(box, scale, rounding), size)
     points = np.array([[[0.0, 0.0], [123.25, -40.5], [1999.0, 7.125]]])
-    back = transform(transform(points, matrices), invert(matrices))
-    np.testing.assert_allclose(back, points, atol=1e-8)
+    in_crop = np.concatenate([transform(points, matrices)[0], np.ones((3, 1))], axis=1)
+    back = in_crop @ np.linalg.inv(_square(matrices[0])).T
+    np.testing.assert_allclose(back[:, :2], points[0], atol=1e-8)
 
 
 @given(boxes, st.floats(0.5, 3), st.integers(8, 512))
@@ -89,9 +93,12 @@ def test_warp_agrees_with_scikit_image():
         np.random.default_rng(2).integers(0, 255, (90, 70, 3)).astype(np.uint8), (0, 0), 3
     )
     matrix = crop_transforms(np.array([[5.3, 12.7, 44.4]]), 64)
-    full = np.vstack([invert(matrix)[0], [0, 0, 1]])
     theirs = reference(
-        image, AffineTransform(full), output_shape=(64, 64), order=1, preserve_range=True
+        image,
+        AffineTransform(np.linalg.inv(_square(matrix[0]))),
+        output_shape=(64, 64),
+        order=1,
+        preserve_range=True,
     )
     assert np.abs(warp(image, matrix[0], 64) - theirs).max() < 2.5
 

@@ -14,7 +14,6 @@ from alignbench.datasets.base import Dataset
 from alignbench.datasets.text import id_table
 from alignbench.errors import InputError, blame
 from alignbench.geometry import (
-    BOX_PROTOCOLS,
     LEAK_LEVELS,
     overlap,
     parse_protocol,
@@ -56,11 +55,6 @@ class BoxRule:
     boxes: Callable[[Dataset], Floats]
     about: str
     crop: Crop | None = None
-
-
-def box_protocols() -> list[str]:
-    """Names of the box protocols there are."""
-    return [*BOX_PROTOCOLS, *plugins.registered(plugins.BOX_PROTOCOLS)]
 
 
 @dataclass(frozen=True)
