@@ -86,6 +86,7 @@ class Kind(StrEnum):
     measures = "measures"
     reports = "reports"
     boxes = "boxes"
+    recipes = "recipes"
 
 
 def _version(wanted: bool) -> None:
@@ -401,11 +402,76 @@ def export(
     typer.echo(f"Network written to {out}, its settings to {settings}", err=True)
 
 
+@app.command()
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A TOML file, or the name of one that is shipped; `alignbench list recipes`."
+        ),
+    ],
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another value than the recipe's, such as epochs=3 or network.stacks=1; repeat "
+            "for several.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. Default: trained/RECIPE.")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin again, whatever training is in the folder.")
+    ] = False,
+    data_root: DataRoot = None,
+    device: Device = None,
+    threads: Threads = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that make batches. Default: 0 on a CPU, some on a GPU."),
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(help="Longest time between two checkpoints within an epoch.")
+    ] = 60.0,
+) -> None:
+    """Train a network from a recipe; cut short, the same command goes on where it stopped.
+
+    Under torchrun the processes share each batch, and the first one prints and writes.
+    """
+    from alignbench.console import progress
+
+    _limit_threads(threads)
+    _in_range("--workers", workers or 0, 0, 256)
+    _in_range("--checkpoint-seconds", checkpoint_seconds, 0, 86_400)
+    run_training = plugins.load(plugins.TRAINERS, "fabric")
+    try:
+        with progress(recipe, "steps") as report_progress:
+            folder = run_training(
+                recipe,
+                overrides=change or (),
+                out=out,
+                fresh=fresh,
+                data_root=data_root,
+                device=device or "auto",
+                workers=workers,
+                checkpoint_seconds=checkpoint_seconds,
+                progress=report_progress,
+                say=lambda line: typer.echo(line, err=True),
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            "alignbench: interrupted; the same command goes on from the last checkpoint.", err=True
+        )
+        raise typer.Exit(130) from None
+    if rank() == 0:
+        typer.echo(f"Training kept in {folder}")
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
 ) -> None:
-    """Show what there is: models, data sets, measures, reports, box protocols."""
+    """Show what there is: models, data sets, measures, reports, box protocols, recipes."""
     from alignbench.console import print_columns
 
     groups = {
@@ -418,6 +484,11 @@ def list_(
     for wanted in [kind] if kind else list(Kind):
         if kind is None:
             typer.echo(f"{wanted.value}:")
+        if wanted is Kind.recipes:
+            # A package registers all of its recipes at once.
+            for name in plugins.registered(plugins.RECIPES):
+                print_columns(list(plugins.load(plugins.RECIPES, name)().items()))
+            continue
         found = plugins.registered(groups[wanted])
         print_columns([(name, _about(groups[wanted], name)) for name in found])
 
@@ -449,6 +520,9 @@ def data_list(data_root: DataRoot = None) -> None:
         of = source(name)
         typer.echo(f"{name}: {of.title}")
         for split, official in of.splits.items():
+            if of.locate is not None:
+                typer.echo(f"  {split:<10} {official['full']:,} faces, drawn on first use")
+                continue
             try:
                 faces = load_dataset(name, data_root, split)
                 images = int(faces.images.available().sum())
@@ -457,7 +531,7 @@ def data_list(data_root: DataRoot = None) -> None:
                 here = "not here"
             except InputError as error:
                 here = f"not usable: {error}"
-            typer.echo(f"  {split:<8} {here}")
+            typer.echo(f"  {split:<10} {here}")
 
 
 @data.command("verify")
@@ -490,6 +564,52 @@ def data_verify(
     typer.echo(f"{dataset} {split}: {'complete' if found.complete else 'INCOMPLETE'}")
     if not found.complete:
         raise typer.Exit(1)
+
+
+@data.command("synthesize")
+def data_synthesize(
+    faces: Annotated[int, typer.Option(help="Faces to draw; a quarter of them are for testing.")],
+    out: Annotated[Path, typer.Option(help="New or empty folder.")],
+    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 1,
+    threads: Threads = None,
+) -> None:
+    """Draw synthetic faces in WFLW's official layout, for any tool that reads WFLW.
+
+    The same faces as a data set of their own: --dataset synthetic --data-root OUT.
+    """
+    from alignbench.datasets.synthetic.source import draw
+
+    _alone("data synthesize")
+    _limit_threads(threads)
+    _in_range("--faces", faces, 4, 10_000_000)
+    _in_range("--seed", seed, 0, 2**63)
+    test = faces // 4
+    draw(out, {"train": faces - test, "test": test}, seed, f"Drawing {faces:,} faces")
+    typer.echo(f"{faces - test:,} faces to train and {test:,} to test drawn in {out}")
+
+
+@data.command("show")
+def data_show(
+    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
+    out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
+    split: Split = "test",
+    data_root: DataRoot = None,
+    faces: Annotated[int, typer.Option(help="How many, evenly spread over the split.")] = 24,
+    landmarks: Annotated[
+        bool, typer.Option(help="Draw landmarks and boxes on every second face.")
+    ] = True,
+) -> None:
+    """Draw a sheet of a data set's faces with their landmarks and boxes, to look at."""
+    from alignbench import load_dataset
+    from alignbench.console import status
+
+    _alone("data show")
+    _in_range("--faces", faces, 1, 400)
+    with status(f"Reading {dataset}"):
+        found = load_dataset(dataset, data_root, split)
+    draw = plugins.load(plugins.FIGURES, "faces")
+    draw(found, out, faces, landmarks)
+    typer.echo(f"Picture written to {out}", err=True)
 
 
 def _tell(what: str, names: list[str], faces: int, shown: int = 3) -> None:

@@ -46,14 +46,16 @@ class _Rate(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} {self._unit}/s" if task.speed else "")
+        digits = 0 if (task.speed or 0) >= 10 else 1
+        return Text(f"{task.speed:,.{digits}f} {self._unit}/s" if task.speed else "")
 
 
 @contextmanager
-def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, unit: str) -> Iterator[Callable[..., None]]:
     """A bar on the terminal's error stream with rate and time left; nothing elsewhere.
 
-    Gives a function to call with (things done, things in all).
+    Gives a function to call with (things done, things in all) and, where there is more to tell,
+    a few words that stand before the bar.
     """
     console = Console(stderr=True)
     with Progress(
@@ -67,7 +69,11 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         disable=not console.is_terminal or rank() != 0,
     ) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def update(done: int, total: int, said: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {said}".rstrip())
+
+        yield update
 
 
 def print_columns(rows: Sequence[tuple[str, str]]) -> None:

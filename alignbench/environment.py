@@ -19,6 +19,7 @@ _PACKAGES = (
     "openvino",
     "dlib-bin",
     "torch",
+    "lightning-fabric",
 )
 
 

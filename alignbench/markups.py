@@ -272,15 +272,24 @@ _WFLW98_TO_IBUG68: Indices = (
 )
 """The usual map: every second jaw point, the upper brow edges, the eye corners and lids."""
 
+_WFLW98_TO_COFW29: tuple[Indices, ...] = (
+    *((33,), (46,), (37, 38), (42, 50), (35,), (40,), (44,), (48,)),
+    *((60,), (72,), (64,), (68,), (62,), (66,), (70,), (74,), (96,), (97,)),
+    *((55,), (59,), (54,), (57,)),
+    *((76,), (82,), (79,), (90,), (94,), (85,), (16,)),
+)
+"""Each of COFW's landmarks as the mean of WFLW's that mark the same place: the inner end of a
+brow lies between the ends of its two edges."""
+
 
 def require_convertible(source: Markup, target: Markup) -> None:
     """Raise InputError unless :func:`convert` knows a map from ``source`` to ``target``.
 
-    Only 98 -> 68 is known: the others would have to invent points.
+    Only 98 -> 68 and 98 -> 29 are known: the others would have to invent points.
     """
-    if source is target or (source is WFLW98 and target is IBUG68):
+    if source in (target, WFLW98):
         return
-    also = f" or {WFLW98.name} (converted)" if target is IBUG68 else ""
+    also = f" or {WFLW98.name} (converted)" if target is not WFLW98 else ""
     raise InputError(
         "mark-up",
         f"{source.name} ({source.landmarks} points) where the data set has {target.name} "
@@ -299,7 +308,11 @@ def convert(points: Floats, source: Markup, target: Markup) -> Floats:
         If no map is known.
     """
     require_convertible(source, target)
-    return points if source is target else points[:, list(_WFLW98_TO_IBUG68)]
+    if source is target:
+        return points
+    if target is IBUG68:
+        return points[:, list(_WFLW98_TO_IBUG68)]
+    return np.stack([points[:, list(group)].mean(axis=1) for group in _WFLW98_TO_COFW29], axis=1)
 
 
 def by_landmarks(count: int, where: object) -> Markup:

@@ -21,6 +21,8 @@ REPORTS = "alignbench.reports"
 FIGURES = "alignbench.figures"
 COMPLEXITY_TABLES = "alignbench.complexity_tables"
 RUN_FILES = "alignbench.run_files"
+TRAINERS = "alignbench.trainers"
+RECIPES = "alignbench.recipes"
 
 
 @cache

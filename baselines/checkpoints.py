@@ -67,7 +67,19 @@ def save(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_atomic(path, serialise(state, header))
+    write_atomic(path, _in_order(serialise(state, header)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its header sorted: as it is written, the order is by chance.
+
+    The same weights are the same bytes, then, and have the same hash.
+    """
+    size, rest = int.from_bytes(content[:8], "little"), content[8:]
+    written = json.loads(rest[:size])
+    header = json.dumps(written, sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + rest[size:]
 
 
 def read(path: Path) -> Checkpoint:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 FocalReading = Literal["printed", "per-sample", "none"]
@@ -40,18 +41,67 @@ def adaptive_wing(
     """Adaptive Wing loss (Wang et al., ICCV 2019, eq. 3; PropNet eq. 1), elementwise.
 
     With d the distance and y the target: ``omega ln(1 + (d / epsilon)^(alpha - y))`` where d is
-    below theta, ``A d - C`` beyond; A and C make value and slope continuous at theta.
+    below theta, ``A d - C`` beyond; A and C make value and slope continuous at theta. The target
+    is a constant: no gradient goes to it.
     """
-    distance = (predicted - target).abs()
+    curve = _curve(target.detach(), alpha, omega, epsilon, theta)
+    found: Tensor = _AdaptiveWing.apply(predicted, curve)
+    return found
+
+
+class _Curve(NamedTuple):
+    """Adaptive Wing's curve at each target: what does not depend on the prediction."""
+
+    target: Tensor
+    exponent: Tensor
+    slope: Tensor
+    offset: Tensor
+    omega: float
+    epsilon: float
+    theta: float
+
+
+def _curve(
+    target: Tensor, alpha: float = 2.1, omega: float = 14.0, epsilon: float = 1.0,
+    theta: float = 0.5,
+) -> _Curve:  # fmt: skip
     exponent = alpha - target
     ratio = theta / epsilon
     power = ratio**exponent
-    slope = omega / (1 + power) * exponent * ratio ** (exponent - 1) / epsilon
+    slope = omega / theta * exponent * power / (1 + power)
     offset = theta * slope - omega * torch.log1p(power)
-    # The curved branch is computed only up to theta: beyond, its power could overflow, and the
-    # gradient of a branch not taken would be 0 * inf.
-    near = omega * torch.log1p((distance.clamp(max=theta) / epsilon) ** exponent)
-    return torch.where(distance < theta, near, slope * distance - offset)
+    return _Curve(target, exponent, slope, offset, omega, epsilon, theta)
+
+
+class _AdaptiveWing(torch.autograd.Function):
+    """The loss with its slope written out.
+
+    Left to autograd, powers and logarithms of every pixel of every map took as long as a narrow
+    network; here there is one of each. The curved branch is computed only up to theta: beyond,
+    its power could overflow.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, predicted: Tensor, curve: _Curve) -> Tensor:
+        difference = predicted - curve.target
+        distance = difference.abs()
+        curved = distance < curve.theta
+        power = (distance.clamp(max=curve.theta) / curve.epsilon) ** curve.exponent
+        if ctx.needs_input_grad[0]:
+            # The exponent is more than 1, so that the slope goes to 0 with the distance.
+            tiny = torch.finfo(distance.dtype).tiny
+            near = curve.omega * curve.exponent * power / ((1 + power) * distance.clamp(min=tiny))
+            slope = torch.where(curved, near, curve.slope) * difference.sign()
+            ctx.save_for_backward(slope)
+        return torch.where(
+            curved, curve.omega * torch.log1p(power), curve.slope * distance - curve.offset
+        )
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope, None
 
 
 def weight_map(target: Tensor, *, weight: float = 10.0, threshold: float = 0.2) -> Tensor:
@@ -108,8 +158,9 @@ def map_loss(
         Of each face (B,), as :func:`focal_factor` gives them.
     """
     total = target.new_zeros(len(target))
+    curve = _curve(target)
     for maps in predicted:
-        loss = adaptive_wing(maps, target)
+        loss: Tensor = _AdaptiveWing.apply(maps, curve)
         if weights is not None:
             loss = loss * weights
         total = total + loss.mean(dim=(2, 3)).sum(dim=1)

@@ -262,11 +262,11 @@ def test_data_list_and_verify(cli, tmp_path):
     write_300w(tmp_path / "300w")
     listed = cli("data", "list", "--data-root", tmp_path)
     assert listed.code == 0
-    assert "test     6 of 689 faces, 6 with image" in listed.out
-    assert "test     not here" in listed.out
+    assert "test       6 of 689 faces, 6 with image" in listed.out
+    assert "test       not here" in listed.out
     (tmp_path / "300w/ibug/face_2_0.pts").write_text("oops")
     broken = cli("data", "list", "--data-root", tmp_path)
-    assert "test     not usable: " in broken.out
+    assert "test       not usable: " in broken.out
     write_300w(tmp_path / "300w")
     verified = cli("data", "verify", "300w", "--data-root", tmp_path)
     assert verified.code == 1

@@ -140,7 +140,8 @@ class DatasetSource:
     read
         Reads one split from the folder.
     locate
-        Finds the folder where the data set makes its own; None for files the user brings.
+        Finds the folder of a split where the data set makes its own; None for files the user
+        brings.
     """
 
     name: str
@@ -151,4 +152,4 @@ class DatasetSource:
     layout: str
     homepage: str
     read: Callable[[Path, str], Dataset]
-    locate: Callable[[], Path] | None = None
+    locate: Callable[[str], Path] | None = None

@@ -33,8 +33,8 @@ def read(root: Path, split: str) -> Dataset:
     return read_layout(root, split, "demo", _SPLITS[split])
 
 
-def locate() -> Path:
-    """The folder with the demo data set; draws it on first use."""
+def locate(_split: str = "test") -> Path:
+    """The folder with both splits of the demo data set; draws it on first use."""
     folder = user_cache_path("alignbench", appauthor=False) / f"demo-{_VERSION}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):

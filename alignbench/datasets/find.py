@@ -50,7 +50,7 @@ def load_dataset(name: str, root: str | Path | None = None, split: str = "test")
     of = source(name)
     if split not in of.splits:
         raise unknown(f"split of {name}", split, of.splits)
-    return of.read(_folder(of, root), split)
+    return of.read(_folder(of, root, split), split)
 
 
 def data_roots(root: str | Path | None) -> list[Path]:
@@ -61,14 +61,14 @@ def data_roots(root: str | Path | None) -> list[Path]:
     return [*([Path(given)] if given else []), user_data_path("alignbench", appauthor=False)]
 
 
-def _folder(of: DatasetSource, root: str | Path | None) -> Path:
-    if of.locate is not None:
-        return of.locate()
+def _folder(of: DatasetSource, root: str | Path | None, split: str) -> Path:
     roots = data_roots(root)
     for base in roots:
         for folder in (base / of.name, base):
             if any((folder / marker).exists() for marker in of.markers):
                 return folder
+    if of.locate is not None:
+        return of.locate(split)
     layout = "\n".join("  " + line for line in of.layout.splitlines())
     raise DataNotFoundError(
         f"data set {of.name!r}",

@@ -25,20 +25,24 @@ from alignbench.geometry import (
 )
 from alignbench.markups import MARKUPS
 from alignbench.predictors.base import Batch, Predictor
-from alignbench.predictors.settings import CropSettings
+from alignbench.predictors.settings import CropSettings, Input
 
 
 def window(
     settings: CropSettings, images: Sequence[Bytes], matrices: Floats
 ) -> NDArray[np.float32]:
     """What the network sees, (B, C, S, S), of images (H, W, 3) under crop maps (B, 2, 3)."""
-    crop, colour = settings.crop, settings.input
-    pixels = np.stack(
-        [
-            warp(image, matrix, crop.size, crop.border)
-            for image, matrix in zip(images, matrices, strict=True)
-        ]
-    ).astype(np.float32)
+    crop = settings.crop
+    pixels = [
+        warp(image, matrix, crop.size, crop.border)
+        for image, matrix in zip(images, matrices, strict=True)
+    ]
+    return network_input(settings.input, np.stack(pixels))
+
+
+def network_input(colour: Input, windows: Bytes) -> NDArray[np.float32]:
+    """Windows (B, S, S, 3), RGB, ordered and scaled for the network: (B, C, S, S)."""
+    pixels = windows.astype(np.float32)
     if colour.colour == "bgr":
         pixels = pixels[..., ::-1]
     elif colour.colour == "grey":

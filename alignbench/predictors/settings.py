@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -101,7 +102,11 @@ def _toml(value: object) -> str:
 
 def to_toml(settings: CropSettings) -> str:
     """Settings as the text of a TOML file that :func:`read_settings` reads."""
-    content = settings.model_dump(mode="json", exclude_none=True)
+    return toml_text(settings.model_dump(mode="json", exclude_none=True))
+
+
+def toml_text(content: Mapping[str, Any]) -> str:
+    """Values and tables of values, as JSON has them, as the text of a TOML file."""
     tables = {name: part for name, part in content.items() if isinstance(part, dict)}
     lines = [f"{key} = {_toml(value)}" for key, value in content.items() if key not in tables]
     for name, part in tables.items():

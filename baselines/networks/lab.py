@@ -266,10 +266,16 @@ class Discriminator(nn.Module):
 
     Gives logits (B, 13): their sigmoid is the probability that a boundary map is as good as a
     true one.
+
+    Parameters
+    ----------
+    side
+        Side of the maps in pixels, a multiple of 16: 64 as published.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = 64) -> None:
         super().__init__()
+        require("side", side, side % 16 == 0, "a multiple of 16")
 
         def convolution(
             inside: int, outside: int, kernel: int, stride: int = 1, padding: int = 0
@@ -289,7 +295,7 @@ class Discriminator(nn.Module):
             convolution(256, 256, 3, padding=1),
             shrink(),
             nn.Flatten(),
-            nn.Linear(4096, 1024),
+            nn.Linear(256 * (side // 16) ** 2, 1024),
             nn.ReLU(inplace=True),
             nn.Linear(1024, 256),
             nn.ReLU(inplace=True),
@@ -297,7 +303,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, boundaries: Tensor) -> Tensor:
-        """Logits (B, 13) of boundary maps (B, 13, 64, 64)."""
+        """Logits (B, 13) of boundary maps (B, 13, side, side)."""
         return self.body(boundaries)
 
 

@@ -144,6 +144,7 @@ class PropNet(nn.Module):
     ) -> None:
         super().__init__()
         chains = [chain for chain in markup.chains.values() if dots or len(chain) > 1]
+        self.chains = chains if propagation else []
         self.residual = residual
         self.stem = Stem(width, block, anti_aliasing, coordinates)
         self.stages = nn.ModuleList(
@@ -167,7 +168,8 @@ class PropNet(nn.Module):
     def forward(self, images: Tensor) -> PropNetOutput:
         """Of images (B, 3, H, W), RGB, from 0 to 1.
 
-        As published, the last stage has an attention too, though nothing looks at it.
+        As published, the last stage has an attention too, though nothing looks at it; in training
+        it is left out, and its weights stay as they were drawn.
         """
         x = self.stem(images)
         output = PropNetOutput([], [])
@@ -176,6 +178,8 @@ class PropNet(nn.Module):
             output.heatmaps.append(heatmaps)
             if self.propagations:
                 output.boundaries.append(self.propagations[k](heatmaps))
+                if self.training and k == len(self.stages) - 1:
+                    break
                 x = self._attend(k, x, features, output.boundaries[-1])
             elif k < len(self.merges):
                 x = x + self.merges[k](features, heatmaps)

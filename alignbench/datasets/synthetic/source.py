@@ -1,0 +1,108 @@
+"""Synthetic faces with exact truth: the data set a fresh machine has."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from alignbench.console import progress
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.synthetic.write import MANIFEST, VERSION, VISIBLE, write
+from alignbench.datasets.text import numbers, read_lines
+from alignbench.datasets.wflw import read_layout
+from alignbench.errors import InputError
+from alignbench.markups import WFLW98
+
+SEED = 0
+FACES = {"test": 1000, "train": 8000, "validation": 500}
+
+
+def read(root: Path, split: str) -> Dataset:
+    """One split of synthetic faces from ``root``, where :func:`locate` or a user drew them.
+
+    Raises
+    ------
+    InputError
+        If the folder lacks the split, or its files do not belong together.
+    """
+    faces = _manifest(root)
+    if split not in faces:
+        raise InputError(root / MANIFEST, f"no split {split!r} was drawn", ", ".join(faces))
+    dataset = read_layout(root, split, "synthetic", {FULL: faces[split]})
+    path = root / VISIBLE.format(split=split)
+    rows = [line.split() for line in read_lines(path)]
+    visible = numbers(path, rows, list(range(1, len(rows) + 1)))
+    if visible.shape != dataset.points.shape[:2] or not np.isin(visible, (0, 1)).all():
+        raise InputError(
+            path, f"shape {visible.shape}", f"{dataset.points.shape[:2]} zeros and ones",
+            "Draw the faces again.",
+        )  # fmt: skip
+    return replace(dataset, visible=visible == 1)
+
+
+def _manifest(root: Path) -> Mapping[str, int]:
+    path = root / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        faces = {str(split): int(number) for split, number in content["faces"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            path, f"no record of drawn faces ({error})", remedy="Draw again."
+        ) from error
+    return faces
+
+
+def locate(split: str) -> Path:
+    """The folder with one split; draws it on first use.
+
+    The folder is named after everything the faces depend on.
+    """
+    name = f"synthetic-{VERSION}-seed{SEED}-{split}{FACES[split]}"
+    folder = user_cache_path("alignbench", appauthor=False) / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{name}.lock")):
+        if not folder.is_dir():
+            draw(folder, {split: FACES[split]}, SEED, f"Drawing synthetic {split}")
+    return folder
+
+
+def draw(folder: Path, faces: dict[str, int], seed: int, title: str) -> None:
+    """Draw faces into a new folder, which is there whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder is there already and not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(folder, "is there already", "a new or empty folder", "Give another --out.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=folder.parent))
+    try:
+        with progress(title, "faces") as report:
+            write(draft, faces, seed, report)
+        draft.chmod(0o755)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+SOURCE = DatasetSource(
+    name="synthetic",
+    title="3D faces the package draws itself, with exact truth (98 points); nothing to download",
+    markup=WFLW98,
+    splits={split: {FULL: faces} for split, faces in FACES.items()},
+    markers=(MANIFEST,),
+    layout="",
+    homepage="drawn by alignbench itself",
+    read=read,
+    locate=locate,
+)

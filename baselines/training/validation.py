@@ -1,0 +1,66 @@
+"""How good a network is so far: what ``alignbench run`` would find, without its record."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from alignbench.arrays import Floats
+from alignbench.backends.build import Execution
+from alignbench.datasets.base import Dataset
+from alignbench.metrics import parse_measure
+from alignbench.metrics.errors import distances, face_errors, normalisers
+from alignbench.metrics.measure import threshold_suffix
+from alignbench.predictors.network import NetworkPredictor
+from alignbench.predictors.settings import CropSettings
+from alignbench.runs.boxes import choose_boxes
+from alignbench.runs.prediction import predict_faces
+
+
+class Score(NamedTuple):
+    """NME and FR in percent and AUC, by the data set's first normaliser and its threshold."""
+
+    nme: float
+    fr: float
+    auc: float
+
+
+def validate(network: nn.Module, settings: CropSettings, dataset: Dataset, fabric: Fabric) -> Score:
+    """Score of a network, in fp32, the same on every process.
+
+    The processes share the faces. The network itself stays as it is: a copy is evaluated.
+    """
+    execution = Execution(device=str(fabric.device))
+    predictor = NetworkPredictor("training", settings, copy.deepcopy(network), {}, execution)
+    size = predictor.batch_size
+    batches = [
+        range(start, min(start + size, len(dataset))) for start in range(0, len(dataset), size)
+    ]
+    points = _points(predictor, dataset, batches[fabric.global_rank :: fabric.world_size])
+    # Each face is another process's zero, so that the sum is exact.
+    shared = fabric.all_reduce(torch.from_numpy(points), reduce_op="sum")
+    assert isinstance(shared, torch.Tensor)
+    return score(shared.cpu().numpy(), dataset)
+
+
+def _points(predictor: NetworkPredictor, dataset: Dataset, batches: Sequence[range]) -> Floats:
+    """Landmarks (N, L, 2) of the faces of some batches, zero for the others."""
+    used = choose_boxes(dataset, dataset, predictor, None, 1.0)
+    points = np.zeros_like(dataset.points)
+    for batch, found in predict_faces(predictor, dataset, used, batches, dataset.markup.landmarks):
+        points[batch.start : batch.stop] = found
+    return points
+
+
+def score(points: Floats, dataset: Dataset) -> Score:
+    """NME, FR and AUC of landmarks (N, L, 2)."""
+    scales = normalisers(dataset.points, dataset.markup, dataset.ids)
+    errors = face_errors(distances(points, dataset.points), scales[dataset.normalisers[0]])
+    at = threshold_suffix(dataset.threshold)
+    return Score(*(parse_measure(name).value(errors) for name in ("nme", f"fr{at}", f"auc{at}")))
