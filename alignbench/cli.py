@@ -65,6 +65,16 @@ Device = Annotated[
     typer.Option(help="cpu, cuda, cuda:N or auto (the default): a GPU where there is one."),
 ]
 
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another value than the recipe's, such as epochs=3 or network.stacks=1; repeat for "
+        "several.",
+    ),
+]
+
 
 class Format(StrEnum):
     """Formats of tables."""
@@ -410,15 +420,7 @@ def train(
             help="A TOML file, or the name of one that is shipped; `alignbench list recipes`."
         ),
     ],
-    change: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Another value than the recipe's, such as epochs=3 or network.stacks=1; repeat "
-            "for several.",
-        ),
-    ] = None,
+    change: Changes = None,
     out: Annotated[Path | None, typer.Option(help="Folder. Default: trained/RECIPE.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin again, whatever training is in the folder.")
@@ -465,6 +467,45 @@ def train(
         raise typer.Exit(130) from None
     if rank() == 0:
         typer.echo(f"Training kept in {folder}")
+
+
+@app.command()
+def ablation(
+    study: Annotated[
+        str, typer.Argument(help="A TOML file, or the name of one that is shipped.")
+    ] = "propnet-ablation",
+    change: Changes = None,
+    out: Annotated[Path | None, typer.Option(help="Folder. Default: ablation/STUDY.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings of each variant. Default: the study's own number.")
+    ] = None,
+    data_root: DataRoot = None,
+    device: Device = None,
+    threads: Threads = None,
+) -> None:
+    """Train the variants of a study with several seeds, run each, and print their table.
+
+    Cut short, the same command goes on where it stopped. The runs are for `report` and `ced`.
+    """
+    from alignbench.console import progress
+
+    _alone("ablation")
+    _limit_threads(threads)
+    _in_range("--seeds", seeds or 1, 1, 1000)
+    run_study = plugins.load(plugins.TRAINERS, "study")
+    folder = out or Path("ablation", Path(study).stem)
+    try:
+        with progress(study, "steps") as report_progress:
+            runs = run_study(
+                study, folder, seeds=seeds, overrides=change or (), data_root=data_root,
+                device=device or "auto", progress=report_progress,
+                say=lambda line: typer.echo(line, err=True),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("alignbench: interrupted; the same command goes on.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(plugins.load(plugins.REPORTS, "summary")(runs, "terminal"))
+    typer.echo(f"Trainings and runs kept in {folder}")
 
 
 @app.command("list")

@@ -45,8 +45,7 @@ def adaptive_wing(
     is a constant: no gradient goes to it.
     """
     curve = _curve(target.detach(), alpha, omega, epsilon, theta)
-    found: Tensor = _AdaptiveWing.apply(predicted, curve)
-    return found
+    return _on(curve, predicted)
 
 
 class _Curve(NamedTuple):
@@ -98,10 +97,15 @@ class _AdaptiveWing(torch.autograd.Function):
         )
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (slope,) = ctx.saved_tensors
         return gradient * slope, None
+
+
+def _on(curve: _Curve, predicted: Tensor) -> Tensor:
+    loss: Tensor = _AdaptiveWing.apply(predicted, curve)  # type: ignore[no-untyped-call]
+    return loss
 
 
 def weight_map(target: Tensor, *, weight: float = 10.0, threshold: float = 0.2) -> Tensor:
@@ -160,7 +164,7 @@ def map_loss(
     total = target.new_zeros(len(target))
     curve = _curve(target)
     for maps in predicted:
-        loss: Tensor = _AdaptiveWing.apply(maps, curve)
+        loss = _on(curve, maps)
         if weights is not None:
             loss = loss * weights
         total = total + loss.mean(dim=(2, 3)).sum(dim=1)

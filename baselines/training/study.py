@@ -1,0 +1,170 @@
+"""Studies: variants of a recipe, each trained with several seeds and run on the same faces."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alignbench import Run, evaluate, load_dataset, load_predictor
+from alignbench.errors import InputError, unknown
+from baselines.training import train
+from baselines.training.loop import Progress, Say
+from baselines.training.recipe import read_recipe
+
+
+class Study(BaseModel):
+    """A study.
+
+    Attributes
+    ----------
+    about
+        One line for lists.
+    recipe
+        What all variants begin with: a file, or the name of one that is shipped.
+    split
+        Split of the recipe's data set that every variant is run on.
+    seeds
+        Trainings of each variant, with seeds 0, 1, ...
+    common, variants
+        ``key=value`` that all variants change, and that each variant changes besides.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    about: str = ""
+    recipe: str
+    split: str = "test"
+    seeds: int = Field(default=2, ge=1)
+    common: list[str] = []
+    variants: dict[str, list[str]] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a study: variant, seed, and what it changes."""
+
+    variant: str
+    seed: int
+    overrides: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"{self.variant}, seed {self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Where it is kept within the study's folders."""
+        plain = re.sub(r"[^\w.+-]+", "-", self.variant)
+        return f"{plain}/seed{self.seed}"
+
+
+def shipped() -> dict[str, str]:
+    """Studies of this package: name to one line."""
+    return {name: _parse(found.read_text("utf-8"), name).about for name, found in _studies()}
+
+
+def read_study(study: str | Path) -> Study:
+    """A study from a TOML file, or a shipped one by its name.
+
+    Raises
+    ------
+    InputError
+        If there is no such study, or a key is unknown, missing or has a value it cannot have.
+    """
+    found = dict(_studies())
+    if str(study) in found:
+        return _parse(found[str(study)].read_text("utf-8"), study)
+    path = Path(study)
+    if path.suffix != ".toml":
+        raise unknown("study", str(study), found, "Or give a .toml file.")
+    try:
+        return _parse(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read ({error})") from error
+
+
+def trials(study: Study, seeds: int | None = None, overrides: Sequence[str] = ()) -> list[Trial]:
+    """The trainings of a study; every recipe is read, so that a wrong key stops all of them."""
+    found = []
+    for seed in range(seeds or study.seeds):
+        for variant, own in study.variants.items():
+            changes = (*study.common, *own, f"seed={seed}", *overrides)
+            read_recipe(study.recipe, changes)
+            found.append(Trial(variant, seed, changes))
+    return found
+
+
+def run_study(
+    study: str | Path,
+    out: str | Path,
+    *,
+    seeds: int | None = None,
+    overrides: Sequence[str] = (),
+    data_root: str | Path | None = None,
+    device: str = "auto",
+    progress: Progress = lambda done, total, said: None,
+    say: Say = lambda line: None,
+) -> list[Run]:
+    """Train every variant of a study and run it; called again, it goes on where it stopped.
+
+    Parameters
+    ----------
+    out
+        Folder: ``trained/VARIANT/SEED`` has the trainings, ``runs/VARIANT/SEED`` their runs.
+    seeds
+        Trainings of each variant; the study's own number where it is None.
+    overrides
+        ``key=value`` that all variants change, after everything else.
+    data_root, device, progress, say
+        As :func:`baselines.training.train` takes them.
+
+    Raises
+    ------
+    InputError
+        If the study, a recipe or the data is wrong, or a training diverges.
+    """
+    wanted = read_study(study)
+    todo = trials(wanted, seeds, overrides)
+    _, recipe = read_recipe(wanted.recipe, todo[0].overrides)
+    faces = load_dataset(recipe.dataset, data_root, wanted.split)
+    runs = []
+    for number, trial in enumerate(todo, start=1):
+        say(f"{number} of {len(todo)}: {trial.name}")
+        folder = Path(out, "trained", trial.folder)
+        train(
+            wanted.recipe, overrides=trial.overrides, out=folder, data_root=data_root,
+            device=device, progress=progress, say=say,
+        )  # fmt: skip
+        predictor = load_predictor(recipe.model, folder / "weights.safetensors", device=device)
+        runs.append(
+            evaluate(predictor, faces, name=trial.name, out=Path(out, "runs", trial.folder))
+        )
+    return runs
+
+
+def _studies() -> Iterator[tuple[str, Traversable]]:
+    for file in sorted(files("baselines").joinpath("studies").iterdir(), key=lambda f: f.name):
+        yield file.name.removesuffix(".toml"), file
+
+
+def _parse(text: str, where: object) -> Study:
+    try:
+        return Study.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(where, f"not TOML ({error})", "TOML as in docs/training.md") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise unknown(f"{where}, key", key, Study.model_fields) from error
+        raise InputError(
+            f"{where}, key {key}", f"{first['msg']}, found {first['input']!r}"
+        ) from error
