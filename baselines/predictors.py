@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -242,4 +243,29 @@ def _factory(model: Model) -> Callable[..., NetworkPredictor]:
     return make
 
 
+def _shipped(model: Model) -> Callable[..., NetworkPredictor]:
+    """What the entry point of a model's narrow twin calls, whose weights come with the package."""
+    name = f"{model.name}-mini"
+
+    def make(
+        weights: Path | None = None,
+        *,
+        backend: str = "eager",
+        precision: str = "fp32",
+        device: str = "auto",
+        flip_test: bool = False,
+    ) -> NetworkPredictor:
+        execution = Execution(backend, precision, device)
+        with as_file(files("baselines") / "weights" / f"{name}.safetensors") as own:
+            predictor = load(model, "", weights or own, False, execution, flip_test)
+        predictor.name = name
+        if weights is None:
+            predictor.variant = ""  # this is its usual network
+        return predictor
+
+    make.__doc__ = f"Narrow {model.network.__name__}, trained on synthetic faces alone; 98 points."
+    return make
+
+
 propnet, awing, lab = (_factory(model) for model in (PROPNET, AWING, LAB_MODEL))
+propnet_mini, awing_mini, lab_mini = (_shipped(model) for model in (PROPNET, AWING, LAB_MODEL))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
 from baselines.losses import FocalReading
@@ -149,7 +150,7 @@ class Recipe(_Part):
     model: str
     dataset: str
     split: str = "train"
-    subset: str = "full"
+    subset: str = FULL
     validation: str | Annotated[float, Field(gt=0, lt=1)] = "test"
     markup: str | None = None
     epochs: int = Field(default=60, ge=1)

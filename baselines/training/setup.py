@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from alignbench.arrays import Floats
-from alignbench.datasets.base import Dataset
+from alignbench.datasets.base import FULL, Dataset
 from alignbench.errors import InputError, unknown
 from alignbench.markups import Markup
 from alignbench.predictors.base import sha256
@@ -93,7 +93,14 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     output = own.output
     if output.kind == "heatmaps":
         output = output.model_copy(update={"decoder": recipe.targets.decoder})
-    return own.model_copy(update={"crop": own.crop.model_copy(update=changes), "output": output})
+    part = "" if recipe.subset == FULL else f", {recipe.subset}"
+    return own.model_copy(
+        update={
+            "crop": own.crop.model_copy(update=changes),
+            "output": output,
+            "notes": (f"Trained on {recipe.dataset} {recipe.split}{part}.",),
+        }
+    )
 
 
 def _fits(build: Any, model: Model, chosen: Mapping[str, Any], settings: CropSettings) -> None:
