@@ -623,7 +623,7 @@ def data_synthesize(
     _alone("data synthesize")
     _limit_threads(threads)
     _in_range("--faces", faces, 4, 10_000_000)
-    _in_range("--seed", seed, 0, 2**63)
+    _in_range("--seed", seed, 0, 2**32 - 1)
     test = faces // 4
     draw(out, {"train": faces - test, "test": test}, seed, f"Drawing {faces:,} faces")
     typer.echo(f"{faces - test:,} faces to train and {test:,} to test drawn in {out}")

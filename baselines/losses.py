@@ -16,6 +16,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
+_ALPHA, _OMEGA, _EPSILON, _THETA = 2.1, 14.0, 1.0, 0.5
+"""Adaptive Wing's constants, PropNet's and AWing's."""
+
 FocalReading = Literal["printed", "per-sample", "none"]
 
 
@@ -33,10 +36,10 @@ def adaptive_wing(
     predicted: Tensor,
     target: Tensor,
     *,
-    alpha: float = 2.1,
-    omega: float = 14.0,
-    epsilon: float = 1.0,
-    theta: float = 0.5,
+    alpha: float = _ALPHA,
+    omega: float = _OMEGA,
+    epsilon: float = _EPSILON,
+    theta: float = _THETA,
 ) -> Tensor:
     """Adaptive Wing loss (Wang et al., ICCV 2019, eq. 3; PropNet eq. 1), elementwise.
 
@@ -45,7 +48,7 @@ def adaptive_wing(
     is a constant: no gradient goes to it.
     """
     curve = _curve(target.detach(), alpha, omega, epsilon, theta)
-    return _on(curve, predicted)
+    return _loss_on(curve, predicted)
 
 
 class _Curve(NamedTuple):
@@ -60,10 +63,7 @@ class _Curve(NamedTuple):
     theta: float
 
 
-def _curve(
-    target: Tensor, alpha: float = 2.1, omega: float = 14.0, epsilon: float = 1.0,
-    theta: float = 0.5,
-) -> _Curve:  # fmt: skip
+def _curve(target: Tensor, alpha: float, omega: float, epsilon: float, theta: float) -> _Curve:
     exponent = alpha - target
     ratio = theta / epsilon
     power = ratio**exponent
@@ -103,7 +103,7 @@ class _AdaptiveWing(torch.autograd.Function):
         return gradient * slope, None
 
 
-def _on(curve: _Curve, predicted: Tensor) -> Tensor:
+def _loss_on(curve: _Curve, predicted: Tensor) -> Tensor:
     loss: Tensor = _AdaptiveWing.apply(predicted, curve)  # type: ignore[no-untyped-call]
     return loss
 
@@ -162,9 +162,9 @@ def map_loss(
         Of each face (B,), as :func:`focal_factor` gives them.
     """
     total = target.new_zeros(len(target))
-    curve = _curve(target)
+    curve = _curve(target, _ALPHA, _OMEGA, _EPSILON, _THETA)
     for maps in predicted:
-        loss = _on(curve, maps)
+        loss = _loss_on(curve, maps)
         if weights is not None:
             loss = loss * weights
         total = total + loss.mean(dim=(2, 3)).sum(dim=1)
@@ -175,7 +175,7 @@ def propnet_loss(
     heatmaps: Sequence[Tensor],
     boundaries: Sequence[Tensor],
     heatmap_target: Tensor,
-    boundary_target: Tensor,
+    boundary_target: Tensor | None,
     *,
     attributes: Tensor | None = None,
     focal: FocalReading = "printed",
@@ -183,25 +183,27 @@ def propnet_loss(
 ) -> Tensor:
     """PropNet's loss, a scalar: landmarks + beta boundaries (its eqs. 3 to 5), every stage.
 
-    Without attributes the focal factor is 1 (300W and COFW, or the ablation's plain AWing).
+    Without attributes the focal factor is 1 (300W and COFW, or the ablation's plain AWing);
+    without boundary target there is no second term (a network without propagation).
     Whether a map's pixels are summed or averaged, and how stages are weighted, the paper leaves
     open: here they are averaged, and all stages weigh the same.
     """
     faces = None if attributes is None else focal_factor(attributes, focal)
-    return map_loss(heatmaps, heatmap_target, faces=faces) + beta * map_loss(
-        boundaries, boundary_target, faces=faces
-    )
+    loss = map_loss(heatmaps, heatmap_target, faces=faces)
+    if boundary_target is not None:
+        loss = loss + beta * map_loss(boundaries, boundary_target, faces=faces)
+    return loss
 
 
 def awing_loss(
     heatmaps: Sequence[Tensor],
     boundaries: Sequence[Tensor],
     heatmap_target: Tensor,
-    boundary_target: Tensor,
+    boundary_target: Tensor | None,
 ) -> Tensor:
     """AWing's loss, a scalar: every stage's heatmaps and merged boundary map, pixels weighted."""
     loss = map_loss(heatmaps, heatmap_target, weights=weight_map(heatmap_target))
-    if boundaries:
+    if boundary_target is not None:
         loss = loss + map_loss(boundaries, boundary_target, weights=weight_map(boundary_target))
     return loss
 

@@ -248,7 +248,6 @@ def _shipped(model: Model) -> Callable[..., NetworkPredictor]:
     name = f"{model.name}-mini"
 
     def make(
-        weights: Path | None = None,
         *,
         backend: str = "eager",
         precision: str = "fp32",
@@ -257,10 +256,9 @@ def _shipped(model: Model) -> Callable[..., NetworkPredictor]:
     ) -> NetworkPredictor:
         execution = Execution(backend, precision, device)
         with as_file(files("baselines") / "weights" / f"{name}.safetensors") as own:
-            predictor = load(model, "", weights or own, False, execution, flip_test)
+            predictor = load(model, "", own, False, execution, flip_test)
         predictor.name = name
-        if weights is None:
-            predictor.variant = ""  # this is its usual network
+        predictor.variant = ""  # this is its usual network
         return predictor
 
     make.__doc__ = f"Narrow {model.network.__name__}, trained on synthetic faces alone; 98 points."

@@ -62,13 +62,14 @@ def data_roots(root: str | Path | None) -> list[Path]:
 
 
 def _folder(of: DatasetSource, root: str | Path | None, split: str) -> Path:
+    # What draws itself is looked for only where a user says that it is.
+    if of.locate is not None and (root is None or not of.markers):
+        return of.locate(split)
     roots = data_roots(root)
     for base in roots:
         for folder in (base / of.name, base):
             if any((folder / marker).exists() for marker in of.markers):
                 return folder
-    if of.locate is not None:
-        return of.locate(split)
     layout = "\n".join("  " + line for line in of.layout.splitlines())
     raise DataNotFoundError(
         f"data set {of.name!r}",

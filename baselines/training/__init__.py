@@ -19,7 +19,6 @@ from alignbench.files import write_atomic
 from alignbench.predictors.settings import toml_text
 from alignbench.runs.store import locked
 from alignbench.version import __version__
-from baselines.predictors import save
 from baselines.training import folder as kept
 from baselines.training.engine import launched
 from baselines.training.learner import Learner
@@ -89,7 +88,10 @@ def train(
         )  # fmt: skip
     setup = set_up(wanted, data.train.markup, data.train.boxes is not None)
     samples = _samples(wanted, setup, data)
-    what = _what(wanted, setup, data)
+    initial = None
+    if wanted.initial is not None:
+        initial = load_initial(setup.network, wanted.initial, wanted.model)
+    what = _what(wanted, data, initial)
     with ExitStack() as stack:
         fabric = stack.enter_context(launched(wanted, device))
         finished = False
@@ -134,16 +136,16 @@ def _samples(recipe: Recipe, setup: Setup, data: Data) -> Samples:
     )
 
 
-def _what(recipe: Recipe, setup: Setup, data: Data) -> dict[str, Any]:
-    """What a training is, as JSON; fills in the weights it begins with."""
+def _what(recipe: Recipe, data: Data, initial: str | None) -> dict[str, Any]:
+    """What a training is, as JSON; ``initial`` is the hash of the weights it begins with."""
     content = complete(recipe)
     content.pop("about")
     found: dict[str, Any] = {
         side: {"faces": len(faces), "fingerprint": faces.fingerprint()}
         for side, faces in (("train", data.train), ("validation", data.validation))
     }
-    if recipe.initial is not None:
-        found["initial"] = load_initial(setup.network, recipe.initial, recipe.model)
+    if initial is not None:
+        found["initial"] = initial
     plain: dict[str, Any] = json.loads(json.dumps({"recipe": content, "data": found}))
     return plain
 
@@ -163,9 +165,8 @@ def _resumed(loop: Loop, learner: Learner) -> Position:
 
 
 def _write_results(loop: Loop, learner: Learner, position: Position) -> None:
-    setup, fabric, last = loop.setup, loop.fabric, position.rows[-1]
-    options = dict(setup.options)
-    save(loop.folder / kept.WEIGHTS, learner.network, setup.model.name, setup.settings, **options)
+    fabric, last = loop.fabric, position.rows[-1]
+    loop.save_weights(learner)
     kept.write_record(
         loop.folder,
         {

@@ -17,6 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from alignbench import threads
 from alignbench.backends.torch_module import device_of
@@ -41,16 +42,22 @@ def launched(recipe: Recipe, device: str) -> Iterator[Fabric]:
             "key batch_size", f"{recipe.batch_size} for {ranks} processes",
             f"a multiple of {ranks}, at least {2 * ranks}",
         )  # fmt: skip
+    if ranks > 1 and where.type == "cuda" and ":" in device:
+        raise InputError(
+            f"device {device!r}", f"one GPU for {ranks} processes", "cuda, auto",
+            "Each process takes the one of its local rank.",
+        )  # fmt: skip
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    before = torch.get_num_threads()
     torch.set_num_threads(threads.count())
-    fabric = Fabric(
-        accelerator=where.type,
-        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
-        **_places(where, ranks),
-    )
     try:
+        fabric = Fabric(
+            accelerator=where.type,
+            precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+            **_places(where, ranks),
+        )
         fabric.launch()
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
         raise InputError(
             "torch.distributed", f"the processes cannot join ({error})",
             remedy="Start them by torchrun.",
@@ -58,9 +65,21 @@ def launched(recipe: Recipe, device: str) -> Iterator[Fabric]:
     try:
         with _deterministic(where):
             yield fabric
+    except RuntimeError as error:
+        if ranks > 1 and _lost(error):
+            raise InputError(
+                "torch.distributed", "another process stopped", remedy="Its own message says why."
+            ) from error
+        raise
     finally:
+        torch.set_num_threads(before)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _lost(error: RuntimeError) -> bool:
+    """Whether an error is that of a collective operation, which gloo has no type for."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def _places(device: torch.device, ranks: int) -> dict[str, Any]:
@@ -82,7 +101,9 @@ def _deterministic(device: torch.device) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    cudnn = torch.backends.cudnn
+    switches = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
@@ -91,3 +112,4 @@ def _deterministic(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before)
+        cudnn.benchmark, cudnn.deterministic = switches

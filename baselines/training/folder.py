@@ -58,10 +58,11 @@ def prepare(folder: Path, what: Mapping[str, Any], fresh: bool) -> bool:
             "Give another --out.",
         )  # fmt: skip
     if fresh:
-        for name in (RECORD, CHECKPOINT):
+        # The record first: with it the others would be taken for a finished training.
+        for name in (RECORD, *sorted(_OURS - {RECORD, ".lock"})):
             (folder / name).unlink(missing_ok=True)
         return False
-    if RECORD not in there:
+    if not {RECORD, WEIGHTS} <= there:
         return False
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -129,5 +130,5 @@ def write_log(folder: Path, rows: Sequence[Row]) -> None:
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """``training.json``, the last file of a training: that it is there says it is finished."""
-    text = json.dumps({"schema": _SCHEMA, **record}, indent=2, ensure_ascii=False)
+    text = json.dumps({"schema": _SCHEMA, **record}, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / RECORD, (text + "\n").encode())

@@ -22,10 +22,7 @@ _OPTIMISERS: dict[str, type[Adam | RMSprop]] = {"adam": Adam, "rmsprop": RMSprop
 
 
 class DivergedError(ArithmeticError):
-    """Loss or gradient are not finite; the network was not changed by them."""
-
-    def __init__(self, loss: float, norm: float) -> None:
-        super().__init__(f"loss {loss:g}, norm of the gradient {norm:g}")
+    """Loss, gradient or weights are not finite."""
 
 
 class Learner:
@@ -60,7 +57,8 @@ class Learner:
         Raises
         ------
         DivergedError
-            On every process at once.
+            If loss or gradient are not finite, on every process at once; the network was not
+            changed by them.
         """
         output = self._module(faces.images)
         loss = self._method.loss(output, faces)
@@ -74,13 +72,17 @@ class Learner:
         mean = self._fabric.all_reduce(loss.detach().clone(), reduce_op="mean")
         assert isinstance(mean, Tensor)
         if not (math.isfinite(mean.item()) and math.isfinite(norm.item())):
-            raise DivergedError(mean.item(), norm.item())
+            raise DivergedError(f"loss {mean.item():g}, norm of the gradient {norm.item():g}")
         if self._clip:
             clip_grads_with_norm_(self._learning, self._clip, norm)
         for group in self._optimiser.param_groups:
             group["lr"] = lr
         self._update.step()
         return mean.item()
+
+    def finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        return all(bool(t.isfinite().all()) for t in self.network.state_dict().values())
 
     def state(self) -> dict[str, Any]:
         """All that :meth:`load` needs to go on exactly."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from lightning_fabric import Fabric
 from alignbench import threads
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError
+from baselines.predictors import save
 from baselines.training.curves import draw_curves
-from baselines.training.folder import Row, write_checkpoint, write_log
+from baselines.training.folder import WEIGHTS, Row, write_checkpoint, write_log
 from baselines.training.learner import DivergedError, Learner
 from baselines.training.rates import rate
 from baselines.training.recipe import Recipe
@@ -111,17 +113,24 @@ class Loop:
             position.loss += loss
             position.seconds = time.monotonic() - started
             if time.monotonic() - saved >= self.checkpoint_seconds:
+                if not learner.finite():
+                    broken = DivergedError("weights that are not finite")
+                    raise self._diverged(position, lr, faces.indices.tolist(), broken)
                 self._save(learner, position)
                 saved = time.monotonic()
             done = before + position.step
             self.progress(done, epochs * steps, self._said(position, epochs, lr))
-        self._finish(learner, position, epochs, before + steps, self._rate(before + steps, steps))
+        last = before + steps
+        self._finish(learner, position, epochs, last, self._rate(last - 1, steps))
 
     def _finish(
         self, learner: Learner, position: Position, epochs: int, step: int, lr: float
     ) -> None:
         """Validate after an epoch's last step, and put all of it down."""
         found = validate(learner.network, self.setup.settings, self.data.validation, self.fabric)
+        if not (learner.finite() and math.isfinite(found.nme)):
+            broken = DivergedError(f"weights of which the validation NME is {found.nme:g} %")
+            raise self._diverged(position, lr, [], broken)
         loss = position.loss / position.step
         row = Row(position.epoch + 1, step, position.seconds, lr, loss, *found)
         position.rows.append(row)
@@ -129,13 +138,19 @@ class Loop:
         if self.fabric.global_rank == 0:
             write_log(self.folder, position.rows)
             title = f"{self.name}: {self.recipe.model} on {self.recipe.dataset}"
-            error = first_normaliser(self.data.validation)
-            draw_curves(position.rows, title, error, self.folder)
+            draw_curves(position.rows, title, _normaliser(self.data.validation), self.folder)
+            self.save_weights(learner)
         self._save(learner, position)
         self.say(
             f"epoch {row.epoch}/{epochs}: loss {loss:.4g}, validation NME {row.nme:.2f} %, "
             f"FR {row.fr:.2f} %, AUC {row.auc:.4f}, {row.seconds:,.0f} s"
         )
+
+    def save_weights(self, learner: Learner) -> None:
+        """Write the network as it is, for ``run --weights`` and ``initial.weights``."""
+        setup = self.setup
+        path, options = self.folder / WEIGHTS, dict(setup.options)
+        save(path, learner.network, setup.model.name, setup.settings, **options)
 
     def _rate(self, step: int, steps: int) -> float:
         """Learning rate of a step, counted from the beginning, with so many in an epoch."""
@@ -158,16 +173,18 @@ class Loop:
         self, position: Position, lr: float, faces: list[int], error: DivergedError
     ) -> InputError:
         names = ", ".join(self.data.train.ids[face] for face in faces)
+        whose = "" if self.fabric.world_size == 1 else "this process's "
+        kept = f" Weights of epoch {position.epoch}, to begin with, are in {self.folder / WEIGHTS}."
         return InputError(
             f"epoch {position.epoch + 1}, step {position.step + 1}",
-            f"{error}, at learning rate {lr:g}, of faces {names}",
+            f"{error}, at learning rate {lr:g}" + (f", of {whose}faces {names}" if names else ""),
             "finite numbers",
-            "Lower optimiser.lr, or bound the gradient with optimiser.clip; the last checkpoint "
-            "is in the output folder.",
+            "Lower optimiser.lr, or bound the gradient with optimiser.clip."
+            + (kept if position.epoch else ""),
         )
 
 
-def first_normaliser(dataset: Dataset) -> str:
+def _normaliser(dataset: Dataset) -> str:
     """What a data set's errors are usually divided by, in words."""
     return dataset.normalisers[0].replace("_", "-") + " distance"
 

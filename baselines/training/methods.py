@@ -95,12 +95,11 @@ class PropNetMethod:
         return maps
 
     def loss(self, output: PropNetOutput, faces: Faces) -> Tensor:
-        # Without propagation there is no boundary to learn, and the target is never read.
         return losses.propnet_loss(
             output.heatmaps,
             output.boundaries,
             faces.maps["landmarks"],
-            faces.maps.get("boundaries", faces.images),
+            faces.maps.get("boundaries"),
             attributes=None if self.focal == "none" else faces.attributes,
             focal=self.focal,
             beta=self.beta,
@@ -130,7 +129,7 @@ class AWingMethod:
             output.heatmaps,
             output.boundaries,
             faces.maps["landmarks"],
-            faces.maps.get("boundaries", faces.images),
+            faces.maps.get("boundaries"),
         )
 
 

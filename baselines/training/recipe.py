@@ -15,6 +15,7 @@ from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
 from baselines.losses import FocalReading
+from baselines.predictors import MODELS
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
@@ -248,6 +249,8 @@ def _parse(text: str, where: object, overrides: Sequence[str] = ()) -> Recipe:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
         raise _error(where, changed, error) from error
+    if recipe.model not in MODELS:
+        raise unknown(f"{'--set' if 'model' in changed else where}, model", recipe.model, MODELS)
     given = {f"{table}.{key}" for table in _TABLES for key in content.get(table, ())}
     for key in sorted(given | content.keys()):
         if recipe.model not in (users := _USED_BY.get(key, (recipe.model,))):

@@ -36,7 +36,6 @@ class Setup:
     network: nn.Module
     settings: CropSettings
     method: Method
-    markup: Markup
 
 
 def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
@@ -52,8 +51,6 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     InputError
         If model or an option is unknown, or network and window do not fit together.
     """
-    if recipe.model not in MODELS:
-        raise unknown("model", recipe.model, MODELS)
     model = MODELS[recipe.model]
     chosen = _options(recipe, model, markup)
     settings = _settings(recipe, model, chosen, boxed)
@@ -62,9 +59,8 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = options.build(model.network, chosen, where)
-    return Setup(
-        model, chosen, network, settings, METHODS[model.name](recipe, markup, network), markup
-    )
+    method = METHODS[model.name](recipe, markup, network)
+    return Setup(model, chosen, network, settings, method)
 
 
 def _options(recipe: Recipe, model: Model, markup: Markup) -> dict[str, Any]:
@@ -164,8 +160,8 @@ def _fill(network: nn.Module, path: Path, wanted: Initial, model: str) -> None:
     own = network.state_dict()
     for prefix in wanted.anew:
         if not any(name.startswith(prefix) for name in own):
-            tables = {name.rpartition(".")[0] for name in own}
-            raise unknown("key initial.anew", prefix, tables)
+            parts = {".".join(name.split(".")[:3]) for name in own}
+            raise unknown("key initial.anew", prefix, parts)
 
     def anew(name: str) -> bool:
         return name.startswith(wanted.anew)

@@ -10,13 +10,17 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alignbench import Run, evaluate, load_dataset, load_predictor
-from alignbench.errors import InputError, unknown
+from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
+from alignbench.errors import InputError, blame, unknown
 from baselines.training import train
+from baselines.training.folder import WEIGHTS
 from baselines.training.loop import Progress, Say
 from baselines.training.recipe import read_recipe
+from baselines.training.samples import attributes
+from baselines.training.setup import set_up
 
 
 class Study(BaseModel):
@@ -92,14 +96,45 @@ def read_study(study: str | Path) -> Study:
 
 
 def trials(study: Study, seeds: int | None = None, overrides: Sequence[str] = ()) -> list[Trial]:
-    """The trainings of a study; every recipe is read, so that a wrong key stops all of them."""
-    found = []
-    for seed in range(seeds or study.seeds):
-        for variant, own in study.variants.items():
-            changes = (*study.common, *own, f"seed={seed}", *overrides)
-            read_recipe(study.recipe, changes)
-            found.append(Trial(variant, seed, changes))
-    return found
+    """The trainings of a study.
+
+    Raises
+    ------
+    InputError
+        If two variants would share a folder.
+    """
+    places: dict[str, str] = {}
+    for variant in study.variants:
+        place = Trial(variant, 0, ()).folder
+        if not variant.strip(" .") or place in places:
+            raise InputError(
+                f"variant {variant!r}", f"is kept where {places.get(place, 'nothing can be')!r} is",
+                "a name of its own",
+            )  # fmt: skip
+        places[place] = variant
+    return [
+        Trial(variant, seed, (*study.common, *own, f"seed={seed}", *overrides))
+        for seed in range(seeds or study.seeds)
+        for variant, own in study.variants.items()
+    ]
+
+
+def _checked(study: Study, todo: Sequence[Trial], faces: Dataset) -> None:
+    """Raise InputError for any trial that could not be trained or run, before the first one is."""
+    first = None
+    for trial in todo:
+        with blame(trial.name), torch.device("meta"):
+            _, recipe = read_recipe(study.recipe, trial.overrides)
+            set_up(recipe, faces.markup, faces.boxes is not None)
+            if recipe.loss.focal != "none":
+                attributes(faces)
+        on = (recipe.model, recipe.dataset, recipe.markup)
+        first = first or on
+        if on != first:
+            raise InputError(
+                trial.name, f"changes model, data set or mark-up to {on}", f"{first}, of all",
+                "Make it a study of its own.",
+            )  # fmt: skip
 
 
 def run_study(
@@ -135,6 +170,7 @@ def run_study(
     todo = trials(wanted, seeds, overrides)
     _, recipe = read_recipe(wanted.recipe, todo[0].overrides)
     faces = load_dataset(recipe.dataset, data_root, wanted.split)
+    _checked(wanted, todo, faces)
     runs = []
     for number, trial in enumerate(todo, start=1):
         say(f"{number} of {len(todo)}: {trial.name}")
@@ -143,7 +179,7 @@ def run_study(
             wanted.recipe, overrides=trial.overrides, out=folder, data_root=data_root,
             device=device, progress=progress, say=say,
         )  # fmt: skip
-        predictor = load_predictor(recipe.model, folder / "weights.safetensors", device=device)
+        predictor = load_predictor(recipe.model, folder / WEIGHTS, device=device)
         runs.append(
             evaluate(predictor, faces, name=trial.name, out=Path(out, "runs", trial.folder))
         )

@@ -36,6 +36,10 @@ def validate(network: nn.Module, settings: CropSettings, dataset: Dataset, fabri
 
     The processes share the faces. The network itself stays as it is: a copy is evaluated.
     """
+    if fabric.world_size > 1:
+        # Each process's batch normalisation has seen its own faces; the first one's is saved.
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, src=0)
     execution = Execution(device=str(fabric.device))
     predictor = NetworkPredictor("training", settings, copy.deepcopy(network), {}, execution)
     size = predictor.batch_size

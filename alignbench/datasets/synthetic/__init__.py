@@ -8,7 +8,8 @@ on disk), ``source`` (the data set).
 Coordinates of the head: half a face's width is about 1; x to the image's right, y down, z towards
 the viewer; the eyes lie at y = 0.
 
-Everything that touches a pixel is written in operations that round the same way on every
-processor (sums, products, quotients, roots, OpenCV's integer arithmetic), so that a face is the
-same bytes everywhere.
+What touches pixels is written in operations that round the same way whatever instructions a
+processor has (sums, products, quotients, roots, OpenCV's integer arithmetic), and where a landmark
+or a colour comes from a power or a wave it is rounded far above such differences: with the same
+versions of NumPy and OpenCV a face is the same bytes.
 """

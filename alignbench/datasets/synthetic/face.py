@@ -87,7 +87,7 @@ def draw_face(seed: int, split: int, index: int) -> Face:
     column, row = np.clip(np.floor(points + 0.5).astype(int), 0, SIDE - 1).T
     behind = cv2.erode(depth, np.ones((_OUTLINE, _OUTLINE), np.uint8))
     by_head = behind[row, column] > placed[:, 2] + _BEHIND
-    sitting = occluders.Sitting(head, view, light, points)
+    sitting = occluders.Sitting(head, view, light, points, SIDE)
     covered = occluders.cover(picture, sitting, chance["occluders"])[row, column] > 127
     left, right = (points[list(corner)].mean(axis=0) for corner in WFLW98.eyes["inter_ocular"])
     eyes = max(float(np.hypot(*(right - left))), 0.5 * sitting.unit)

@@ -17,18 +17,21 @@ from alignbench.markups import WFLW98
 
 @dataclass(frozen=True)
 class Sitting:
-    """The face an occluder is laid over: who, seen how, and where its landmarks fell."""
+    """The face an occluder is laid over: who, seen how, and where its landmarks fell.
+
+    ``points`` are (98, 2) in pixels of an image of ``side`` x ``side``.
+    """
 
     head: Head
     view: View
     light: Light
     points: Floats
+    side: int
 
     @property
     def unit(self) -> float:
         """Pixels of half a face's width."""
-        side = self.view.size * 256 / 2
-        return float(side)
+        return self.view.size * self.side / 2
 
 
 Cover = Callable[[Bytes, Bytes, Sitting, Random], None]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_path
@@ -17,7 +18,7 @@ from alignbench.console import progress
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.synthetic.write import MANIFEST, VERSION, VISIBLE, write
 from alignbench.datasets.text import numbers, read_lines
-from alignbench.datasets.wflw import read_layout
+from alignbench.datasets.wflw import LIST, read_layout
 from alignbench.errors import InputError
 from alignbench.markups import WFLW98
 
@@ -43,9 +44,13 @@ def read(root: Path, split: str) -> Dataset:
     if visible.shape != dataset.points.shape[:2] or not np.isin(visible, (0, 1)).all():
         raise InputError(
             path, f"shape {visible.shape}", f"{dataset.points.shape[:2]} zeros and ones",
-            "Draw the faces again.",
+            _again(root),
         )  # fmt: skip
     return replace(dataset, visible=visible == 1)
+
+
+def _again(root: Path) -> str:
+    return f"Remove {root} and have it drawn again."
 
 
 def _manifest(root: Path) -> Mapping[str, int]:
@@ -55,7 +60,7 @@ def _manifest(root: Path) -> Mapping[str, int]:
         faces = {str(split): int(number) for split, number in content["faces"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            path, f"no record of drawn faces ({error})", remedy="Draw again."
+            path, f"no record of drawn faces ({error})", remedy=_again(root)
         ) from error
     return faces
 
@@ -65,7 +70,8 @@ def locate(split: str) -> Path:
 
     The folder is named after everything the faces depend on.
     """
-    name = f"synthetic-{VERSION}-seed{SEED}-{split}{FACES[split]}"
+    drawn_by = f"opencv{cv2.__version__}-numpy{np.__version__}"
+    name = f"synthetic-{VERSION}-seed{SEED}-{split}{FACES[split]}-{drawn_by}"
     folder = user_cache_path("alignbench", appauthor=False) / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{name}.lock")):
@@ -101,8 +107,12 @@ SOURCE = DatasetSource(
     markup=WFLW98,
     splits={split: {FULL: faces} for split, faces in FACES.items()},
     markers=(MANIFEST,),
-    layout="",
-    homepage="drawn by alignbench itself",
+    layout=f"""\
+synthetic/
+  {MANIFEST}
+  {LIST.format(split="test")}
+  ... as `alignbench data synthesize --faces N --out FOLDER` writes it""",
+    homepage="https://wywu.github.io/projects/LAB/WFLW.html (its layout)",
     read=read,
     locate=locate,
 )

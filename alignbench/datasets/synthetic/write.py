@@ -15,6 +15,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import cv2
+import numpy as np
+
 from alignbench.datasets.synthetic.face import Face, draw_face
 from alignbench.datasets.wflw import ATTRIBUTES, IMAGES, LIST
 from alignbench.errors import InputError
@@ -56,7 +59,8 @@ def write(folder: Path, faces: dict[str, int], seed: int, progress: Progress) ->
             done += 1
             progress(done, total)
         _write_lists(folder, split, rows)
-    manifest = {"version": VERSION, "seed": seed, "faces": faces}
+    drawn_by = {"opencv": cv2.__version__, "numpy": np.__version__}
+    manifest = {"version": VERSION, "seed": seed, "faces": faces, "drawn_by": drawn_by}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
@@ -70,41 +74,50 @@ def _drawn(folder: Path, split: str, number: int, seed: int) -> Iterator[Row]:
     # Drawing holds Python's lock most of the time, so processes share the work, not threads; and
     # processes of their own, because those of multiprocessing would run a user's script again.
     ready: SimpleQueue[Row | None] = SimpleQueue()
-    commands = [
-        [sys.executable, "-m", "alignbench.datasets.synthetic", str(folder), split, str(seed),
-         str(first), str(number), str(workers)]
+    processes = [
+        subprocess.Popen(  # noqa: S603 (our own module, by this interpreter)
+            [sys.executable, "-m", "alignbench.datasets.synthetic", str(folder), split, str(seed),
+             str(first), str(number), str(workers)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        )
         for first in range(workers)
     ]  # fmt: skip
     with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(_follow, command, ready) for command in commands]
-        for future in waiting:
-            future.add_done_callback(lambda _: ready.put(None))
-        running = workers
-        while running:
-            row = ready.get()
-            if row is None:
+        try:
+            waiting = [pool.submit(_follow, process, ready) for process in processes]
+            running = workers
+            while running:
+                row = ready.get()
+                if row is not None:
+                    yield row
+                    continue
                 running -= 1
-            else:
-                yield row
-        for future in waiting:
-            future.result()
+                for future in waiting:
+                    if future.done():
+                        future.result()
+        finally:
+            # Of one that failed, the others are of no more use.
+            for process in processes:
+                process.kill()
 
 
-def _follow(command: list[str], ready: SimpleQueue[Row | None]) -> None:
-    """Run a process that draws, and hand on the line it prints a face."""
-    with subprocess.Popen(  # noqa: S603 (our own module, by this interpreter)
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stdout:
-            ready.put(json.loads(line))
-        said = process.stderr.read().strip().splitlines()
-    if process.returncode:
-        raise InputError(
-            "drawing faces", f"a process stopped with status {process.returncode}: {said[-1:]}",
-            remedy="Try again; --threads 1 draws in one process.",
-        )  # fmt: skip
+def _follow(process: subprocess.Popen[str], ready: SimpleQueue[Row | None]) -> None:
+    """Hand on the line a process that draws prints a face, and None at its end."""
+    try:
+        with process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                ready.put(json.loads(line))
+            said = process.stderr.read().strip().splitlines()
+        if process.returncode:
+            raise InputError(
+                "drawing faces",
+                f"a process stopped with status {process.returncode}: {' '.join(said[-1:])}",
+                remedy="Try again; --threads 1 draws in one process.",
+            )
+    finally:
+        ready.put(None)
 
 
 def draw_file(folder: Path, split: str, index: int, seed: int) -> Row:
