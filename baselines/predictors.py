@@ -254,9 +254,10 @@ def _shipped(model: Model) -> Callable[..., NetworkPredictor]:
         device: str = "auto",
         flip_test: bool = False,
     ) -> NetworkPredictor:
-        execution = Execution(backend, precision, device)
         with as_file(files("baselines") / "weights" / f"{name}.safetensors") as own:
-            predictor = load(model, "", own, False, execution, flip_test)
+            predictor = load(
+                model, "", own, False, Execution(backend, precision, device), flip_test
+            )
         predictor.name = name
         predictor.variant = ""  # this is its usual network
         return predictor

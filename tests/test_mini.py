@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from importlib.resources import files
+
 import numpy as np
 import pytest
 
@@ -43,8 +46,6 @@ def test_finds_landmarks_far_better_than_a_mean_shape(name, faces, tmp_path):
 
 @pytest.mark.parametrize("name", MINIS)
 def test_is_small_and_what_its_recipe_makes(name):
-    from importlib.resources import files
-
     path = files("baselines") / "weights" / f"{name}.safetensors"
     assert len(path.read_bytes()) < 6_000_000
     stored = read(path)
@@ -55,3 +56,15 @@ def test_is_small_and_what_its_recipe_makes(name):
     shapes = {key: tensor.shape for key, tensor in setup.network.state_dict().items()}
     assert {key: tensor.shape for key, tensor in stored.state.items()} == shapes
     assert all(np.isfinite(t.float().numpy()).all() for t in stored.state.values())
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_its_card_is_of_this_file(name):
+    weights = files("baselines") / "weights"
+    card = (weights / f"{name}.md").read_text(encoding="utf-8")
+    assert hashlib.sha256((weights / f"{name}.safetensors").read_bytes()).hexdigest() in card
+    _, recipe = read_recipe(f"{name}/synthetic")
+    assert f"seed {recipe.seed} |" in card
+    assert f"{recipe.epochs} epochs" in card
+    for key, value in recipe.network.items():
+        assert f"{key} = {str(value).lower()}" in card

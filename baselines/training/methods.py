@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -74,6 +75,22 @@ class Landmarks:
         return heatmaps.gaussians(points, side, self.sigma, subpixel=self.subpixel)
 
 
+def _landmarks_and_boundaries(
+    points: Floats,
+    size: int,
+    landmarks: Landmarks,
+    chains: Sequence[Sequence[int]],
+    draw: Callable[..., heatmaps.Drawn],
+) -> dict[str, heatmaps.Drawn]:
+    """Maps of landmarks and, where there are chains, of boundaries."""
+    side = size // STRIDE
+    points = heatmaps.to_heatmap(points, side, size)
+    maps = {"landmarks": landmarks.draw(points, side)}
+    if chains:
+        maps["boundaries"] = draw(points, chains, side)
+    return maps
+
+
 @dataclass(frozen=True)
 class PropNetMethod:
     """PropNet's: Gaussians, blurred boundaries and its focal Wing loss."""
@@ -85,14 +102,8 @@ class PropNetMethod:
     beta: float
 
     def draw(self, points: Floats, size: int) -> dict[str, heatmaps.Drawn]:
-        side = size // STRIDE
-        points = heatmaps.to_heatmap(points, side, size)
-        maps = {"landmarks": self.landmarks.draw(points, side)}
-        if self.chains:
-            maps["boundaries"] = heatmaps.blurred_boundaries(
-                points, self.chains, side, self.boundary_sigma
-            )
-        return maps
+        draw = partial(heatmaps.blurred_boundaries, sigma=self.boundary_sigma)
+        return _landmarks_and_boundaries(points, size, self.landmarks, self.chains, draw)
 
     def loss(self, output: PropNetOutput, faces: Faces) -> Tensor:
         return losses.propnet_loss(
@@ -115,14 +126,8 @@ class AWingMethod:
     boundary_sigma: float
 
     def draw(self, points: Floats, size: int) -> dict[str, heatmaps.Drawn]:
-        side = size // STRIDE
-        points = heatmaps.to_heatmap(points, side, size)
-        maps = {"landmarks": self.landmarks.draw(points, side)}
-        if self.chains:
-            maps["boundaries"] = heatmaps.merged_boundary(
-                points, self.chains, side, self.boundary_sigma
-            )
-        return maps
+        draw = partial(heatmaps.merged_boundary, sigma=self.boundary_sigma)
+        return _landmarks_and_boundaries(points, size, self.landmarks, self.chains, draw)
 
     def loss(self, output: AWingOutput, faces: Faces) -> Tensor:
         return losses.awing_loss(

@@ -63,10 +63,15 @@ class Face:
     conditions: dict[str, float]
 
 
+def chances(seed: int, split: int, index: int) -> dict[str, np.random.Generator]:
+    """The random streams of a face, each for one thing; no two faces share any."""
+    streams = np.random.default_rng([seed, split, index]).spawn(len(_CHANCES))
+    return dict(zip(_CHANCES, streams, strict=True))
+
+
 def draw_face(seed: int, split: int, index: int) -> Face:
     """A face of split number ``split``; nobody else of any split or index has its identity."""
-    streams = np.random.default_rng([seed, split, index]).spawn(len(_CHANCES))
-    chance = dict(zip(_CHANCES, streams, strict=True))
+    chance = chances(seed, split, index)
     identity = parameters.draw_identity(chance["identity"])
     expression = parameters.draw_expression(chance["expression"])
     view = parameters.draw_view(chance["view"])
