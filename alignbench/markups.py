@@ -10,7 +10,7 @@ of WFLW: LAB's 13 and the two lower brow edges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -58,6 +58,10 @@ class Markup:
     awing_chains: Mapping[str, Indices]
     flip_pairs: tuple[tuple[int, int], ...]
     eyes: Mapping[str, tuple[Indices, Indices]]
+
+    def __reduce__(self) -> tuple[Callable[[str], Markup], tuple[str]]:
+        # By name: another process has the same mark-ups, and read-only mappings do not travel.
+        return _named, (self.name,)
 
     @cached_property
     def flip_order(self) -> Ints:
@@ -260,6 +264,11 @@ COFW29 = Markup(
 )
 
 MARKUPS: Mapping[str, Markup] = _frozen({m.name: m for m in (WFLW98, IBUG68, COFW29)})
+
+
+def _named(name: str) -> Markup:
+    return MARKUPS[name]
+
 
 _WFLW98_TO_IBUG68: Indices = (
     *range(0, 33, 2),

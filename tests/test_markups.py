@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -111,3 +113,8 @@ def test_mark_up_by_number_of_landmarks():
     assert by_landmarks(29, "x") is COFW29
     with pytest.raises(InputError, match=r"model.npz: 70 landmarks a face; accepted: 98"):
         by_landmarks(70, "model.npz")
+
+
+@pytest.mark.parametrize("markup", MARKUPS.values(), ids=lambda m: m.name)
+def test_another_process_has_the_same(markup):
+    assert pickle.loads(pickle.dumps(markup)) is markup

@@ -12,7 +12,7 @@ import pytest
 from conftest import ArrayImages, make_dataset
 
 from alignbench import InputError, Predictor, evaluate, load_dataset, load_predictor, load_run
-from alignbench.markups import IBUG68, WFLW98
+from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.runs import runner
 from alignbench.stats import Bootstrap
 
@@ -424,10 +424,15 @@ def test_98_points_are_converted_for_a_68_point_set():
     assert run.points.shape == (5, 68, 2)
     assert run.points[0, 1].tolist() == [2, 2]  # every second jaw point
     assert run.record.protocol.conversion == "wflw98 -> ibug68"
-    with pytest.raises(InputError, match=r"wflw98 .98 points. where the data set has cofw29"):
-        from alignbench.markups import COFW29
+    few = evaluate(Many(), make_dataset(2, COFW29), bootstrap=QUICK)
+    assert few.record.protocol.conversion == "wflw98 -> cofw29"
+    assert few.points[0, 2].tolist() == [37.5, 37.5]  # between the inner ends of a brow's edges
 
-        evaluate(Many(), make_dataset(2, COFW29))
+    class Fewer(Many):
+        markup = IBUG68
+
+    with pytest.raises(InputError, match=r"ibug68 .68 points. where the data set has cofw29"):
+        evaluate(Fewer(), make_dataset(2, COFW29))
 
 
 def raising(batch):

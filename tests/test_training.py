@@ -279,8 +279,7 @@ def tensors(faces):
     return [faces.indices, faces.images, faces.points, faces.attributes, *faces.maps.values()]
 
 
-@pytest.mark.parametrize("model", TINY)
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("model", "workers"), [*((model, 0) for model in TINY), ("propnet", 2)])
 def test_a_face_is_the_same_in_any_batch(model, workers, tmp_path):
     samples = samples_of(model, noisy(), tmp_path)
     together = samples.__getitems__([(2, face) for face in range(8)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from baselines.training.augmentation import change_light, draw_map, joined
 from baselines.training.methods import Faces, Method
 from baselines.training.recipe import Augmentation, Recipe
 
+_START = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 Drawn = tuple[int, int]
 """An epoch and a face: what is asked of :class:`Samples`."""
 
@@ -230,6 +232,8 @@ def loader(samples: Samples, batches: Batches, workers: int, pin: bool) -> DataL
         batch_sampler=batches,
         collate_fn=_same,
         num_workers=workers,
+        # Forked from here they would share this process's running threads, and crash.
+        multiprocessing_context=_START if workers else None,
         worker_init_fn=_one_thread,
         pin_memory=pin,
     )
