@@ -20,7 +20,8 @@ from alignbench.datasets.synthetic import attributes, parameters, scene
 from alignbench.datasets.synthetic.camera import project, rotation
 from alignbench.datasets.synthetic.face import SIDE, chances, draw_face
 from alignbench.datasets.synthetic.head import Head
-from alignbench.datasets.synthetic.parameters import Expression, View
+from alignbench.datasets.synthetic.lens import photograph
+from alignbench.datasets.synthetic.parameters import Expression, Lens, View
 from alignbench.datasets.synthetic.raster import rasterise
 from alignbench.datasets.synthetic.source import draw
 from alignbench.datasets.synthetic.write import STREAMS, SUBSET_LIST, write
@@ -60,6 +61,9 @@ def test_golden():
     face = draw_face(0, 1, 0)
     assert hashlib.sha256(face.points.tobytes()).hexdigest()[:16] == "3a0926808b4a7fb5"
     assert hashlib.sha256(face.jpeg).hexdigest()[:16] == "3e3f4bae74fba0c3"
+    smeared = draw_face(0, 1, 57)
+    assert smeared.conditions["motion"] > 0
+    assert hashlib.sha256(smeared.jpeg).hexdigest()[:16] == "fbc34b2d8f289065"
 
 
 def test_same_bytes_on_another_processor_and_with_other_thread_counts():
@@ -226,6 +230,18 @@ def test_light_from_one_side_lights_that_side():
     light = parameters.Light((-1, 0, 0), key=0.8, ambient=0.2, colour=(1, 1, 1), exposure=1)
     left, right = scene._lit(np.full((2, 3), 100, np.float32), normals, np.zeros(2), light)
     assert (left > 2 * right).all()
+
+
+@pytest.mark.parametrize("angle", [0, 40, 90, 135])
+def test_a_smear_stays_within_its_length_and_brings_in_no_other_border(angle):
+    picture = np.full((64, 64, 3), 10, np.uint8)
+    picture[:, 40:] = 250
+    picture[50:] = 250
+    lens = Lens(defocus=0.0, motion=0.2, motion_angle=angle, noise=0.0, quality=95)
+    seen = photograph(picture, lens, 40.0, np.random.default_rng(0))
+    assert (seen[:30, :30] == 10).all()
+    assert (seen[:30, 50:] == 250).all()
+    assert (seen[59:] == 250).all()
 
 
 def test_attributes_are_thresholds():

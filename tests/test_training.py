@@ -48,7 +48,7 @@ from baselines.training.recipe import (
     read_recipe,
     shipped,
 )
-from baselines.training.samples import Batches, Samples, hold_out, loader
+from baselines.training.samples import Batches, Samples, chance, hold_out, loader
 from baselines.training.setup import boxes_of, set_up
 
 TINY = {
@@ -332,6 +332,13 @@ def test_two_processes_share_every_batch():
     assert len({face for batch in one for _, face in batch}) == 18
     assert list(Batches(22, 6, 0, 1, 2, 0, 1)) == one[2:]
     assert list(Batches(22, 6, 0, 2, 0, 0, 1)) != one
+
+
+def test_no_two_things_share_a_random_stream():
+    places = [("hold-out",), *(("order", e) for e in range(3))]
+    places += [("face", e, f) for e in range(3) for f in range(3)]
+    drawn = [chance(place[0], seed, *place[1:]).random() for seed in (0, 1) for place in places]
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_faces_of_one_image_are_held_out_together():

@@ -1,7 +1,8 @@
 """The faces a network is trained on: which, in what order, and what it is shown of each.
 
-All chance comes from ``(seed, epoch, face)`` for a face and from ``(seed, epoch)`` for the order,
-so that neither workers nor processes nor a new start change anything.
+All chance comes from ``(seed, epoch, face)`` for a face, from ``(seed, epoch)`` for the order and
+from ``seed`` for the faces held out, each a stream of its own, so that neither workers nor
+processes nor a new start change anything.
 """
 
 from __future__ import annotations
@@ -33,8 +34,16 @@ from baselines.training.methods import Faces, Method
 from baselines.training.recipe import Augmentation, Recipe
 
 _START = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
+_PURPOSES = ("hold-out", "order", "face")
 Drawn = tuple[int, int]
 """An epoch and a face: what is asked of :class:`Samples`."""
+
+
+def chance(purpose: str, seed: int, *place: int) -> np.random.Generator:
+    """The random stream of one purpose at one place, such as (epoch, face); no two are the same."""
+    # As a key, not as part of the seed: NumPy pads seeds with zeros, so that [1, 2] is [1, 2, 0].
+    key = (_PURPOSES.index(purpose), *place)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Datase
     """
     sources = np.array(dataset.images.sources())
     images = np.unique(sources)
-    held = np.random.default_rng(seed).permutation(images)[: round(share * len(images))]
+    held = chance("hold-out", seed).permutation(images)[: round(share * len(images))]
     away = np.isin(sources, held)
     if away.all() or not away.any():
         raise InputError(
@@ -167,7 +176,7 @@ class Samples(TorchDataset[Faces]):
         crop, wanted = self._settings.crop, self._augmentation
         windows, maps, truth = [], [], []
         for epoch, face in drawn:
-            rng = np.random.default_rng([self._seed, epoch, face])
+            rng = chance("face", self._seed, epoch, face)
             change, mirrored = draw_map(rng, wanted, crop.size)
             matrix = joined(self._to_window[face], change)
             window = warp(self._dataset.images.read(face), matrix, crop.size, crop.border)
@@ -205,7 +214,7 @@ class Batches:
     def __init__(
         self, faces: int, size: int, seed: int, epoch: int, first: int, rank: int, ranks: int
     ) -> None:
-        order = np.random.default_rng([seed, epoch]).permutation(faces)
+        order = chance("order", seed, epoch).permutation(faces)
         pieces = order[: faces // size * size].reshape(-1, ranks, size // ranks)
         self._epoch, self._pieces = epoch, pieces[first:, rank]
 

@@ -29,11 +29,17 @@ def _smeared(picture: Bytes, length: float, angle: float) -> Bytes:
     """Mean of the picture over shifts along a line of ``length`` pixels."""
     turn = np.radians(angle)
     steps = np.linspace(-0.5, 0.5, 9) * length
+    # Whole pixels, so that the mean is exact.
+    shifts = np.round(np.outer(steps, [np.cos(turn), np.sin(turn)])).astype(int)
+    edge = int(np.abs(shifts).max())
+    # The border's own colour beyond it: the scene goes on about like that.
+    wide = np.asarray(
+        cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE), np.uint8
+    )
+    height, width = picture.shape[:2]
     total = np.zeros(picture.shape, np.int32)
-    for step in steps:
-        # Whole pixels, so that the mean is exact.
-        shift = np.round(step * np.array([np.cos(turn), np.sin(turn)])).astype(int)
-        total += np.roll(picture, (int(shift[1]), int(shift[0])), axis=(0, 1))
+    for right, down in edge - shifts:
+        total += wide[down : down + height, right : right + width]
     return np.asarray((total + len(steps) // 2) // len(steps), np.uint8)
 
 

@@ -23,7 +23,7 @@ from alignbench.datasets.wflw import ATTRIBUTES, IMAGES, LIST
 from alignbench.errors import InputError
 from alignbench.threads import count
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever a face would come out otherwise."""
 
 MANIFEST = "synthetic.json"
