@@ -19,9 +19,9 @@ PREDICTORS = "alignbench.predictors"
 BOX_PROTOCOLS = "alignbench.box_protocols"
 REPORTS = "alignbench.reports"
 FIGURES = "alignbench.figures"
-COMPLEXITY_TABLES = "alignbench.complexity_tables"
+VERBS = "alignbench.verbs"
+"""What a verb of the command line calls that is another package's, by the verb's name."""
 RUN_FILES = "alignbench.run_files"
-TRAINERS = "alignbench.trainers"
 RECIPES = "alignbench.recipes"
 
 

@@ -7,11 +7,10 @@ import io
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from alignbench import InputError
 from alignbench.complexity import Complexity
 from alignbench.environment import processor
 from alignbench.latency import Timing
-from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
+from reports.tables import Cell, Number, Table, render
 
 _COUNTER = "thop"
 """The counter a model's operations are shown by where nothing was published."""
@@ -33,10 +32,7 @@ def table(counted: Sequence[Complexity], timed: Sequence[Timing], form: str) -> 
     """
     if form == "csv":
         return _csv(_timing_rows(timed) if timed else _count_rows(counted))
-    render = {"terminal": to_terminal, "md": to_markdown, "latex": to_latex}.get(form)
-    if render is None:
-        raise InputError(f"format {form!r}", "unknown", "terminal, md, latex, csv")
-    return render([_counts(counted), *([_timings(timed)] if timed else [])])
+    return render([_counts(counted), *([_timings(timed)] if timed else [])], form)
 
 
 def published() -> dict[str, Mapping[str, str]]:

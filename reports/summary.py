@@ -6,12 +6,12 @@ import csv
 import io
 from collections.abc import Sequence
 
-from alignbench import InputError, Measure, Run, parse_measure
+from alignbench import Measure, Run, parse_measure
 from alignbench.metrics import default_measures
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs import MetricRow
 from reports.labels import box_text, execution, labels
-from reports.tables import Cell, Number, Table, to_latex, to_markdown, to_terminal
+from reports.tables import Cell, Number, Table, render
 
 _DIGITS = {"%": 2, "": 4}
 
@@ -38,10 +38,7 @@ def report(
     if form == "csv":
         return to_csv(runs, measures)
     tables = [table for dataset in _datasets(runs) for table in _tables(dataset, measures)]
-    render = {"terminal": to_terminal, "md": to_markdown, "latex": to_latex}.get(form)
-    if render is None:
-        raise InputError(f"format {form!r}", "unknown", "terminal, md, latex, csv")
-    return render(tables)
+    return render(tables, form)
 
 
 def _datasets(runs: Sequence[Run]) -> list[list[Run]]:

@@ -15,6 +15,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from tabulate import tabulate
 
+from alignbench.errors import unknown
+
 
 @dataclass(frozen=True)
 class Number:
@@ -48,6 +50,25 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
+
+
+def render(tables: Sequence[Table], form: str) -> str:
+    """Tables as text.
+
+    Parameters
+    ----------
+    form
+        ``terminal``, ``md`` or ``latex``.
+
+    Raises
+    ------
+    InputError
+        If the form is none of these.
+    """
+    forms = {"terminal": to_terminal, "md": to_markdown, "latex": to_latex}
+    if form not in forms:
+        raise unknown("format", form, [*forms, "csv"])
+    return forms[form](tables)
 
 
 def to_terminal(tables: Sequence[Table]) -> str:

@@ -128,15 +128,3 @@ def make_dataset(
         normalisers=("inter_ocular",),
         threshold=0.10,
     )
-
-
-_FIRST = ("test_training.py", "test_study.py", "test_mini.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Trainings run first.
-
-    Late in a process that had loaded OpenVINO, onnxruntime and dlib one crashed twice, each time
-    at another test; alone they pass. The cause is not known yet.
-    """
-    items.sort(key=lambda item: item.path.name not in _FIRST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -221,3 +222,31 @@ def test_backends_are_named_once():
         WFLW98.landmarks
         == Inference(AWing(stacks=1, width=16, depth=1))(torch.rand(1, 3, 64, 64)).shape[1]
     )
+
+
+_AFTER_A_NETWORK = """
+import faulthandler, gc, signal, subprocess, sys, threading
+import torch
+from torch import nn
+from alignbench.backends.build import Execution, build_network
+
+if sys.argv[1] == "faulthandler":
+    faulthandler.enable()
+wanted = Execution("openvino", "fp32", "cpu")
+made = [build_network(nn.Conv2d(3, 2, 1).eval(), (3, 8, 8), wanted)[0]]
+end = threading.Thread(target=lambda: (made.clear(), gc.collect()))
+end.start()
+end.join()
+signal.signal(signal.SIGCHLD, lambda *received: print("a child ended"))
+subprocess.run([sys.executable, "-c", ""])
+"""
+
+
+@pytest.mark.parametrize("handler", ["faulthandler", "none"])
+def test_a_signal_after_an_openvino_network_is_gone(handler):
+    """OpenVINO left the main thread a stack for signals that was no longer there."""
+    done = subprocess.run(
+        [sys.executable, "-c", _AFTER_A_NETWORK, handler],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "a child ended\n"), done.stderr

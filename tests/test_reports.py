@@ -70,8 +70,8 @@ def test_further_measures_of_a_run_are_shown_beside_the_usual_ones():
 
 
 def test_an_unknown_format_is_refused():
-    with pytest.raises(InputError, match="format 'html': unknown; accepted: terminal, md"):
-        summary.report([run_of()], "html")
+    with pytest.raises(InputError, match="format 'docx': unknown; accepted: csv, latex, md"):
+        summary.report([run_of()], "docx")
 
 
 HOSTILE = "a|b_c&d%e$f#g{h}~i^j\\k<script>[bold]*x*`y`"

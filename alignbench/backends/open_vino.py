@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,29 @@ from alignbench.backends.onnx_runtime import choose_output, refused
 from alignbench.errors import InputError
 
 
+@cache
+def _core() -> Any:
+    """The process's one OpenVINO.
+
+    It never goes: on Linux its CPU part gives the thread that makes it another stack for signals
+    (where AVX-512's registers fit), and frees that stack with the last network, from whatever
+    thread that is. The next signal that has a handler, such as a child's end, would then kill the
+    process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def load(
     model: bytes, where: object, output: str | None = None, precision: Precision = "fp32"
 ) -> Network:
     """An ONNX model as a network; parameters and errors as those of onnxruntime's ``load``."""
     try:
-        import openvino
+        import openvino  # noqa: F401
     except ImportError as error:
         raise not_installed("openvino", "openvino") from error
-    core = openvino.Core()
+    core = _core()
     try:
         network = core.read_model(model)
         compiled = core.compile_model(

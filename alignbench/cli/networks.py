@@ -82,7 +82,7 @@ def complexity(
         if latency:
             with progress(name, "settings") as report_progress:
                 timed += measure_settings(name, weights, wanted, device, seconds, report_progress)
-    text = plugins.load(plugins.COMPLEXITY_TABLES, "complexity")(counted, timed, form.value)
+    text = plugins.load(plugins.VERBS, "complexity")(counted, timed, form.value)
     if out is None:
         typer.echo(text)
         return

@@ -52,7 +52,7 @@ def train(
     limit_threads(threads)
     in_range("--workers", workers or 0, 0, 256)
     in_range("--checkpoint-seconds", checkpoint_seconds, 0, 86_400)
-    run_training = plugins.load(plugins.TRAINERS, "fabric")
+    run_training = plugins.load(plugins.VERBS, "train")
     try:
         with progress(recipe, "steps") as report_progress:
             folder = run_training(
@@ -98,7 +98,7 @@ def ablation(
     alone("ablation")
     limit_threads(threads)
     in_range("--seeds", seeds or 1, 1, 1000)
-    run_study = plugins.load(plugins.TRAINERS, "study")
+    run_study = plugins.load(plugins.VERBS, "ablation")
     folder = out or Path("ablation", Path(study).stem)
     try:
         with progress(study, "steps") as report_progress:
