@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from functools import cache
 
-from alignbench.complexity import Complexity
+from alignbench import load_predictor
+from alignbench.complexity import Complexity, count_predictor, network_of
 from alignbench.environment import processor
 from alignbench.latency import Timing
+from alignbench.predictors import RANDOM_IF_TAKEN
+from reports import published as printed
 from reports.tables import Cell, Number, Table, render
 
 _COUNTER = "thop"
@@ -22,8 +25,8 @@ def table(counted: Sequence[Complexity], timed: Sequence[Timing], form: str) -> 
     Parameters
     ----------
     form
-        ``terminal``, ``md``, ``latex`` or ``csv``; as CSV one table of the counts, or of the
-        times if there are any.
+        ``terminal``, ``md``, ``latex``, ``html`` or ``csv``; as CSV one table of the
+        counts, or of the times if there are any.
 
     Raises
     ------
@@ -40,8 +43,32 @@ def published() -> dict[str, Mapping[str, str]]:
 
     The column ``counter`` is ours: the counter by which our network gives the printed number.
     """
-    text = (files("reports") / "published" / "table8_complexity.csv").read_text(encoding="utf-8")
-    return {row["method"].lower(): row for row in csv.DictReader(io.StringIO(text))}
+    return {row["method"].lower(): row for row in printed.rows("table8_complexity")}
+
+
+def counter(name: str) -> str:
+    """The counter that a model's operations are shown by: the one its published number is of."""
+    known = published().get(name)
+    return known["counter"] if known else _COUNTER
+
+
+@cache
+def count_named(name: str) -> Complexity:
+    """Counts of a network by the name :func:`alignbench.load_predictor` makes it from.
+
+    The network is made but not computed, so that counting takes no time.
+
+    Raises
+    ------
+    InputError
+        If there is no such network.
+    """
+    import torch
+
+    predictor = load_predictor(name, None, RANDOM_IF_TAKEN)
+    network_of(name, predictor).network.to("meta")
+    with torch.device("meta"):
+        return count_predictor(name, predictor)
 
 
 def _counts(counted: Sequence[Complexity]) -> Table:
@@ -51,15 +78,15 @@ def _counts(counted: Sequence[Complexity]) -> Table:
         if known:
             numbers = (_number(float(known["params_m"])), _number(float(known["flops_g"])))
             rows.append((known["method"], "published", *numbers, "–", *[_number(None)] * 4))
-        counter = known["counter"] if known else _COUNTER
+        by = counter(model.name)
         network = model.network
         rows.append(
             (
                 known["method"] if known else model.name,
                 "measured",
                 _number(network.parameters / 1e6),
-                _number(getattr(network, counter) / 1e9),
-                counter,
+                _number(getattr(network, by) / 1e9),
+                by,
                 *(_number(n / 1e9) for n in (network.conv, network.thop, network.flops)),
                 _number(model.inference.conv / 1e9),
             )
@@ -127,15 +154,15 @@ def _count_rows(counted: Sequence[Complexity]) -> list[dict[str, object]]:
         known = published().get(model.name)
         if known:
             rows.append({**known, "source": "published", "counter": ""})
-        counter = known["counter"] if known else _COUNTER
+        by = counter(model.name)
         network = model.network
         rows.append(
             {
                 "method": known["method"] if known else model.name,
                 "source": "measured",
                 "params_m": network.parameters / 1e6,
-                "flops_g": getattr(network, counter) / 1e9,
-                "counter": counter,
+                "flops_g": getattr(network, by) / 1e9,
+                "counter": by,
                 "parameters": network.parameters,
                 "conv": network.conv,
                 "thop": network.thop,

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from alignbench import Measure, Run, parse_measure
+from alignbench.markups import MARKUPS
 from alignbench.metrics import default_measures
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs import MetricRow
@@ -17,18 +18,24 @@ _DIGITS = {"%": 2, "": 4}
 
 
 def report(
-    runs: Sequence[Run], form: str = "terminal", measures: Sequence[Measure] | None = None
+    runs: Sequence[Run],
+    form: str = "terminal",
+    measures: Sequence[Measure] | None = None,
+    *,
+    intervals: bool = True,
 ) -> str:
     """NME, FR and AUC of each subset with 95 % intervals.
 
     Parameters
     ----------
     form
-        ``terminal``, ``md``, ``latex``, or ``csv``: every row of the runs' ``metrics.json`` in
-        full precision.
+        ``terminal``, ``md``, ``latex``, ``html``, or ``csv``: every row of the runs'
+        ``metrics.json`` in full precision.
     measures
         Measures to show, those without normaliser under the data set's usual ones. By default
         NME, and FR and AUC at the data set's usual threshold.
+    intervals
+        Whether numbers have their intervals; CSV always has them.
 
     Raises
     ------
@@ -37,8 +44,16 @@ def report(
     """
     if form == "csv":
         return to_csv(runs, measures)
-    tables = [table for dataset in _datasets(runs) for table in _tables(dataset, measures)]
-    return render(tables, form)
+    return render(tables(runs, measures, intervals=intervals), form)
+
+
+def tables(
+    runs: Sequence[Run], measures: Sequence[Measure] | None = None, *, intervals: bool = True
+) -> list[Table]:
+    """The tables behind :func:`report`: one for each data set and normaliser."""
+    return [
+        table for dataset in _datasets(runs) for table in _tables(dataset, measures, intervals)
+    ]
 
 
 def _datasets(runs: Sequence[Run]) -> list[list[Run]]:
@@ -49,7 +64,7 @@ def _datasets(runs: Sequence[Run]) -> list[list[Run]]:
     return list(groups.values())
 
 
-def _tables(runs: list[Run], measures: Sequence[Measure] | None) -> list[Table]:
+def _tables(runs: list[Run], measures: Sequence[Measure] | None, intervals: bool) -> list[Table]:
     """A table for each normaliser, all runs of one data set in it."""
     dataset = runs[0].record.dataset
     measures = measures or _usual(runs)
@@ -63,13 +78,15 @@ def _tables(runs: list[Run], measures: Sequence[Measure] | None) -> list[Table]:
         usual = norm in dataset.normalisers
         shown = [m for m in measures if m.normaliser == norm or (usual and m.normaliser is None)]
         rows = tuple(
-            ((name,) if len(runs) > 1 else ()) + _row(run, subset, norm, shown)
+            ((name,) if len(runs) > 1 else ()) + _row(run, subset, norm, shown, intervals)
             for subset in runs[0].subsets
             for name, run in zip(names, runs, strict=True)
         )
         columns = (("Model",) if len(runs) > 1 else ()) + ("Subset", "Faces")
         title = f"{who} on {dataset.name} {dataset.split}, normaliser {norm}"
-        tables.append(Table(title, columns + tuple(map(_heading, shown)), rows, _notes(runs, norm)))
+        tables.append(
+            Table(title, columns + tuple(map(_heading, shown)), rows, _notes(runs, norm, intervals))
+        )
     return tables
 
 
@@ -87,20 +104,22 @@ def _heading(measure: Measure) -> str:
     return f"{text} {measure.unit}".rstrip()
 
 
-def _row(run: Run, subset: str, norm: str, measures: Sequence[Measure]) -> tuple[Cell, ...]:
+def _row(
+    run: Run, subset: str, norm: str, measures: Sequence[Measure], intervals: bool
+) -> tuple[Cell, ...]:
     found = [run.row(measure.with_normaliser(norm), subset) for measure in measures]
     numbers = [
-        Number(row.value, row.ci_low, row.ci_high, _DIGITS[measure.unit])
-        for measure, row in zip(measures, found, strict=True)
+        Number(row.value, *((row.ci_low, row.ci_high) if intervals else (None, None)), digits)
+        for row, digits in zip(found, (_DIGITS[m.unit] for m in measures), strict=True)
     ]
     return (subset, found[0].faces, *numbers)
 
 
-def _notes(runs: Sequence[Run], norm: str) -> tuple[str, ...]:
+def _notes(runs: Sequence[Run], norm: str, intervals: bool) -> tuple[str, ...]:
     """What a reader must know of each run; a line that holds for some runs only names them."""
     said: dict[str, list[str]] = {}
     for name, run in zip(labels(runs), runs, strict=True):
-        for note in run_notes(run, norm):
+        for note in run_notes(run, norm)[0 if intervals else 1 :]:
             said.setdefault(note, []).append(name)
     return tuple(
         note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
@@ -110,10 +129,22 @@ def _notes(runs: Sequence[Run], norm: str) -> tuple[str, ...]:
 
 def run_notes(run: Run, norm: str) -> list[str]:
     """Interval, incompleteness, boxes and their leak, misses, visibility and the model's notes."""
+    statistics = run.record.statistics
+    how = f"of FR Wilson's, else by bootstrap ({statistics.replicates:,} samples)"
+    over = f"{statistics.confidence:.0%} intervals over {statistics.clusters:,} source images"
+    notes = [f"[low, high]: {over}: {how}.", *protocol_notes(run)]
+    kinds = run.breakdown[run.breakdown["kind"] == "visibility"].set_index(["norm", "name"])["nme"]
+    if norm in kinds:
+        parts = [f"{name} {nme:.4f} %" for name, nme in kinds[norm].items()]
+        notes.append(f"NME by visibility: {', '.join(parts)}.")
+    return notes + list(run.record.model.notes)
+
+
+def protocol_notes(run: Run) -> list[str]:
+    """What is missing of the data, boxes and their leak, conversion and misses."""
     record = run.record
-    statistics, protocol, dataset = record.statistics, record.protocol, record.dataset
-    drawn = f"{statistics.clusters:,} source images ({statistics.replicates:,} samples)"
-    notes = [f"[low, high]: {statistics.confidence:.0%} bootstrap intervals over {drawn}."]
+    protocol, dataset = record.protocol, record.dataset
+    notes = []
     if not dataset.complete:
         notes.append(f"INCOMPLETE: {'; '.join(dataset.incomplete)}.")
     if protocol.boxes == "none":
@@ -123,17 +154,16 @@ def run_notes(run: Run, norm: str) -> list[str]:
     if how := execution(run):
         notes.append(f"Computed with: {', '.join(how)}.")
     if protocol.conversion:
-        notes.append(f"Landmarks converted: {protocol.conversion}.")
+        given, used = (MARKUPS[b.markup].landmarks for b in (record.model, dataset))
+        notes.append(
+            f"Landmarks converted: {protocol.conversion}, {used} of the model's {given} points."
+        )
     if record.missed:
         notes.append(
             f"{record.missed:,} of {dataset.faces:,} faces missed: failures in FR and AUC, left "
             "out of NME."
         )
-    kinds = run.breakdown[run.breakdown["kind"] == "visibility"].set_index(["norm", "name"])["nme"]
-    if norm in kinds:
-        parts = [f"{name} {nme:.4f} %" for name, nme in kinds[norm].items()]
-        notes.append(f"NME by visibility: {', '.join(parts)}.")
-    return notes + list(record.model.notes)
+    return notes
 
 
 _CSV = (

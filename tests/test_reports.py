@@ -12,7 +12,8 @@ from test_runner import Shifted
 
 from alignbench import InputError, evaluate, parse_measure
 from alignbench.stats import Bootstrap
-from reports import ced, summary
+from reports import summary
+from reports.figures import ced
 from reports.tables import Number, Table, to_latex, to_markdown, to_terminal
 
 QUICK = Bootstrap(200)
@@ -70,7 +71,7 @@ def test_further_measures_of_a_run_are_shown_beside_the_usual_ones():
 
 
 def test_an_unknown_format_is_refused():
-    with pytest.raises(InputError, match="format 'docx': unknown; accepted: csv, latex, md"):
+    with pytest.raises(InputError, match="format 'docx': unknown; accepted: csv, html, latex, md"):
         summary.report([run_of()], "docx")
 
 
@@ -102,7 +103,7 @@ def test_latex_has_booktabs_rules_once_each():
 def test_ced_legend_has_the_numbers_of_the_plotted_range(tmp_path):
     run = run_of()
     ced.draw([run, run_of(4.0, "worse")], tmp_path / "a.svg", maximum=0.08)
-    figure = ced._figure([run], 0.08, "full", "inter_ocular")
+    figure = ced.figure([run], maximum=0.08)
     errors = run.errors("inter_ocular")
     text = figure.legends[0].get_texts()[0].get_text()
     assert text == (
@@ -125,19 +126,19 @@ def test_a_figure_has_the_same_bytes_every_time(tmp_path):
 
 def test_an_incomplete_set_is_labelled_on_the_plot():
     dataset = replace(make_dataset(6), official={"full": 9})
-    figure = ced._figure([run_of(dataset=dataset)], 0.1, "full", "inter_ocular")
+    figure = ced.figure([run_of(dataset=dataset)])
     assert figure.axes[0].get_title("left") == "made test, full: 6 faces (incomplete)"
 
 
 def test_many_runs_are_told_apart_on_a_plot():
     runs = [run_of(name=f"_model{k}") for k in range(12)]  # matplotlib hides labels with a _
-    figure = ced._figure(runs, 0.1, "full", "inter_ocular")
+    figure = ced.figure(runs, maximum=0.1)
     looks = {(line.get_color(), str(line._dash_pattern)) for line in figure.axes[0].lines}
     assert len(looks) == 12
     assert [t.get_text().split(":")[0] for t in figure.legends[0].get_texts()] == [
         f"_model{k}" for k in range(12)
     ]
-    small = ced._figure([runs[0], run_of(dataset=make_dataset(5))], 0.1, "full", "box")
+    small = ced.figure([runs[0], run_of(dataset=make_dataset(5))], normaliser="box")
     assert small.axes[0].get_title("left") == "made test, full"
     assert "(5 faces)" in small.legends[0].get_texts()[1].get_text()
 

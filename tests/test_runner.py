@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -249,7 +250,7 @@ def test_a_disk_that_fills_up_spoils_no_finished_run(tmp_path, monkeypatch, last
         written.append(path)
         real(path, data)
 
-    for module in (store, __import__("reports.ced").ced):
+    for module in (store, import_module("reports.figures.save")):
         monkeypatch.setattr(module, "write_atomic", full)
     with pytest.raises(InputError, match="No space left"):
         evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
@@ -323,7 +324,7 @@ def test_a_run_killed_while_it_writes_is_run_again(tmp_path, monkeypatch, last, 
         written.append(path)
         real(path, data)
 
-    for module in (store, __import__("reports.ced").ced):
+    for module in (store, import_module("reports.figures.save")):
         monkeypatch.setattr(module, "write_atomic", dying)
     with pytest.raises(Killed):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "cut", fresh=before)

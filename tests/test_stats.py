@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alignbench import stats
-from alignbench.stats import Bootstrap, mean_intervals, replicated_means
+from alignbench import parse_measure
+from alignbench.runs.evaluation import metric_rows
+from alignbench.stats import Bootstrap, bootstrap, mean_intervals, replicated_means
 
 RNG = np.random.default_rng(0)
 
@@ -85,7 +86,7 @@ def test_a_subset_is_the_mean_of_its_faces_in_each_draw():
 def test_chunks_do_not_change_the_draws(monkeypatch):
     values = RNG.normal(size=30)
     whole = intervals(values, replicates=500)
-    monkeypatch.setattr(stats, "_CHUNK", 300)
+    monkeypatch.setattr(bootstrap, "_CHUNK", 300)
     np.testing.assert_allclose(intervals(values, replicates=500), whole, rtol=1e-12)
 
 
@@ -105,3 +106,27 @@ def test_a_subset_of_one_face_does_not_warn_or_vanish():
     subsets = np.array([[True, False, False, False]])
     low, high = intervals([7.0, 2, 3, 4], subsets=subsets, replicates=200)
     assert low[0, 0] == high[0, 0] == 7.0
+
+
+def test_a_run_stores_wilsons_interval_of_its_failure_rate():
+    """2 of 10 by hand: (0.2 + z^2/20 -+ z sqrt(0.016 + z^2/400)) / (1 + z^2/10), z = 1.959964."""
+    errors = {"inter_ocular": np.r_[np.full(8, 0.05), np.full(2, 0.2)]}
+    everyone = {"full": np.ones(10, np.bool_), "none": np.zeros(10, np.bool_)}
+    asked = [parse_measure("fr(inter_ocular)@0.10"), parse_measure("nme(inter_ocular)")]
+    rows = metric_rows(asked, errors, everyone, np.arange(10), Bootstrap(200))
+    assert rows[0].value == 20
+    assert (rows[0].ci_low, rows[0].ci_high) == (5.668215, 50.983753)
+    assert rows[1].ci_low >= 5
+    assert (rows[2].faces, rows[2].ci_low) == (0, None)
+
+
+def test_faces_of_one_image_say_less_of_a_failure_rate():
+    errors = {"box": np.r_[np.full(16, 0.05), np.full(4, 0.2)]}
+    asked = [parse_measure("fr(box)@0.10")]
+    everyone = {"full": np.ones(20, np.bool_)}
+    alone, pairs = (
+        metric_rows(asked, errors, everyone, clusters, Bootstrap(200))[0]
+        for clusters in (np.arange(20), np.arange(20) // 2)
+    )
+    assert alone.value == pairs.value
+    assert pairs.ci_low < alone.ci_low < alone.ci_high < pairs.ci_high

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from alignbench import __version__
-from alignbench.cli import data, lists, networks, report, run, train
+from alignbench.cli import (
+    audit,
+    compare,
+    data,
+    figure,
+    lists,
+    networks,
+    report,
+    run,
+    sensitivity,
+    train,
+)
 from alignbench.distributed import rank
 from alignbench.errors import InputError
 
@@ -27,11 +38,15 @@ app = typer.Typer(
 _VERBS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "report": report.report,
-    "ced": report.ced,
+    "ced": figure.ced,
+    "figure": figure.figure,
+    "compare": compare.compare,
     "complexity": networks.complexity,
     "export": networks.export,
     "train": train.train,
     "ablation": train.ablation,
+    "audit": audit.audit,
+    "sensitivity": sensitivity.sensitivity,
     "list": lists.list_,
 }
 _DATA_VERBS: dict[str, Callable[..., None]] = {

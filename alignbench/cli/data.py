@@ -111,7 +111,7 @@ def show(
     in_range("--faces", faces, 1, 400)
     with status(f"Reading {dataset}"):
         found = load_dataset(dataset, data_root, split)
-    draw = plugins.load(plugins.FIGURES, "faces")
+    draw = plugins.load(plugins.VERBS, "data-show")
     draw(found, out, faces, landmarks)
     typer.echo(f"Picture written to {out}", err=True)
 

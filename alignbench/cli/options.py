@@ -58,10 +58,11 @@ class Format(StrEnum):
     terminal = "terminal"
     md = "md"
     latex = "latex"
+    html = "html"
     csv = "csv"
 
 
-FORMATS = {".md": Format.md, ".tex": Format.latex, ".csv": Format.csv}
+FORMATS = {".md": Format.md, ".tex": Format.latex, ".html": Format.html, ".csv": Format.csv}
 
 
 def alone(verb: str) -> None:

@@ -1,69 +1,119 @@
-"""``alignbench report`` and ``alignbench ced``: what is made out of runs."""
+"""``alignbench report``: what is made out of runs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from alignbench import plugins
-from alignbench.cli.options import FORMATS, Format
+from alignbench.cli.options import FORMATS, DataRoot, Format
+from alignbench.errors import InputError
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    table: Annotated[str, typer.Option(help="Which table; `alignbench list reports`.")] = "summary",
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of runs; with --all, folders that hold them. Default: runs."),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            help="1 to 8: that table of the PropNet paper, published rows above those of the runs; "
+            "all: each of them; summary, or another of `alignbench list reports`. Default: summary "
+            "of runs, all where there are none."
+        ),
+    ] = None,
     form: Annotated[
         Format | None,
         typer.Option("--format", help="Form of the table. Default: by the ending of --out."),
     ] = None,
     measure: Annotated[
-        list[str] | None, typer.Option(help="Measures to show; repeat for several.")
+        list[str] | None,
+        typer.Option(help="With --table summary: measures to show; repeat for several."),
     ] = None,
+    intervals: Annotated[
+        bool | None,
+        typer.Option(
+            "--intervals/--no-intervals",
+            help="Intervals beside measured numbers. Default: in the summary alone.",
+        ),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="A site of every run, in the folder --out names: leaderboard, a page a data set, "
+            "tables, figures.",
+        ),
+    ] = False,
+    data_root: DataRoot = None,
     out: Annotated[
-        Path | None, typer.Option(help="File, or folder, to write. Default: print.")
+        Path | None,
+        typer.Option(
+            help="File, or folder, to write; several tables in a folder are a file each. "
+            "Default: print."
+        ),
     ] = None,
 ) -> None:
-    """Make a table of one or several runs."""
+    """Make a table of runs, or of what the PropNet paper published."""
     from alignbench import load_run, parse_measure
     from alignbench.files import write_atomic
 
-    render = plugins.load(plugins.REPORTS, table)
+    if everything:
+        if table or form or measure or intervals is not None or out is None:
+            raise InputError("--all", "takes folders and --out DIR alone")
+        _site(runs or [Path("runs")], out, data_root)
+        return
+    table = table or ("summary" if runs else "all")
     measures = [parse_measure(text) for text in measure or []]
     if form is None:
         form = FORMATS.get(out.suffix.lower() if out else "", Format.terminal)
-    text = render([load_run(path) for path in runs], form.value, measures or None)
+    if table == "all" or table.isdigit():
+        if measures:
+            raise InputError(
+                "--measure", f"given with --table {table}, whose measures are the paper's",
+                "with --table summary",
+            )  # fmt: skip
+        folder = out is not None and (out.is_dir() or (table == "all" and not out.suffix))
+        texts = plugins.load(plugins.VERBS, "report")(
+            [load_run(path) for path in runs or []],
+            form.value,
+            **({} if table == "all" else {"numbers": [int(table)]}),
+            intervals=bool(intervals),
+            apart=folder,
+            say=lambda line: typer.echo(line, err=True),
+        )
+    else:
+        make = plugins.load(plugins.REPORTS, table)
+        if not runs:
+            raise InputError(f"--table {table}", "there are no runs", "folders of runs")
+        chosen = {} if intervals is None else {"intervals": intervals}
+        if chosen and "intervals" not in signature(make).parameters:
+            raise InputError(f"--table {table}", "takes neither --intervals nor --no-intervals")
+        folder = out is not None and out.is_dir()
+        found = [load_run(path) for path in runs]
+        texts = {table: make(found, form.value, measures or None, **chosen)}
     if out is None:
-        typer.echo(text)
+        typer.echo("\n\n".join(texts.values()))
         return
-    if out.is_dir():
-        ending = next((e for e, made in FORMATS.items() if made is form), ".txt")
-        out = out / f"{table}{ending}"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(out, (text.rstrip("\n") + "\n").encode())
-    typer.echo(f"Table written to {out}", err=True)
+    ending = next((e for e, made in FORMATS.items() if made is form), ".txt")
+    files = {out / f"{name}{ending}" if folder else out: text for name, text in texts.items()}
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, (text.rstrip("\n") + "\n").encode())
+    typer.echo(f"{'Tables' if len(files) > 1 else 'Table'} written to {out}", err=True)
 
 
-def ced(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    out: Annotated[Path, typer.Option(help="File to write: .svg, .png or .pdf.")],
-    maximum: Annotated[
-        float | None,
-        typer.Option(
-            "--max",
-            help="Right end, a fraction; FR and AUC are taken there. Default: the threshold the "
-            "data set's papers use, 0.08 or 0.10.",
-        ),
-    ] = None,
-    subset: Annotated[str, typer.Option(help="Subset of the data set.")] = "full",
-    norm: Annotated[
-        str | None, typer.Option(help="Normaliser. Default: the data set's usual one.")
-    ] = None,
-) -> None:
-    """Plot cumulative error distributions with NME, FR and AUC in the legend."""
-    from alignbench import load_run
+def _site(stores: Sequence[Path], out: Path, data_root: Path | None) -> None:
+    from alignbench.console import progress
 
-    draw = plugins.load(plugins.FIGURES, "ced")
-    draw([load_run(path) for path in runs], out, maximum=maximum, subset=subset, normaliser=norm)
-    typer.echo(f"Plot written to {out}", err=True)
+    build = plugins.load(plugins.VERBS, "site")
+    with progress("Site", "parts") as report_progress:
+        board = build(stores, out, data_root=data_root, progress=report_progress)
+    for line in board.broken:
+        typer.echo(f"Left out: {line}", err=True)
+    typer.echo(f"Site of {len(board.entries):,} runs in {out / 'index.html'}", err=True)

@@ -21,7 +21,8 @@ class FR(Measure):
     name: ClassVar[str] = "fr"
     title: ClassVar[str] = "FR"
     unit: ClassVar[str] = "%"
+    whole: ClassVar[float | None] = 100.0
 
     def per_face(self, errors: Floats) -> Floats:
         assert self.threshold is not None
-        return 100.0 * np.greater(errors, self.threshold)
+        return self.whole * np.greater(errors, self.threshold)

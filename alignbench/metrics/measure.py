@@ -45,6 +45,9 @@ class Measure(ABC):
     title: ClassVar[str]
     unit: ClassVar[str] = ""
     has_threshold: ClassVar[bool] = True
+    whole: ClassVar[float | None] = None
+    """Of a measure that is a share of faces: what each of them adds, all others adding 0. Its
+    intervals are Wilson's, which know of failures that did not happen."""
 
     @abstractmethod
     def per_face(self, errors: Floats) -> Floats:

@@ -20,7 +20,7 @@ from alignbench.metrics.errors import (
 )
 from alignbench.metrics.measure import mean_counted
 from alignbench.runs.record import MetricRow
-from alignbench.stats import Bootstrap, mean_intervals
+from alignbench.stats import Bootstrap, design_effect, mean_intervals, wilson
 
 _CI_DIGITS = 6
 """Decimals of interval ends: far below their Monte Carlo error, and far above what another
@@ -105,6 +105,14 @@ def metric_rows(
     values = np.stack([m.per_face(errors[str(m.normaliser)]) for m in measures], axis=1)
     member = np.stack(list(subsets.values()))
     low, high = mean_intervals(values, member, clusters, bootstrap)
+    shares = [k for k, measure in enumerate(measures) if measure.whole is not None]
+    whole = np.array([measures[k].whole for k in shares], np.float64)
+    for s, inside in enumerate(member):
+        if shares and inside.any():
+            failed = values[inside][:, shares] / whole
+            faces = inside.sum() / design_effect(failed, clusters[inside])
+            ends = wilson(failed.mean(axis=0), faces, bootstrap.confidence)
+            low[s, shares], high[s, shares] = whole * ends[0], whole * ends[1]
     return tuple(
         MetricRow(
             subset=subset,

@@ -1,0 +1,183 @@
+"""Two models on the same faces: tests of the mean and of the typical difference."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import binom, norm, rankdata, t, wilcoxon
+
+from alignbench.arrays import Floats, Ints
+
+_HALVINGS = 64
+"""Steps after which more than N averages in an interval are ties, but for rounding."""
+
+
+def standard_errors(jackknife: Floats) -> tuple[Floats, Ints]:
+    """Standard errors of K means, and their degrees of freedom.
+
+    ``sqrt((C - 1) / C sum_c (m_c - mean m)^2)`` over the C images that count. Where each face has
+    an image of its own it is the standard error of the mean.
+
+    Parameters
+    ----------
+    jackknife
+        (C, K) of :func:`~alignbench.stats.bca.jackknife_means`, or differences of them.
+
+    Returns
+    -------
+    errors, freedom
+        (K,) each: NaN and 0 where fewer than two images count.
+    """
+    images = (~np.isnan(jackknife)).sum(axis=0)
+    several = np.maximum(images, 1)
+    mean = np.nansum(jackknife, axis=0) / several
+    squares = np.nansum((jackknife - mean) ** 2, axis=0)
+    errors = np.sqrt((several - 1) / several * squares)
+    return np.where(images > 1, errors, np.nan), np.asarray(np.maximum(images - 1, 0), np.intp)
+
+
+def mean_test(differences: Floats, errors: Floats, freedom: Ints) -> Floats:
+    """Two-sided p-values (K,) of Student's t test that mean differences (K,) are 0.
+
+    Where each face has an image of its own this is the paired t test. A difference of 0 without
+    any error, as that of a run from itself, has p = 1; NaN where there is no standard error.
+    """
+    ratio = np.divide(
+        np.abs(differences), errors, out=np.where(differences == 0, 0.0, np.inf), where=errors != 0
+    )
+    return np.asarray(2 * t.sf(ratio, np.maximum(freedom, 1)))
+
+
+def detectable(errors: Floats, freedom: Ints, confidence: float, power: float = 0.8) -> Floats:
+    """The smallest true difference of means that :func:`mean_test` finds with this power.
+
+    ``(t(1 - alpha / 2) + t(power)) SE``: as many faces and images as here, errors as noisy.
+    """
+    degrees = np.maximum(freedom, 1)
+    return np.asarray((t.ppf((1 + confidence) / 2, degrees) + t.ppf(power, degrees)) * errors)
+
+
+def signed_rank(differences: Floats, clusters: Ints) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test that differences (N,) lie around 0.
+
+    Differences of exactly 0 are left out; p = 1 where no other is there. Where images have several
+    faces, signed ranks are summed by image (Rosner, Glynn and Lee, Biometrics 2006).
+    """
+    kept = differences != 0
+    differences, clusters = differences[kept], clusters[kept]
+    if not len(differences):
+        return 1.0
+    if len(np.unique(clusters)) == len(clusters):
+        return float(wilcoxon(differences).pvalue)
+    sums = _signed_rank_sums(differences, clusters)
+    return float(2 * norm.sf(abs(sums.sum()) / np.sqrt((sums**2).sum())))
+
+
+def _signed_rank_sums(differences: Floats, clusters: Ints) -> Floats:
+    """Sums of signed ranks by image."""
+    ranks = np.sign(differences) * rankdata(np.abs(differences))
+    return np.asarray(np.bincount(clusters, weights=ranks), np.float64)
+
+
+def hodges_lehmann(
+    differences: Floats, clusters: Ints, confidence: float
+) -> tuple[float, float, float]:
+    """The Hodges-Lehmann estimate of differences (N,), and its interval.
+
+    The estimate is the median of the Walsh averages ``(d_i + d_j) / 2``, i <= j; the ends are
+    those averages at which the signed-rank test, in its normal approximation, begins to reject
+    (Hollander and Wolfe, 1999, section 3.2). Where images have several faces, the spread of the
+    test's statistic is that of the sums by image. NaN of no differences.
+    """
+    count = len(differences)
+    if not count:
+        return np.nan, np.nan, np.nan
+    ordered = np.sort(differences)
+    averages = count * (count + 1) // 2
+    middle = _walsh(ordered, np.array([(averages - 1) // 2, averages // 2])).mean()
+    around = differences - middle
+    # The statistic is half the sum of signed ranks, so its spread is half of theirs.
+    single = (rankdata(np.abs(around)) ** 2).sum()
+    spread = np.sqrt(max(single, (_signed_rank_sums(around, clusters) ** 2).sum())) / 2
+    below = int(averages / 2 - ndtri((1 + confidence) / 2) * spread)
+    low, high = _walsh(ordered, np.array([max(below, 0), min(averages - 1 - below, averages - 1)]))
+    return float(middle), float(low), float(high)
+
+
+def _walsh(ordered: Floats, places: Ints) -> Floats:
+    """The Walsh averages at these places, from 0, of differences (N,) in ascending order.
+
+    Halves an interval around each until it holds about N of the N (N + 1) / 2 averages, and sorts
+    those: neither the time nor the memory of all of them.
+    """
+    count = len(ordered)
+    own = np.arange(count)
+
+    def partners(sums: Floats) -> Ints:
+        """Numbers up to which each number and a partner, itself or later, reach no larger sum."""
+        ends = np.searchsorted(ordered, sums[:, None] - ordered, side="right")
+        return np.asarray(np.maximum(ends, own))
+
+    low = np.full(len(places), np.nextafter(2 * ordered[0], -np.inf))
+    high = np.full(len(places), 2 * ordered[-1])
+    from_, to = partners(low), partners(high)
+    for _ in range(_HALVINGS):
+        if ((to - from_).sum(axis=1) <= count).all():
+            break
+        middle = low + (high - low) / 2
+        ends = partners(middle)
+        reached = (ends - own).sum(axis=1) > places
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+        from_, to = (
+            np.where(reached[:, None], from_, ends),
+            np.where(reached[:, None], ends, to),
+        )
+    found = np.empty(len(places))
+    for k, place in enumerate(places.tolist()):
+        lengths = to[k] - from_[k]
+        if lengths.sum() > count:
+            within = np.flatnonzero(lengths)
+            found[k] = (ordered[within] + ordered[to[k][within] - 1]).max() / 2
+            continue
+        before = np.cumsum(lengths) - lengths
+        second = np.arange(lengths.sum()) + np.repeat(from_[k] - before, lengths)
+        sums = ordered[np.repeat(own, lengths)] + ordered[second]
+        rank = place - int((from_[k] - own).sum())
+        found[k] = np.partition(sums, rank)[rank] / 2
+    return np.asarray(found)
+
+
+def mcnemar(failures: Ints, clusters: Ints) -> tuple[float, float]:
+    """McNemar's exact test that two models fail equally often.
+
+    If they do, which of the two failed is a coin's toss. Where images have several faces, one
+    coin is tossed for all faces of an image; else this is the binomial test of the faces on which
+    one model alone fails.
+
+    Parameters
+    ----------
+    failures
+        (N,): 1 where the first model alone fails, -1 where the second alone does, else 0.
+    clusters
+        (N,): number of each face's source image.
+
+    Returns
+    -------
+    p, beyond
+        Probability of a difference at least as large as the one seen, which is the two-sided
+        p-value, and of a larger one. Their mean is the mid-p value.
+    """
+    totals = np.bincount(clusters, weights=failures).astype(np.intp)
+    sizes = np.bincount(np.abs(totals))
+    # The distribution of the sum, of which each size of total adds its own.
+    chance = np.ones(1)
+    for size, images in enumerate(sizes.tolist()):
+        if size and images:
+            tosses = np.zeros(2 * size * images + 1)
+            tosses[:: 2 * size] = binom.pmf(np.arange(images + 1), images, 0.5)
+            chance = np.convolve(chance, tosses)
+    reach = len(chance) // 2
+    distance = np.abs(np.arange(-reach, reach + 1))
+    seen = abs(int(totals.sum()))
+    p, beyond = chance[distance >= seen].sum(), chance[distance > seen].sum()
+    return min(1.0, float(p)), min(1.0, float(beyond))

@@ -1,0 +1,103 @@
+"""Shares of faces, such as failure rates: intervals that know of failures that did not happen.
+
+Every interval takes arrays of any one shape. Where images have several faces, counts
+are divided by the design effect (Kish, 1965): so many faces of their own image would say as much.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from alignbench.arrays import Bools, Floats, Ints
+
+_HALVINGS = 60
+"""Steps that bring the ends of an interval to the last bits of a share."""
+
+
+def design_effect(values: Floats, clusters: Ints) -> Floats:
+    """How many times the variance of the means (K,) exceeds that of independent faces.
+
+    Parameters
+    ----------
+    values
+        (N, K): K quantities a face.
+    clusters
+        (N,): number of each face's source image.
+
+    Returns
+    -------
+    effects
+        (K,): 1 at least, because less is chance; 1 where the faces do not differ.
+    """
+    faces, quantities = values.shape
+    numbers = np.unique(clusters, return_inverse=True)[1]
+    images = int(numbers.max()) + 1 if faces else 0
+    if images < 2:
+        return np.ones(quantities)
+    around = values - values.mean(axis=0)
+    sums = np.zeros((images, quantities))
+    np.add.at(sums, numbers, around)
+    between = images / (images - 1) * (sums**2).sum(axis=0)
+    alone = faces / (faces - 1) * (around**2).sum(axis=0)
+    effects = np.divide(between, alone, out=np.ones(quantities), where=alone > 0)
+    return np.asarray(np.maximum(effects, 1.0))
+
+
+def wilson(share: Floats, faces: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Wilson's score interval (JASA 1927) of a share of faces; not empty at a share of 0.
+
+    Parameters
+    ----------
+    share
+        Share of faces that fail, 0 to 1.
+    faces
+        Number of faces, divided by the design effect.
+    """
+    z = ndtri((1 + confidence) / 2)
+    centre = share + z**2 / (2 * faces)
+    half = z * np.sqrt(share * (1 - share) / faces + z**2 / (4 * faces**2))
+    scale = 1 + z**2 / faces
+    low, high = (centre - half) / scale, (centre + half) / scale
+    # Exactly, where rounding would leave a trace.
+    return np.where(share == 0, 0.0, low), np.where(share == 1, 1.0, high)
+
+
+def tango(first: Floats, second: Floats, faces: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Tango's score interval (Statistics in Medicine 1998) of a paired difference of shares.
+
+    The differences that McNemar's test, in its normal approximation and moved to a difference of
+    other than 0, does not reject. It is not empty where nothing fails.
+
+    Parameters
+    ----------
+    first, second
+        Faces on which the first model alone fails, and the second alone; of how many ``faces``.
+        All divided by the design effect of the difference.
+
+    Returns
+    -------
+    low, high
+        Ends of the share of the first minus that of the second, -1 to 1.
+    """
+    z = ndtri((1 + confidence) / 2)
+    seen = (first - second) / faces
+
+    def rejects(difference: Floats) -> Bools:
+        # The share on which the second alone fails, by maximum likelihood at this difference.
+        linear = (2 * faces - first + second) * difference - first - second
+        constant = -second * difference * (1 - difference)
+        root = np.sqrt(np.maximum(linear**2 - 8 * faces * constant, 0))
+        alone = (root - linear) / (4 * faces)
+        variance = faces * (2 * alone + difference * (1 - difference))
+        return np.asarray((faces * (seen - difference)) ** 2 > z**2 * variance)
+
+    ends = []
+    for beyond in (-1.0, 1.0):
+        outside, inside = np.full_like(seen, beyond), seen
+        for _ in range(_HALVINGS):
+            middle = (outside + inside) / 2
+            out = rejects(middle)
+            outside, inside = np.where(out, middle, outside), np.where(out, inside, middle)
+        ends.append(inside)
+    return ends[0], ends[1]

@@ -1,0 +1,85 @@
+"""A printed number as what it says: the interval of all numbers that are printed so. Exact."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,6}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """All numbers from ``low`` to ``high``, both ends in it."""
+
+    low: Fraction
+    high: Fraction
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(self.low + other.low, self.high + other.high)
+
+    def __sub__(self, other: Interval) -> Interval:
+        return Interval(self.low - other.high, self.high - other.low)
+
+    def times(self, factor: Fraction | int) -> Interval:
+        """Every number multiplied by a factor that is not negative."""
+        return Interval(self.low * factor, self.high * factor)
+
+    def over(self, other: Interval) -> Interval:
+        """Quotients; what divides is above zero throughout."""
+        ends = [a / b for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Interval(min(ends), max(ends))
+
+    def meets(self, other: Interval) -> bool:
+        """Whether the two have a number in common."""
+        return self.low <= other.high and other.low <= self.high
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number as it was printed.
+
+    Attributes
+    ----------
+    text
+        The printed digits.
+    value, unit
+        The number, and one in its last digit.
+    """
+
+    text: str
+    value: Fraction
+    unit: Fraction
+
+    @property
+    def rounded(self) -> Interval:
+        """What rounds to it; both ends, because either may be what was rounded up or down."""
+        return self.within(Fraction(1, 2))
+
+    def within(self, units: Fraction) -> Interval:
+        """What is at most so many units of the last digit away."""
+        return Interval(self.value - units * self.unit, self.value + units * self.unit)
+
+    @property
+    def digits(self) -> int:
+        """Digits behind the point."""
+        return len(self.text.partition(".")[2])
+
+
+def parse(text: str) -> Printed | None:
+    """A number of decimal digits, a per cent sign behind it allowed; None for anything else."""
+    bare = text.strip().removesuffix("%").strip()
+    if not _NUMBER.fullmatch(bare):
+        return None
+    return Printed(bare, Fraction(bare), Fraction(1, 10 ** len(bare.partition(".")[2])))
+
+
+def show(value: Fraction, digits: int) -> str:
+    """A number with so many digits behind the point, for a proof."""
+    return f"{float(value):.{digits}f}"
+
+
+def span(interval: Interval, digits: int) -> str:
+    """An interval for a proof."""
+    return f"{show(interval.low, digits)} to {show(interval.high, digits)}"

@@ -1,0 +1,315 @@
+"""Published tables and claims from CSV files; the forms are in docs/audit.md."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from alignbench import InputError, parse_measure
+from alignbench.datasets.find import dataset_names, source
+from alignbench.errors import unknown
+from alignbench.metrics.errors import BOX, DIAGONAL
+from reports.audit.cells import Cell, grouped
+from reports.audit.claims import Claim
+from reports.audit.normalisers import OCULAR, PUPIL
+from reports.audit.printed import Printed, parse
+
+PAPER: Mapping[str, tuple[str, str]] = {
+    "table1_cofw": ("cofw", PUPIL),
+    "table2_300w": ("300w", ""),
+    "table3_wflw": ("wflw", OCULAR),
+    "tables4_7_ablation": ("wflw", OCULAR),
+}
+"""The PropNet paper's tables: data set and normaliser by its text, where the file has neither."""
+
+_KEYS = ("dataset", "norm", "metric", "subset", "faces", "factor", "table", "note")
+_METHOD = ("method", "variant")
+_CLAIM = ("table", "row", "column", "reference", "change", "source")
+_NORMS = (OCULAR, PUPIL, BOX, DIAGONAL)
+_SAME = {"testset": "full", "test": "full", "fullset": "full", "all": "full", "makeup": "make-up"}
+_SHORT = re.compile(r"(fr|auc)(\d{1,2})")
+_SIZED = re.compile(r"(.*?)\s*\[\s*(\d{1,9})\s*\]")
+_EMPTY = ("", "-", "–", "—")
+_ACCEPTED = "method; dataset, norm, metric, subset, faces, factor, note; measures or subsets"
+
+
+@dataclass(frozen=True)
+class _Heading:
+    """A column of numbers: of a measure (its grammar's name), or of a subset with its faces."""
+
+    text: str
+    measure: str
+    subset: str
+    faces: int | None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of a file by its headings."""
+
+    where: str
+    fields: Mapping[str, str]
+
+    def of(self, *names: str) -> str:
+        """The first of these columns that is there."""
+        return next((self.fields[name] for name in names if name in self.fields), "")
+
+
+def published() -> list[Traversable]:
+    """The PropNet paper's tables, and what its text says of them."""
+    folder = files("reports") / "published"
+    return [*(folder / f"{stem}.csv" for stem in PAPER), files("reports.audit") / "claims.csv"]
+
+
+def read(file: Path | Traversable, dataset: str, norm: str) -> tuple[list[Cell], list[Claim]]:
+    """Cells of a table, or the claims of a file of claims.
+
+    Parameters
+    ----------
+    dataset, norm
+        Data set (and split) and normaliser of rows that do not say; empty where they are not
+        known.
+
+    Raises
+    ------
+    InputError
+        If the file is not of the documented form; it names file, line and column.
+    """
+    header, rows = _lines(file)
+    if {"reference", "change"} <= set(header):
+        return [], _claims(header, rows, file)
+    stem = Path(file.name).stem
+    known = PAPER.get(stem, (_named_after(stem), ""))
+    methods = [name for name in _METHOD if name in header]
+    if not methods:
+        raise InputError(f"{file}, line 1", f"columns {', '.join(header)}", _ACCEPTED)
+    headings = _headings(header, file)
+    cells = [
+        cell
+        for row in rows
+        for cell in _cells(row, headings, stem, (dataset or known[0], norm or known[1]))
+    ]
+    if not cells:
+        raise InputError(file, "no numbers in it", "a row a method with printed numbers")
+    return _labelled(cells, file), []
+
+
+def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
+    """Header, and rows by it."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(file, "is not UTF-8 text", "a CSV file") from error
+    except OSError as error:
+        raise InputError(file, f"cannot be read ({error.strerror or error})") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[_Row] = []
+    header: list[str] = []
+    try:
+        for fields in reader:
+            where = f"{file}, line {reader.line_num}"
+            fields = [field.strip() for field in fields]
+            if not any(fields):
+                continue
+            if not header:
+                header = fields
+                twice = [name for name in header if header.count(name) > 1]
+                if twice or not all(header):
+                    found = f"column {twice[0]!r} twice" if twice else "a column without name"
+                    raise InputError(where, found, "a name of its own for each column")
+                continue
+            if len(fields) != len(header):
+                raise InputError(
+                    where, f"{len(fields)} fields", f"{len(header)}, as the first line has"
+                )
+            rows.append(_Row(where, dict(zip(header, fields, strict=True))))
+    except csv.Error as error:
+        raise InputError(f"{file}, line {reader.line_num}", f"{error}", "CSV") from error
+    if not header:
+        raise InputError(file, "is empty", "a CSV file whose first line names the columns")
+    return header, rows
+
+
+def _headings(header: Sequence[str], file: Path | Traversable) -> list[_Heading]:
+    """Columns of numbers: all measures, or all subsets."""
+    numbers = [name for name in header if name not in (*_KEYS, *_METHOD)]
+    where = f"{file}, line 1"
+    if not numbers:
+        raise InputError(where, "no column of numbers", _ACCEPTED)
+    measures = [name for name in numbers if _measure(name)]
+    if not measures:
+        return [_subset(name) for name in numbers]
+    if "metric" in header:
+        raise InputError(
+            f"{where}, column {measures[0]!r}", "a measure beside a column 'metric'",
+            "one of the two",
+        )  # fmt: skip
+    for name in numbers:
+        if name not in measures:
+            raise InputError(
+                f"{where}, column {name!r}", "neither a measure nor one of the other columns",
+                _ACCEPTED, "What is only to be read goes into a column 'note'.",
+            )  # fmt: skip
+    return [_Heading(name, _measure(name), "", None) for name in numbers]
+
+
+def _measure(name: str) -> str:
+    """``fr10`` as ``fr@0.10``, what the grammar of measures names as it is, else nothing."""
+    short = _SHORT.fullmatch(name.lower())
+    if short and int(short[2]):
+        return f"{short[1]}@0.{int(short[2]):02d}"
+    try:
+        measure = parse_measure(name.lower())
+    except InputError:
+        return ""
+    return name.lower() if measure.name in ("nme", "fr", "auc") else ""
+
+
+def _subset(name: str) -> _Heading:
+    """``common`` or ``common [554]``."""
+    sized = _SIZED.fullmatch(name)
+    bare = sized[1] if sized else name
+    return _Heading(name, "", _canonical(bare), int(sized[2]) if sized else None)
+
+
+def _canonical(subset: str) -> str:
+    return _SAME.get(subset.lower(), subset.lower())
+
+
+def _cells(
+    row: _Row, headings: Sequence[_Heading], table: str, known: tuple[str, str]
+) -> Iterator[Cell]:
+    method = row.of(*_METHOD)
+    if not method:
+        raise InputError(f"{row.where}, column 'method'", "empty", "the method's name")
+    dataset, official = _dataset(row, row.of("dataset") or known[0])
+    norm = row.of("norm") or known[1]
+    for heading in headings:
+        text = row.fields[heading.text]
+        if text in _EMPTY:
+            continue
+        where = f"{row.where}, column {heading.text!r}"
+        printed = parse(text)
+        if printed is None:
+            raise InputError(where, f"{text!r}", "a number as it is printed, such as 4.05")
+        metric, threshold, named = _read_measure(row, heading)
+        subset = heading.subset or _canonical(row.of("subset") or "full")
+        faces = heading.faces or _faces(row) or official.get(subset)
+        if official and faces is None:
+            raise InputError(
+                where, f"{subset!r} is no subset of {dataset}", ", ".join(official),
+                "A subset of your own says its faces: NAME [FACES].",
+            )  # fmt: skip
+        label = f"{row.of('metric')} {heading.text}".strip()
+        if (named or norm) and (named or norm) not in _NORMS:
+            raise InputError(
+                f"{row.where}, column 'norm'" if named or row.of("norm") else "--norm",
+                repr(named or norm),
+                ", ".join(_NORMS),
+            )
+        yield Cell(
+            table, row.of("subset"), label, method, row.of("factor"), dataset, subset, faces,
+            named or norm, metric, threshold, printed,
+        )  # fmt: skip
+
+
+def _read_measure(row: _Row, heading: _Heading) -> tuple[str, Fraction | None, str]:
+    """Metric, threshold in percent, and the normaliser where the name has one."""
+    name = heading.measure
+    if not name:
+        wanted = row.of("metric") or "nme"
+        name = _measure(wanted)
+        if not name:
+            raise InputError(
+                f"{row.where}, column 'metric'", repr(wanted), "nme, fr10, auc10, fr@0.08, ..."
+            )
+    measure = parse_measure(name)
+    at = None if measure.threshold is None else 100 * Fraction(str(measure.threshold))
+    return measure.name, at, measure.normaliser or ""
+
+
+def _faces(row: _Row) -> int | None:
+    text = row.of("faces")
+    if not text:
+        return None
+    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+        raise InputError(f"{row.where}, column 'faces'", repr(text), "a whole number above 0")
+    return int(text)
+
+
+def _dataset(row: _Row, text: str) -> tuple[str, Mapping[str, int]]:
+    """``300w`` or ``300w private`` as data set and split, and its official numbers of faces."""
+    if not text:
+        return "", {}
+    where = f"{row.where}, column 'dataset'" if row.of("dataset") else "--dataset"
+    name, _, split = text.lower().partition(" ")
+    split = split.strip() or "test"
+    if name not in dataset_names():
+        known = unknown("data set", name, dataset_names())
+        raise InputError(where, str(known).rstrip("."))
+    splits = source(name).splits
+    if split not in splits:
+        raise InputError(where, f"no split {split!r} of {name}", ", ".join(splits))
+    return f"{name} {split}", splits[split]
+
+
+def _named_after(stem: str) -> str:
+    """The one data set that a file is named after, else nothing."""
+    words = set(re.split(r"[^a-z0-9]+", stem.lower())) & set(dataset_names())
+    return words.pop() if len(words) == 1 else ""
+
+
+def _labelled(cells: Sequence[Cell], file: Path | Traversable) -> list[Cell]:
+    """Cells whose rows are told apart: by what differs between those of one method."""
+
+    def traits(cell: Cell) -> tuple[str, ...]:
+        # So far a cell's row is what the file's column "subset" says.
+        return cell.dataset, cell.norm, cell.factor, cell.row
+
+    kinds = {
+        method: [set(values) for values in zip(*map(traits, of), strict=True)]
+        for method, of in grouped(cells, lambda cell: cell.method).items()
+    }
+    labelled = []
+    for cell in cells:
+        differing = [
+            value
+            for value, kind in zip(traits(cell), kinds[cell.method], strict=True)
+            if value and len(kind) > 1
+        ]
+        label = f"{cell.method} ({', '.join(differing)})" if differing else cell.method
+        labelled.append(replace(cell, row=label))
+    what = grouped(cells, lambda c: (*c.model, c.subset, c.metric, c.threshold))
+    for cell, *others in what.values():
+        if others:
+            raise InputError(
+                file, f"{cell.metric} of {cell.method!r} on {cell.subset} twice",
+                "one number a method", "Give the rows different methods.",
+            )  # fmt: skip
+    return labelled
+
+
+def _claims(header: Sequence[str], rows: Sequence[_Row], file: Path | Traversable) -> list[Claim]:
+    missing = [name for name in _CLAIM if name not in header]
+    if missing:
+        raise InputError(f"{file}, line 1", f"no column {missing[0]!r}", ", ".join(_CLAIM))
+    return [_claim(row) for row in rows]
+
+
+def _claim(row: _Row) -> Claim:
+    change: Printed | None = parse(row.of("change"))
+    if change is None:
+        raise InputError(
+            f"{row.where}, column 'change'", repr(row.of("change")), "a percentage such as -6.86"
+        )
+    return Claim(
+        row.of("table"), row.of("row"), row.of("column"), row.of("reference"), change,
+        row.of("source") or "the text", row.where,
+    )  # fmt: skip

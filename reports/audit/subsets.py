@@ -1,0 +1,83 @@
+"""A mean over all faces is the mean of its subsets' means, weighted by their faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from reports.audit.cells import Cell, grouped
+from reports.audit.failures import possible
+from reports.audit.finding import IMPOSSIBLE, OK, Finding
+from reports.audit.printed import Interval, Printed, span
+
+FULL = "full"
+Partition = tuple[str, tuple[str, ...]]
+"""A set and the subsets that each of its faces is in exactly one of."""
+
+PARTITIONS: dict[str, tuple[Partition, ...]] = {
+    "300w test": (
+        (FULL, ("common", "challenging")),
+        (FULL, ("common", "ibug")),
+        (FULL, ("helen", "lfpw", "challenging")),
+        (FULL, ("helen", "lfpw", "ibug")),
+        ("common", ("helen", "lfpw")),
+    ),
+    "300w private": ((FULL, ("indoor", "outdoor")),),
+}
+"""By data set and split. WFLW's attributes overlap, and many faces have none: no partition."""
+
+_HIGHEST = {"nme": None, "fr": Fraction(100), "auc": Fraction(1)}
+
+
+def check(cells: Sequence[Cell], declared: Sequence[Partition] = ()) -> Iterator[Finding]:
+    """``subset_identity``: a whole and its parts agree, and what is left of it is possible.
+
+    Parameters
+    ----------
+    declared
+        Partitions beside those known of the data sets.
+    """
+    for row in grouped(cells, lambda c: (*c.model, c.metric, c.threshold)).values():
+        there = {cell.subset: cell for cell in row if cell.faces}
+        done: set[str] = set()
+        for whole, parts in (*declared, *PARTITIONS.get(row[0].dataset, ())):
+            if whole in there and all(part in there for part in parts):
+                yield _identity(there[whole], [there[part] for part in parts])
+                done |= set(parts)
+        for name, part in there.items():
+            if name not in done and FULL in there and name != FULL:
+                yield from _rest(there[FULL], part)
+
+
+def _identity(whole: Cell, parts: Sequence[Cell]) -> Finding:
+    faces = sum(part.faces or 0 for part in parts)
+    total = Interval(Fraction(0), Fraction(0))
+    for part in parts:
+        total += possible(part).times(Fraction(part.faces or 0, faces))
+    fits = total.meets(possible(whole))
+    terms = " + ".join(f"{part.faces:,} x {part.printed.text}" for part in parts)
+    proof = f"({terms}) / {faces:,} = {_span(total, whole.printed)}, printed {whole.printed.text}"
+    return whole.finding("subset_identity", OK if fits else IMPOSSIBLE, proof)
+
+
+def _rest(whole: Cell, part: Cell) -> Iterator[Finding]:
+    """The mean over the faces of the whole that are not in the part must be one at all."""
+    assert whole.faces and part.faces
+    left = whole.faces - part.faces
+    if left <= 0:
+        return
+    mass = possible(whole).times(whole.faces) - possible(part).times(part.faces)
+    rest = mass.times(Fraction(1, left))
+    highest = _HIGHEST[whole.metric]
+    fits = rest.high >= 0 and (highest is None or rest.low <= highest)
+    proof = (
+        f"({whole.faces:,} x {whole.printed.text} - {part.faces:,} x {part.printed.text}) / "
+        f"{left:,} = {_span(rest, whole.printed)} on the other faces, "
+        + ("not below 0" if highest is None else f"0 to {highest}")
+        + (" as it must be" if fits else " is what it can be")
+    )
+    yield part.finding("subset_identity", OK if fits else IMPOSSIBLE, proof)
+
+
+def _span(interval: Interval, like: Printed) -> str:
+    return span(interval, like.digits + 2)

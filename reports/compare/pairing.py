@@ -1,0 +1,133 @@
+"""Runs brought together face by face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alignbench import InputError, Run
+from alignbench.arrays import Bools, Floats, Ints
+from alignbench.errors import unknown
+from alignbench.markups import MARKUPS
+from alignbench.metrics.errors import normaliser_names
+from reports.labels import labels
+
+_SAME = 1e-6
+"""Largest relative difference of two ratios that are the same number, rounded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """Several runs over the N faces that all of them have.
+
+    Attributes
+    ----------
+    runs, names
+        The runs and what tables call them.
+    rows
+        (R, N): where each run's table of faces has the shared ones.
+    subsets
+        Name to (N,) membership, the subsets all runs have.
+    clusters
+        (N,): number of each face's source image.
+    """
+
+    runs: tuple[Run, ...]
+    names: tuple[str, ...]
+    rows: Ints
+    subsets: dict[str, Bools]
+    clusters: Ints
+
+    def errors(self, normaliser: str) -> Floats:
+        """Errors (R, N), fractions; infinite for a missed face."""
+        return np.stack(
+            [run.errors(normaliser)[rows] for run, rows in zip(self.runs, self.rows, strict=True)]
+        )
+
+    @property
+    def left_out(self) -> list[int]:
+        """Faces of each run that another run does not have."""
+        return [len(run.faces) - self.rows.shape[1] for run in self.runs]
+
+
+def pair(runs: Sequence[Run]) -> Pairing:
+    """Pair runs by the ids of faces.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two runs, they are on different data sets or splits, they share no
+        face, or what the data set says of a shared face differs.
+    """
+    if len(runs) < 2:
+        raise InputError("compare", f"{len(runs)} runs", "two or more")
+    names = labels(runs)
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        _check_dataset(runs[0], run, f"runs {names[0]} and {name}")
+    ids = [run.faces["id"].tolist() for run in runs]
+    everywhere = set(ids[0]).intersection(*ids[1:])
+    shared = [name for name in ids[0] if name in everywhere]
+    if not shared:
+        raise InputError(f"runs {', '.join(names)}", "no face is in all of them")
+    places = [{name: row for row, name in enumerate(of)} for of in ids]
+    rows = np.array([[place[name] for name in shared] for place in places])
+    subsets = [s for s in runs[0].subsets if all(s in run.subsets for run in runs)]
+    faces = runs[0].faces.iloc[rows[0]]
+    pairing = Pairing(
+        tuple(runs),
+        tuple(names),
+        rows,
+        {name: (faces[name] == 1).to_numpy() for name in subsets},
+        np.unique(faces["image"].to_numpy(np.str_), return_inverse=True)[1],
+    )
+    for k, run in enumerate(runs[1:], 1):
+        if run.record.dataset.fingerprint != runs[0].record.dataset.fingerprint:
+            _check_truth(pairing, k, same_faces=ids[k] == ids[0])
+    return pairing
+
+
+def _check_dataset(first: Run, other: Run, where: str) -> None:
+    for what in ("name", "split", "markup"):
+        found = [str(getattr(run.record.dataset, what)) for run in (first, other)]
+        if found[0] != found[1]:
+            kind = {"name": "data set", "markup": "mark-up"}.get(what, what)
+            raise InputError(where, f"{kind} {found[0]} and {found[1]}", "the same one")
+
+
+def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
+    """Refuse runs whose annotation of the shared faces differs.
+
+    The fingerprint covers all faces of a run, so it decides for the same faces only. Otherwise
+    the images, the subsets and the ratios of a face's errors under several normalisers must
+    agree: such a ratio is that of the normalisers, in which the prediction cancels.
+    """
+    where = f"runs {pairing.names[0]} and {pairing.names[other]}"
+    remedy = "Run both on one copy of the data set."
+    if same_faces:
+        raise InputError(
+            where, "the annotation differs (fingerprint of the truth)", "the same truth", remedy
+        )
+    one, two = (pairing.runs[k].faces.iloc[pairing.rows[k]] for k in (0, other))
+    differ = np.zeros(len(one), np.bool_)
+    for column in ("image", *pairing.subsets):
+        differ |= one[column].to_numpy() != two[column].to_numpy()
+    first, *further = normaliser_names(MARKUPS[pairing.runs[0].record.dataset.markup])
+    for norm in further:
+        # In products, because an error can be 0.
+        crossed = one[norm].to_numpy() * two[first].to_numpy()
+        against = one[first].to_numpy() * two[norm].to_numpy()
+        differ |= np.abs(crossed - against) > _SAME * np.abs(crossed)  # False for a missed face
+    for face in np.flatnonzero(differ).tolist():
+        found = f"the annotation of face {one['id'].iloc[face]} differs"
+        raise InputError(where, found, "the same truth", remedy)
+
+
+def chosen_subsets(pairing: Pairing, subsets: Sequence[str] | None) -> list[str]:
+    """The subsets asked for, by default all; raises InputError for one the runs do not have."""
+    for name in subsets or ():
+        if name not in pairing.subsets:
+            dataset = pairing.runs[0].record.dataset.name
+            raise unknown(f"subset of {dataset}", name, pairing.subsets)
+    return list(dict.fromkeys(subsets or pairing.subsets))

@@ -1,0 +1,111 @@
+"""How many faces of a data set have each attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from alignbench import Dataset, InputError, Run, load_dataset
+from alignbench.datasets import DataNotFoundError, source
+from alignbench.datasets.base import FULL
+from reports.figures import style
+from reports.figures.data import Root, require_one_dataset
+from reports.figures.save import drawing
+
+_COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
+_UNKNOWN = np.array([np.nan])
+"""Stands for an attribute that a split does not have: it gets no bar."""
+_WIDTH = 0.8
+"""Of all bars of an attribute, where attributes are 1 apart."""
+
+
+def figure(
+    runs: Sequence[Run] = (),
+    *,
+    dataset: str | None = None,
+    splits: Sequence[str] | None = None,
+    data_root: Root = None,
+) -> Figure:
+    """Share of a data set's faces that have each attribute, a bar a split.
+
+    Parameters
+    ----------
+    runs
+        Runs on the data set, where ``dataset`` does not name it.
+    dataset
+        Registered name of the data set.
+    splits
+        Its splits; those that are there where it is None. A data set that draws itself is drawn.
+    data_root
+        Where the data set is, as :func:`alignbench.load_dataset` takes it.
+
+    Raises
+    ------
+    InputError
+        If no data set is named, a split of it is unknown or none is there, or it has no attributes.
+    """
+    if dataset is None:
+        require_one_dataset(runs, "figure of attributes, no --dataset")
+        dataset = runs[0].record.dataset.name
+    found, missing = _splits(dataset, splits, data_root)
+    names = list(dict.fromkeys(name for faces in found for name in faces.subsets if name != FULL))
+    if not names:
+        raise InputError(
+            f"data set {dataset!r}", "has no attributes", "one with subsets, such as wflw"
+        )
+    made = Figure(figsize=(max(1.5 + 1.0 * len(names), 4.8), 3.6), layout="constrained")
+    axes = made.add_subplot()
+    width = _WIDTH / len(found)
+    for k, faces in enumerate(found):
+        shares = [100 * float(faces.subsets.get(name, _UNKNOWN).mean()) for name in names]
+        bars = axes.bar(
+            np.arange(len(names)) + (k - (len(found) - 1) / 2) * width, shares, width,
+            color=_COLOURS[k % len(_COLOURS)], hatch=style.HATCHES[k % len(style.HATCHES)],
+            edgecolor="white", label=_said(faces),
+        )  # fmt: skip
+        texts = ["" if np.isnan(share) else f"{share:.1f}" for share in shares]
+        axes.bar_label(bars, texts, fontsize=7 if len(found) < 3 else 6, padding=1)
+    axes.set_xticks(np.arange(len(names)), names)
+    axes.set(ylabel="Share of the split's faces, %")
+    without = f" ({', '.join(missing)}: not there)" if missing else ""
+    axes.set_title(f"{dataset}: faces with each attribute{without}", fontsize="medium", loc="left")
+    style.plain(axes)
+    axes.grid(visible=False, axis="x")
+    made.legend(loc="outside lower center", ncols=len(found), frameon=False, fontsize="small")
+    return made
+
+
+draw = drawing(figure)
+
+
+def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[Dataset], list[str]]:
+    """Splits of a data set, and the names of those whose files are not there.
+
+    One that was asked for must be there.
+    """
+    found, missing, why = [], [], None
+    for split in splits or source(name).splits:
+        try:
+            found.append(load_dataset(name, root, split))
+        except InputError as error:
+            # A file that is damaged is another matter.
+            absent = isinstance(error, DataNotFoundError) or isinstance(
+                error.__cause__, FileNotFoundError
+            )
+            if splits is not None or not absent:
+                raise
+            missing.append(split)
+            why = error
+    if not found:
+        assert why is not None
+        raise why
+    return found, missing
+
+
+def _said(faces: Dataset) -> str:
+    """A split and its number of faces; how many it should have, where it has not."""
+    here, official = len(faces), faces.official.get(FULL)
+    of = "" if official in (None, here) else f" of {official:,}"
+    return f"{faces.split}: {here:,}{of} faces"

@@ -1,0 +1,181 @@
+"""Boundary maps of networks that predict them, over the images they were shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from alignbench import (
+    Batch,
+    Dataset,
+    InputError,
+    Predictor,
+    Run,
+    load_dataset,
+    load_predictor,
+)
+from alignbench.arrays import Bools, Bytes
+from alignbench.errors import unknown
+from alignbench.geometry import crop_transforms, warp
+from alignbench.runs.boxes import choose_boxes
+from reports.figures import style, tiles
+from reports.figures.data import Root, spread, with_image
+from reports.figures.save import drawing
+
+_DIM = 0.55
+"""Of an image's lightness, what is left under the boundaries."""
+_COLOUR = np.array([255.0, 255.0, 160.0])
+"""Of a boundary of value 1, RGB: light in colour and in grey, on the dimmed image."""
+
+_OPAQUE = 0.8
+"""Of a boundary of value 1: the image is still seen through it."""
+
+Maps = NDArray[np.float32]
+
+
+def figure(
+    runs: Sequence[Run] = (),
+    *,
+    models: Sequence[str] = (),
+    dataset: str | None = None,
+    splits: Sequence[str] | None = None,
+    subset: str = "full",
+    faces: int = 6,
+    weights: str | None = None,
+    data_root: Root = None,
+) -> Figure:
+    """Boundary maps that networks predict, over the images; a row a model.
+
+    The maps of a network's last stage are laid over one another, the largest value seen, in the
+    crop that it was shown; the faces are evenly spread over the subset.
+
+    Parameters
+    ----------
+    runs
+        None: a run stores no maps.
+    models
+        Networks by their names, as :func:`alignbench.load_predictor` takes them.
+    dataset, splits, subset
+        Whose faces; one split, ``test`` where it is None.
+    faces
+        How many.
+    weights
+        File of weights, for a single model.
+    data_root
+        Where the data set is, as :func:`alignbench.load_dataset` takes it.
+
+    Raises
+    ------
+    InputError
+        If a model has no boundary maps, no image is there, or there are runs instead of models
+        and a data set.
+    """
+    if runs or not models or dataset is None:
+        raise InputError(
+            "figure of boundaries",
+            "runs" if runs else "no model" if not models else "no data set",
+            "--model and --dataset",
+            "A run stores no boundary maps: the model is run on a few faces.",
+        )
+    split = _only("--split", splits or ["test"])
+    if weights is not None:
+        _only("--model with --weights", models)
+    predictors = [load_predictor(model, weights, {"device": "cpu"}) for model in models]
+    for predictor in predictors:
+        _require_network(predictor)
+    found = load_dataset(dataset, data_root, split)
+    chosen = with_image(found, _member(found, subset))
+    shown = found.take(spread(np.flatnonzero(chosen), faces))
+    images = [shown.images.read(k) for k in range(len(shown))]
+    made, axes = tiles.grid(len(predictors), len(shown), 0)
+    for row, predictor in zip(axes, predictors, strict=True):
+        tiles.side(row[0], predictor.name)
+        for one, picture in zip(row, _pictures(predictor, found, shown, images), strict=True):
+            tiles.show(one, picture)
+    style.caption(
+        made,
+        f"Predicted boundaries, {dataset} {split}, {subset}",
+        f"{len(shown)} faces evenly spread over the {chosen.sum():,} with image, as each "
+        "network is shown them. Light: where any of its boundary maps is high.",
+    )
+    return made
+
+
+draw = drawing(figure)
+
+
+def _only(option: str, given: Sequence[str]) -> str:
+    if len(given) != 1:
+        raise InputError(option, f"{len(given)} of them", "one")
+    return given[0]
+
+
+def _member(faces: Dataset, subset: str) -> Bools:
+    if subset not in faces.subsets:
+        raise unknown(f"subset of {faces.name}", subset, faces.subsets)
+    if not faces.subsets[subset].any():
+        raise InputError(f"subset {subset!r}", f"has no faces in {faces.name}")
+    return faces.subsets[subset]
+
+
+def _require_network(predictor: Predictor) -> None:
+    if not hasattr(predictor, "network"):
+        raise _without(predictor, "is no torch network")
+
+
+def _without(predictor: Predictor, why: str) -> InputError:
+    return InputError(
+        f"model {predictor.name!r}", f"has no boundary maps: it {why}",
+        "a network that predicts them, such as propnet, awing, lab and their minis",
+    )  # fmt: skip
+
+
+def boundary_maps(predictor: Any, pixels: NDArray[np.float32]) -> Maps:
+    """The largest (B, h, w) of a network's last boundary maps of what it is shown (B, C, S, S).
+
+    Raises
+    ------
+    InputError
+        If it gives none.
+    """
+    import torch
+
+    network = predictor.network
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        output = network(torch.from_numpy(pixels).to(device))
+    maps = getattr(output, "boundaries", None)
+    if not maps:
+        raise _without(predictor, "gives none")
+    found: Maps = maps[-1].amax(dim=1).float().cpu().numpy()
+    return found
+
+
+def _pictures(
+    predictor: Any, dataset: Dataset, shown: Dataset, images: Sequence[Bytes]
+) -> list[Bytes]:
+    """Each face as the network is shown it, with its boundaries over it."""
+    predictor.prepare(dataset)
+    boxes = choose_boxes(dataset, shown, predictor, None, 1.0).boxes
+    inputs = predictor.preprocess(Batch(shown.ids, images, boxes))
+    matrices = crop_transforms(inputs.crops, tiles.PIXELS)
+    maps = boundary_maps(predictor, inputs.pixels)
+    return [
+        overlaid(warp(image, matrix, tiles.PIXELS, predictor.settings.crop.border), boundary)
+        for image, matrix, boundary in zip(images, matrices, maps, strict=True)
+    ]
+
+
+def overlaid(image: Bytes, boundary: Maps) -> Bytes:
+    """A square image (S, S, 3), dimmed, with a boundary map (h, w) of values 0 to 1 over it."""
+    size = image.shape[:2]
+    # Pixel centres to pixel centres, as the map lies on the crop.
+    share = np.clip(cv2.resize(boundary, size, interpolation=cv2.INTER_LINEAR), 0, 1)[..., None]
+    share = _OPAQUE * share
+    mixed = (1 - share) * _DIM * image + share * _COLOUR
+    return mixed.round().astype(np.uint8)

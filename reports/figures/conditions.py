@@ -1,0 +1,206 @@
+"""Error against what makes a face hard: how it is turned, its size, what hides it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from alignbench import Dataset, InputError, Run
+from alignbench.arrays import Bools, Floats, Ints
+from alignbench.datasets.synthetic.write import CONDITIONS
+from alignbench.errors import unknown
+from alignbench.metrics.errors import BOX, normalisers
+from alignbench.runs.evaluation import cluster_numbers
+from alignbench.stats import Bootstrap, mean_intervals
+from reports.figures import style
+from reports.figures.data import Root, evaluated_faces, member, require_one_dataset
+from reports.figures.save import drawing
+from reports.labels import labels
+
+_USUAL = ("yaw", "size", "occlusion")
+_TITLES = {
+    "size": "Face size, pixels",
+    "occlusion": "Hidden landmarks, %",
+    "yaw": "Yaw, degrees",
+    "pitch": "Pitch, degrees",
+    "roll": "Roll, degrees",
+}
+_COLUMNS = 3
+_ASIDE = 3
+"""Points between the lines of two runs at one value."""
+
+
+def figure(
+    runs: Sequence[Run],
+    *,
+    conditions: Sequence[str] | None = None,
+    bins: int = 8,
+    subset: str = "full",
+    normaliser: str | None = None,
+    data_root: Root = None,
+) -> Figure:
+    """Error against yaw, size and occlusion where they are known, with 95 % intervals.
+
+    Faces are grouped by a condition into bins of about as many; drawn are the mean error of each
+    bin against the mean of the condition, with a bootstrap interval of the error.
+
+    Parameters
+    ----------
+    runs
+        On one data set and split.
+    conditions
+        What errors are drawn against, a panel each: ``size`` (the square root of the area of the
+        true landmarks' tight box), ``occlusion`` (where the data set says which landmarks are
+        hidden), and any column of the file of conditions beside the data set's lists. Yaw, size
+        and occlusion where it is None, as far as they are known.
+    bins
+        Groups of faces a condition.
+    subset, normaliser
+        Of the data set; its usual normaliser where it is None.
+    data_root
+        Where the data set is, as :func:`alignbench.load_dataset` takes it.
+
+    Raises
+    ------
+    InputError
+        If the runs are of different data sets, or a subset, normaliser or condition is unknown.
+    """
+    require_one_dataset(runs, "figure of conditions")
+    norm = normaliser or runs[0].record.dataset.normalisers[0]
+    known = [known_conditions(evaluated_faces(run, data_root)) for run in runs]
+    # Runs on one data set know the same conditions of their faces.
+    names = list(conditions or [name for name in _USUAL if name in known[0]])
+    for name in names:
+        if name not in known[0]:
+            raise unknown(f"condition of {runs[0].record.dataset.name}", name, known[0])
+    columns = min(_COLUMNS, len(names))
+    rows = ceil(len(names) / columns)
+    size = (max(3.2 * columns, 4.8), 3.1 * rows + 0.2 * len(runs) + 0.7)
+    made = Figure(figsize=size, layout="constrained")
+    panels = made.subplots(rows, columns, squeeze=False, sharey=True)
+    lines = []
+    for k, run in enumerate(runs):
+        errors = 100 * run.errors(norm)
+        inside = member(run, subset) & np.isfinite(errors)
+        if not inside.any():
+            raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
+        images = cluster_numbers(run.faces["image"].tolist())[inside]
+        for axes, name in zip(panels.flat, names, strict=False):
+            drawn = _curve(
+                axes, known[k][name][inside], errors[inside], images, bins,
+                k, len(runs), _bootstrap(run),
+            )  # fmt: skip
+        lines.append(drawn)
+    for axes, name in zip(panels.flat, names, strict=False):
+        axes.set(xlabel=_TITLES.get(name, name.replace("_", " ")), ylim=(0, None))
+        style.plain(axes)
+    for axes in panels.flat[len(names) :]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"NME, % of {style.unit(norm)}")
+    made.suptitle(_heading(runs, subset), fontsize="medium")
+    entries = [style.entry(name) for name in labels(runs)]
+    made.legend(
+        lines, entries, loc="outside lower center", frameon=False, fontsize="small",
+        title=f"Means of at most {bins} groups of about as many faces, with "
+        f"{100 * runs[0].record.statistics.confidence:g} % bootstrap intervals",
+        title_fontsize="small",
+    )  # fmt: skip
+    return made
+
+
+draw = drawing(figure)
+
+
+def known_conditions(faces: Dataset) -> dict[str, Floats]:
+    """What is known of each face (N,), by name.
+
+    Raises
+    ------
+    InputError
+        If the file of conditions beside the data set's lists is damaged.
+    """
+    found = {"size": normalisers(faces.points, faces.markup, faces.ids)[BOX]}
+    if faces.visible is not None:
+        found["occlusion"] = 100 * (1 - faces.visible.mean(axis=1))
+    return found | _listed(faces)
+
+
+def _listed(faces: Dataset) -> dict[str, Floats]:
+    """The columns of the data set's file of conditions; none where there is no such file."""
+    images = faces.images.sources()
+    # The lists lie in a folder beside that of the images.
+    above = Path(faces.images.location(0)).parents
+    depth = len(Path(images[0]).parts)
+    path = above[min(depth, len(above) - 1)] / CONDITIONS.format(split=faces.split)
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        table = csv.DictReader(stream)
+        rows = {row.get("image"): row for row in table}
+        names = [name for name in table.fieldnames or () if name != "image"]
+    try:
+        found = {name: np.array([float(rows[image][name]) for image in images]) for name in names}
+        if not all(np.isfinite(values).all() for values in found.values()):
+            raise ValueError("a value is not finite")
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            path, f"damaged ({error})", "a line of numbers for each image", "Copy it again."
+        ) from error
+    return found
+
+
+def grouped(values: Floats, bins: int) -> Ints:
+    """The bin (N,) of each value, so that each holds about as many.
+
+    Equal values fall in one bin; there are fewer bins where many are equal.
+    """
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)[1]
+
+
+def _curve(
+    axes: Axes,
+    values: Floats,
+    errors: Floats,
+    images: Ints,
+    bins: int,
+    number: int,
+    lines: int,
+    bootstrap: Bootstrap,
+) -> ErrorbarContainer:
+    """Mean error of each bin of values (N,) with its interval, as a line of several."""
+    bin_of = grouped(values, bins)
+    within: Bools = bin_of == np.arange(bin_of.max() + 1)[:, None]
+    low, high = mean_intervals(errors[:, None], within, images, bootstrap)
+    mean = np.array([errors[one].mean() for one in within])
+    at = np.array([values[one].mean() for one in within])
+    reach = np.abs(np.stack([low[:, 0], high[:, 0]]) - mean)
+    axes.update_datalim([(at.min(), mean.min()), (at.max(), high.max())])
+    axes.autoscale_view()
+    # Moved aside by so many points, because the runs' groups are often the same.
+    aside = ScaledTranslation(
+        _ASIDE / 72 * (number - (lines - 1) / 2), 0, axes.figure.dpi_scale_trans
+    )  # fmt: skip
+    return axes.errorbar(
+        at, mean, reach, capsize=2, markersize=4.5, linewidth=1.3, elinewidth=0.9,
+        transform=axes.transData + aside, **style.line(number),
+    )  # fmt: skip
+
+
+def _bootstrap(run: Run) -> Bootstrap:
+    settings = run.record.statistics
+    return Bootstrap(settings.replicates, settings.confidence, settings.seed)
+
+
+def _heading(runs: Sequence[Run], subset: str) -> str:
+    missed = sum(run.record.missed for run in runs)
+    return style.heading(runs, subset, f"{missed:,} missed faces left out" if missed else "")

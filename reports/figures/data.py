@@ -1,0 +1,111 @@
+"""The data set that runs were evaluated on, found again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from alignbench import Dataset, InputError, Run, load_dataset
+from alignbench.arrays import Bools, Floats, Ints
+from alignbench.errors import unknown
+from reports.labels import labels
+
+Root = str | Path | None
+
+
+def require_one_dataset(runs: Sequence[Run], what: str) -> None:
+    """Raise InputError unless there are runs, all on one data set and split."""
+    sets = list(dict.fromkeys((r.record.dataset.name, r.record.dataset.split) for r in runs))
+    if len(sets) != 1:
+        raise InputError(
+            what,
+            "runs on " + ", ".join(" ".join(pair) for pair in sets) if sets else "no run",
+            "runs on one data set and split",
+        )
+
+
+def require_one_run(runs: Sequence[Run], what: str) -> Run:
+    """The only run; InputError if there are others, or none."""
+    if len(runs) != 1:
+        raise InputError(what, f"{len(runs)} runs", "one run")
+    return runs[0]
+
+
+def evaluated_faces(run: Run, root: Root = None) -> Dataset:
+    """The faces of a run, in its order, from the data set it was made on.
+
+    Parameters
+    ----------
+    root
+        Where the data are, as :func:`alignbench.load_dataset` takes it.
+
+    Raises
+    ------
+    InputError
+        If the data are not there, or are not those of the run by their fingerprint.
+    """
+    record = run.record.dataset
+    dataset = load_dataset(record.name, root, record.split)
+    rows = {name: row for row, name in enumerate(dataset.ids)}
+    wanted = [rows.get(name, -1) for name in run.faces["id"]]
+    faces = None if -1 in wanted else dataset.take(np.array(wanted, dtype=np.intp))
+    if faces is None or faces.fingerprint() != record.fingerprint:
+        raise InputError(
+            f"data set {record.name!r}, split {record.split!r}",
+            f"is not the one {labels([run])[0]} was evaluated on: other annotation of its faces",
+            f"annotation with fingerprint {record.fingerprint[:12]}",
+            "Name the folder of that data with --data-root, or evaluate the model again.",
+        )
+    return faces
+
+
+def all_points(run: Run) -> Floats:
+    """Predicted landmarks (N, L, 2) of every face of a run, NaN for a missed one."""
+    rows = {name: row for row, name in enumerate(run.faces["id"])}
+    points = np.full((len(rows), *run.points.shape[1:]), np.nan)
+    points[[rows[name] for name in run.ids]] = run.points
+    return points
+
+
+def member(run: Run, subset: str) -> Bools:
+    """Which faces (N,) of a run are in a subset.
+
+    Raises
+    ------
+    InputError
+        If there is no such subset, or it has no face.
+    """
+    if subset not in run.subsets:
+        raise unknown(f"subset of {run.record.dataset.name}", subset, run.subsets)
+    chosen: Bools = (run.faces[subset] == 1).to_numpy()
+    if not chosen.any():
+        raise InputError(f"subset {subset!r}", f"has no faces in run {labels([run])[0]}")
+    return chosen
+
+
+def with_image(faces: Dataset, chosen: Bools) -> Bools:
+    """Which of the chosen faces (N,) have their image.
+
+    Raises
+    ------
+    InputError
+        If none has.
+    """
+    there = faces.images.available() & chosen
+    if not there.any():
+        first = int(np.flatnonzero(chosen)[0])
+        raise InputError(
+            f"data set {faces.name!r}",
+            f"no image is there, the first missing one is {faces.images.location(first)}",
+            "images in the data set's official layout",
+            "Put them there, or name another folder with --data-root.",
+        )
+    return there
+
+
+def spread(order: Ints, number: int) -> Ints:
+    """At most ``number`` of ordered faces, at evenly spread places from the first to the last."""
+    places = np.linspace(0, len(order) - 1, min(number, len(order))).round().astype(np.intp)
+    return order[places]

@@ -1,0 +1,272 @@
+"""Error of each landmark on the mean face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from textwrap import fill
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection, LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from alignbench import Dataset, InputError, Run
+from alignbench.arrays import Floats
+from alignbench.datasets.base import FULL
+from alignbench.markups import MARKUPS, Markup
+from alignbench.metrics.errors import distances, landmark_errors, normalisers
+from reports.figures import style
+from reports.figures.data import Root, all_points, evaluated_faces, member, require_one_dataset
+from reports.figures.save import drawing
+from reports.labels import labels
+
+_COLUMNS = 3
+_LETTERS = 50
+"""In a line above a face."""
+_ROUNDS = 5
+"""Of aligning all faces to their mean; it no longer moves after two or three."""
+_BAR = 0.2
+"""Length of the bar that shows the scale, in normalisers."""
+_DOT = 0.035
+"""Diameter of a landmark without ellipse, in normalisers."""
+
+Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where predictions lie about the true landmarks, in a common frame.
+
+    The frame is the mean face's, eyes level, y down; the unit is the normaliser.
+
+    Attributes
+    ----------
+    mean
+        (L, 2) the mean face.
+    errors
+        (L,) NME of each landmark, a fraction.
+    offset, covariance
+        (L, 2) and (L, 2, 2): mean and covariance over faces of predicted minus true landmark,
+        relative to each face's own normaliser and turned as the face is; None where the truth is
+        not known.
+    faces
+        Faces they are of: those that were not missed.
+    """
+
+    mean: Floats
+    errors: Floats
+    offset: Floats | None
+    covariance: Floats | None
+    faces: int
+
+    def axes(self, sigma: float) -> tuple[Floats, Floats]:
+        """Full lengths (L, 2), longer first, and angles (L,) in degrees of ellipses."""
+        assert self.covariance is not None
+        variance, direction = np.linalg.eigh(self.covariance)
+        lengths = 2 * sigma * np.sqrt(np.maximum(variance[:, ::-1], 0))
+        return lengths, np.degrees(np.arctan2(direction[:, 1, 1], direction[:, 0, 1]))
+
+
+def figure(
+    runs: Sequence[Run],
+    *,
+    subset: str = "full",
+    normaliser: str | None = None,
+    sigma: float = 1.0,
+    ellipses: bool | None = None,
+    data_root: Root = None,
+) -> Figure:
+    """Error of each landmark on the mean face, with ellipses of where predictions lie.
+
+    Parameters
+    ----------
+    runs
+        On one data set and split; a face is drawn for each.
+    subset, normaliser
+        Of the data set; its usual normaliser where it is None.
+    sigma
+        Size of the ellipses, in standard deviations of the error along each axis. Of a normal
+        distribution in the plane, 39 % lie within 1 and 86 % within 2.
+    ellipses
+        Whether to draw them; they need the data set. Where it is False the mean face is that of
+        the predictions, and the errors are those the run stored. Where it is None: if the data
+        set is there.
+    data_root
+        Where the data set is, as :func:`alignbench.load_dataset` takes it.
+
+    Raises
+    ------
+    InputError
+        If the runs are of different data sets, there is no such subset or normaliser, no face of
+        it was found, or the data set is wanted and is not there.
+    """
+    require_one_dataset(runs, "figure of landmarks")
+    dataset = runs[0].record.dataset
+    norm = normaliser or dataset.normalisers[0]
+    for run in runs:
+        run.errors(norm, subset)  # refuses an unknown subset or normaliser
+    found = [_spread(run, subset, norm, ellipses, data_root) for run in runs]
+    columns = min(_COLUMNS, len(runs))
+    rows = ceil(len(runs) / columns)
+    made = Figure(figsize=(4.3 * columns + 0.7, 4.6 * rows + 0.7), layout="constrained")
+    panels = made.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    colours = Normalize(0, 100 * max(float(one.errors.max()) for one in found))
+    markup = MARKUPS[dataset.markup]
+    for axes, name, one in zip(panels, labels(runs), found, strict=False):
+        drawn = _face(axes, one, markup, sigma, colours)
+        axes.set_title(fill(f"{name}: {one.faces:,} faces", _LETTERS), fontsize="medium")
+    _frame(panels[: len(found)])
+    made.colorbar(
+        drawn, ax=panels, shrink=0.75, label=f"NME of the landmark, % of {style.unit(norm)}"
+    )
+    style.caption(made, style.heading(runs, subset), _about(found, sigma))
+    return made
+
+
+draw = drawing(figure, ellipses=True)
+
+
+def _about(found: Sequence[Spread], sigma: float) -> str:
+    if any(one.offset is None for one in found):
+        return "On the mean predicted face: where predictions lie about the truth needs the data."
+    many = "s" if sigma != 1 else ""
+    return (
+        f"Dots: the mean true face. Ellipses: {sigma:g} standard deviation{many} of the error, "
+        "about its mean."
+    )
+
+
+def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root) -> Spread:
+    points = all_points(run)
+    chosen = member(run, subset) & ~np.isnan(points).any(axis=(1, 2))
+    if not chosen.any():
+        raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
+    faces = _faces(run, ellipses, root)
+    if faces is None:
+        return _stored(run, subset, points[chosen], norm)
+    shown = faces.take(np.flatnonzero(chosen))
+    return spread_of(points[chosen], shown.points, shown.markup, shown.ids, norm)
+
+
+def _faces(run: Run, ellipses: bool | None, root: Root) -> Dataset | None:
+    """The faces of a run; None where they are not wanted, or wanted only if they are there."""
+    if ellipses is False:
+        return None
+    try:
+        return evaluated_faces(run, root)
+    except InputError:
+        if ellipses:
+            raise
+        return None
+
+
+def spread_of(
+    points: Floats, truth: Floats, markup: Markup, ids: Sequence[str], norm: str
+) -> Spread:
+    """Where predicted landmarks (N, L, 2) lie about the true ones."""
+    scale = normalisers(truth, markup, ids)[norm]
+    mean, turn = _aligned(truth, markup, norm)
+    error = _complex(points - truth) * turn[:, None] / scale[:, None]
+    offset = error.mean(axis=0)
+    centred = _real(error - offset)
+    covariance = np.einsum("nli,nlj->lij", centred, centred) / len(centred)
+    errors = landmark_errors(distances(points, truth), scale)
+    return Spread(mean, errors, _real(offset), covariance, len(points))
+
+
+def _stored(run: Run, subset: str, points: Floats, norm: str) -> Spread:
+    """What a run says without its data set: it stores the errors of landmarks over all faces."""
+    if subset != FULL:
+        raise InputError(
+            f"subset {subset!r}", "has no stored errors of landmarks", FULL,
+            "Give the data set with --data-root, and leave out --no-ellipses.",
+        )  # fmt: skip
+    rows = run.breakdown[(run.breakdown["kind"] == "landmark") & (run.breakdown["norm"] == norm)]
+    mean, _ = _aligned(points, MARKUPS[run.record.dataset.markup], norm)
+    return Spread(mean, rows["nme"].to_numpy(np.float64) / 100, None, None, len(points))
+
+
+def _aligned(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
+    """The mean (L, 2) of faces (N, L, 2), and the turn (N,) that lays each of them on it.
+
+    Generalised Procrustes analysis (Gower, Psychometrika 1975) without mirroring: each face is
+    centred, scaled to unit size and turned to the mean, over and over.
+    """
+    shapes = _complex(points)
+    shapes = shapes - shapes.mean(axis=1, keepdims=True)
+    shapes /= np.sqrt((np.abs(shapes) ** 2).mean(axis=1, keepdims=True))
+    # Level eyes are where it begins; those of the mean are levelled at the end.
+    turn = np.conj(_eyes(shapes, markup))
+    turn /= np.abs(turn)
+    for _ in range(_ROUNDS):
+        mean = (shapes * turn[:, None]).mean(axis=0)
+        turn = (mean * np.conj(shapes)).sum(axis=1)
+        turn /= np.abs(turn)
+    level = np.conj(_eyes(mean[None], markup))[0]
+    level /= np.abs(level)
+    mean, turn = _real(mean * level), turn * level
+    return mean / normalisers(mean[None], markup, ("the mean",))[norm], turn
+
+
+def _eyes(shapes: Complex, markup: Markup) -> Complex:
+    """From left to right eye (N,) of shapes (N, L)."""
+    left, right = markup.eyes["inter_ocular"]
+    return shapes[:, list(right)].mean(axis=1) - shapes[:, list(left)].mean(axis=1)
+
+
+def _complex(points: Floats) -> Complex:
+    return points[..., 0] + 1j * points[..., 1]
+
+
+def _real(points: Complex) -> Floats:
+    return np.stack([points.real, points.imag], axis=-1)
+
+
+def _face(
+    axes: Axes, spread: Spread, markup: Markup, sigma: float, colours: Normalize
+) -> EllipseCollection:
+    """The mean face and an ellipse a landmark; a disc where the truth is not known."""
+    mean = spread.mean
+    chains = [mean[list(chain)] for chain in markup.chains.values()]
+    axes.add_collection(LineCollection(chains, colors="0.75", linewidths=1.0, zorder=1))
+    if spread.offset is None:
+        lengths, angles = np.full((len(mean), 2), _DOT), np.zeros(len(mean))
+        centre = mean
+    else:
+        lengths, angles = spread.axes(sigma)
+        centre = mean + spread.offset
+    drawn = EllipseCollection(
+        lengths[:, 0], lengths[:, 1], angles, units="xy", offsets=centre,
+        offset_transform=axes.transData, array=100 * spread.errors, cmap=style.SCALE,
+        norm=colours, edgecolors="black", linewidths=0.5, alpha=0.8, zorder=2,
+    )  # fmt: skip
+    axes.add_collection(drawn)
+    if spread.offset is not None:
+        axes.plot(
+            *mean.T, "o", markerfacecolor="white", markeredgecolor="black", markersize=2.2,
+            markeredgewidth=0.6, zorder=3,
+        )  # fmt: skip
+    reach = lengths.max() / 2
+    axes.update_datalim([(centre - reach).min(axis=0), (centre + reach).max(axis=0)])
+    return drawn
+
+
+def _frame(panels: Sequence[Axes]) -> None:
+    """The same frame and scale for all faces, and a bar that shows the scale."""
+    boxes = np.array([axes.dataLim.get_points() for axes in panels])
+    low, high = boxes[:, 0].min(axis=0) - 0.05, boxes[:, 1].max(axis=0) + 0.05
+    for axes in panels:
+        axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]))
+        axes.set_aspect("equal")
+        left, bottom = low[0] + 0.05, high[1] - 0.05
+        axes.plot(
+            [left, left + _BAR], [bottom, bottom], color="black", linewidth=2,
+            solid_capstyle="butt",
+        )  # fmt: skip
+        axes.text(left, bottom - 0.02, f"{100 * _BAR:g} %", fontsize="small", va="bottom")

@@ -1,0 +1,70 @@
+"""How figures look: told apart by the colour-blind, and in grey print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import fill
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from alignbench import Run
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+"""Okabe and Ito's palette."""
+
+COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))  # not landmarks
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HATCHES = ("", "///", "...", "xxx")
+SCALE = "viridis_r"
+"""Colour scale, the more the darker: the colour-blind and grey print see the same order."""
+
+_LETTER = 0.08
+"""Width of a letter of titles, in inches: more than most have."""
+_LEGEND_LETTERS = 80
+_OF = {"box": "size", "diagonal": "of the box"}
+
+
+def line(number: int) -> dict[str, object]:
+    """Colour, dash and marker of a line; the three come round at different times."""
+    turn = number // len(COLOURS)
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": DASHES[(number + turn) % len(DASHES)],
+        "marker": MARKERS[(number + turn) % len(MARKERS)],
+    }
+
+
+def unit(normaliser: str) -> str:
+    """What errors are percent of, in words."""
+    return f"{normaliser.replace('_', '-')} {_OF.get(normaliser, 'distance')}"
+
+
+def plain(axes: Axes) -> None:
+    """A faint grid, and no frame where nothing is read off."""
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def heading(runs: Sequence[Run], subset: str, faces: str = "") -> str:
+    """Data set, split and subset, and whether it is incomplete in any run."""
+    dataset = runs[0].record.dataset
+    complete = all(run.record.dataset.complete for run in runs)
+    size = f": {faces}" if faces else ""
+    return f"{dataset.name} {dataset.split}, {subset}{size}{'' if complete else ' (incomplete)'}"
+
+
+def entry(text: str) -> str:
+    """What a legend below the panels says of a line, on several where it is long."""
+    return fill(text, _LEGEND_LETTERS)
+
+
+def caption(figure: Figure, title: str, about: str) -> None:
+    """Words above and below all panels, in lines as long as the figure is wide."""
+    letters = int(figure.get_size_inches()[0] / _LETTER)
+    figure.suptitle(fill(title, letters - 2), fontsize="medium")
+    figure.supxlabel(fill(about, letters), fontsize="small")

@@ -1,0 +1,118 @@
+"""The faces with the largest errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import ceil
+from textwrap import wrap
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from alignbench import Run
+from alignbench.datasets.base import FULL
+from reports.figures import style, tiles
+from reports.figures.data import (
+    Root,
+    all_points,
+    evaluated_faces,
+    member,
+    require_one_run,
+    with_image,
+)
+from reports.figures.save import drawing
+from reports.labels import labels
+
+_COLUMNS = 5
+_LETTERS = 31
+_LINES = 3
+"""Of an id under a tile; what is longer loses its beginning, which says least."""
+
+
+def figure(
+    runs: Sequence[Run],
+    *,
+    faces: int = 20,
+    subset: str = "full",
+    normaliser: str | None = None,
+    truth: bool = True,
+    data_root: Root = None,
+) -> Figure:
+    """The faces with the largest errors, each with its id, error and subsets.
+
+    Parameters
+    ----------
+    runs
+        One run.
+    faces
+        How many; missed ones come first.
+    subset, normaliser
+        Of the data set; its usual normaliser where it is None.
+    truth
+        Whether lines lead from predicted to true landmarks.
+    data_root
+        Where the data set is, as :func:`alignbench.load_dataset` takes it.
+
+    Raises
+    ------
+    InputError
+        If there is not one run, no such subset or normaliser, or no image.
+    """
+    run = require_one_run(runs, "figure of the worst faces")
+    norm = normaliser or run.record.dataset.normalisers[0]
+    errors = run.errors(norm)
+    inside = member(run, subset)
+    dataset = evaluated_faces(run, data_root)
+    there = with_image(dataset, inside)
+    order = np.flatnonzero(there)
+    # Stable, so that faces of the same error stand in the data set's order.
+    order = order[np.argsort(-errors[order], kind="stable")][:faces]
+    windows, points = tiles.Windows(dataset, order), all_points(run)
+    said = [_said(run, row, norm) for row in order.tolist()]
+    columns = min(_COLUMNS, len(order))
+    made, axes = tiles.grid(ceil(len(order) / columns), columns, max(map(len, said)))
+    for k, (row, one) in enumerate(zip(order.tolist(), axes.flat, strict=False)):
+        tiles.show(one, windows.pixels(k))
+        if np.isfinite(errors[row]):
+            true = windows.truth[k] if truth else None
+            tiles.landmarks(one, windows.points(k, points[row]), true)
+        tiles.label(one, "\n".join(said[k]))
+    which = "" if there.sum() == inside.sum() else f" of the {there.sum():,} whose image is there"
+    style.caption(
+        made,
+        f"{labels([run])[0]}: worst {len(order)} faces{which}, "
+        f"{style.heading(runs, subset, f'{inside.sum():,} faces')}",
+        f"Error in % of {style.unit(norm)}. Dots: predicted{tiles.LINES if truth else ''}.",
+    )
+    return made
+
+
+draw = drawing(figure)
+
+
+def _said(run: Run, row: int, norm: str) -> list[str]:
+    """Error, id and subsets of a face, in lines."""
+    face = run.faces.iloc[row]
+    error = "missed" if np.isnan(face[norm]) else f"{face[norm]:.2f} %"
+    names = [name for name in run.subsets if name != FULL and face[name] == 1]
+    return [error, *_short(face["id"]), *wrap(", ".join(names), _LETTERS)]
+
+
+def _short(name: str) -> list[str]:
+    """An id in lines, its box in one of its own, without its beginning where it is too long."""
+    image, mark, box = name.partition("#")
+    lines = [name] if len(name) <= _LETTERS else [*_broken(image), *_broken(mark + box)]
+    return lines if len(lines) <= _LINES else ["…" + lines[-_LINES][1:], *lines[1 - _LINES :]]
+
+
+def _broken(text: str) -> list[str]:
+    """Lines of a text, broken behind what joins its words where that is possible."""
+    # Every piece holds at most a line, so that each fits.
+    pieces = re.findall(rf"[^/_,-]{{0,{_LETTERS - 1}}}[/_,-]|[^/_,-]{{1,{_LETTERS}}}", text)
+    lines = [""] if pieces else []
+    for piece in pieces:
+        if len(lines[-1] + piece) > _LETTERS:
+            lines.append("")
+        lines[-1] += piece
+    return lines

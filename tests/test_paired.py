@@ -1,0 +1,315 @@
+"""Paired statistics against textbooks, other implementations and their own definitions."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from simulation.coverage import SECOND, Case, coverage, draw, measures, null, truth
+
+from alignbench.stats import Bootstrap, mean_intervals, replicated_means
+from alignbench.stats.bca import bca_intervals, jackknife_means
+from alignbench.stats.multiple import holm, letters
+from alignbench.stats.paired import (
+    detectable,
+    hodges_lehmann,
+    mcnemar,
+    mean_test,
+    signed_rank,
+    standard_errors,
+)
+from alignbench.stats.proportions import design_effect, tango, wilson
+
+RNG = np.random.default_rng(5)
+SKEWED = RNG.lognormal(0, 1, 40) - 1.2
+OWN = np.arange(40)
+"""Every face has an image of its own."""
+TRIPLED = np.repeat(SKEWED, 3), np.repeat(OWN, 3)
+"""Three times each face, in one image: as much information as once."""
+
+
+def everyone(values):
+    return np.ones((1, len(values)), np.bool_)
+
+
+def bca(values, clusters, replicates=4000, confidence=0.95):
+    column, asked = values[:, None], Bootstrap(replicates, confidence)
+    drawn = replicated_means(column, everyone(values), clusters, asked)[:, 0]
+    left = jackknife_means(column, everyone(values), clusters)[:, 0]
+    low, high = bca_intervals(column.mean(axis=0), drawn, left, confidence)
+    return low[0], high[0]
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_bca_is_scipys_from_the_same_replicates(confidence):
+    reference = scipy_stats.bootstrap(
+        (SKEWED,), np.mean, method="BCa", n_resamples=3000, confidence_level=confidence, rng=1
+    )
+    left = jackknife_means(SKEWED[:, None], everyone(SKEWED), OWN)[:, 0]
+    drawn = reference.bootstrap_distribution[:, None]
+    low, high = bca_intervals(SKEWED[None].mean(axis=1), drawn, left, confidence)
+    assert (low[0], high[0]) == pytest.approx(tuple(reference.confidence_interval), rel=1e-9)
+
+
+def test_bca_corrects_what_the_percentile_interval_gets_wrong():
+    low, high = bca(SKEWED, OWN)
+    plain = mean_intervals(SKEWED[:, None], everyone(SKEWED), OWN, Bootstrap(4000))
+    assert low > plain[0][0, 0]
+    assert high > plain[1][0, 0]  # towards the long tail
+
+
+def test_the_jackknife_leaves_out_one_image_at_a_time():
+    values = RNG.normal(size=(12, 2))
+    values[3, 1] = np.nan
+    clusters = np.array([0, 0, 1, 2, 2, 2, 3, 4, 4, 5, 5, 6])
+    subsets = np.array([np.ones(12, bool), np.arange(12) < 6])
+    got = jackknife_means(values, subsets, clusters)
+    for c, s, k in np.ndindex(got.shape):
+        counts = subsets[s] & ~np.isnan(values[:, k])
+        kept = counts & (clusters != c)
+        if (counts & (clusters == c)).any():
+            assert got[c, s, k] == pytest.approx(values[kept, k].mean())
+        else:
+            assert np.isnan(got[c, s, k])
+
+
+def test_copies_of_a_face_in_its_image_say_nothing_new():
+    assert bca(*TRIPLED) == pytest.approx(bca(SKEWED, OWN))
+    ours = standard_errors(jackknife_means(TRIPLED[0][:, None], everyone(TRIPLED[0]), TRIPLED[1]))
+    one = standard_errors(jackknife_means(SKEWED[:, None], everyone(SKEWED), OWN))
+    for got, wanted in zip(ours, one, strict=True):
+        np.testing.assert_allclose(got, wanted)
+    # The signed-rank test in its normal approximation, which is what it is with images of several.
+    assert signed_rank(*TRIPLED) == pytest.approx(
+        scipy_stats.wilcoxon(SKEWED, method="asymptotic").pvalue, abs=0.01
+    )
+    many, few = (hodges_lehmann(*x, 0.95) for x in (TRIPLED, (SKEWED, OWN)))
+    assert many == pytest.approx(few, abs=0.05)
+    failures = RNG.choice([-1, 0, 0, 1, 1], 40)
+    assert mcnemar(np.repeat(failures, 3), TRIPLED[1]) == pytest.approx(mcnemar(failures, OWN))
+    assert design_effect(TRIPLED[0][:, None], TRIPLED[1])[0] == pytest.approx(3, rel=0.03)
+
+
+def test_one_image_gives_no_interval_and_no_test():
+    values, image = SKEWED[:4, None], np.zeros(4, int)
+    left = jackknife_means(values, everyone(values), image)[:, 0]
+    errors, freedom = standard_errors(left)
+    assert np.isnan([*errors, *mean_test(values.mean(axis=0), errors, freedom)]).all()
+    drawn = replicated_means(values, everyone(values), image, Bootstrap(100))[:, 0]
+    assert np.isnan(bca_intervals(values.mean(axis=0), drawn, left, 0.95)).all()
+
+
+def test_the_test_of_the_mean_is_the_paired_t_test():
+    other = RNG.lognormal(0, 1, 40)
+    difference = (SKEWED - other)[:, None]
+    errors = standard_errors(jackknife_means(difference, everyone(difference), OWN)[:, 0])
+    (p,) = mean_test(difference.mean(axis=0), *errors)
+    assert p == pytest.approx(scipy_stats.ttest_rel(SKEWED, other).pvalue, rel=1e-9)
+
+
+def test_what_can_be_detected_is_detected_that_often():
+    errors, freedom = np.array([0.5]), np.array([400])
+    (least,) = detectable(errors, freedom, 0.95)
+    critical = scipy_stats.t.ppf(0.975, 400)
+    power = scipy_stats.nct.sf(critical, 400, least / 0.5)
+    assert power == pytest.approx(0.8, abs=0.002)
+
+
+def test_nothing_differs():
+    nothing = np.zeros(7)
+    assert mean_test(np.zeros(1), np.zeros(1), np.array([6])) == [1.0]
+    assert signed_rank(nothing, np.arange(7)) == 1.0
+    assert hodges_lehmann(nothing, np.arange(7), 0.95) == (0, 0, 0)
+    assert mcnemar(nothing.astype(int), np.arange(7)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 9], ids=lambda d: f"{d} digits")  # with ties
+@pytest.mark.parametrize("size", [1, 2, 9, 40])
+def test_hodges_lehmann_is_the_median_of_walsh_averages(size, digits):
+    values = np.round(SKEWED[:size], digits)
+    averages = np.sort(np.add.outer(values, values)[np.triu_indices(size)] / 2)
+    middle, low, high = hodges_lehmann(values, np.arange(size), 0.95)
+    assert middle == pytest.approx(np.median(averages))
+    assert min(abs(averages - low)) < 1e-12
+    assert min(abs(averages - high)) < 1e-12
+
+
+def test_the_hodges_lehmann_interval_of_a_textbook():
+    # Depression scores, Hollander and Wolfe, table 3.1: estimate -0.46; 96 % from -0.786 to -0.01.
+    before = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
+    after = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
+    middle, low, high = hodges_lehmann(after - before, np.arange(9), 0.961)
+    assert (middle, low, high) == pytest.approx((-0.46, -0.786, -0.01), abs=1e-9)
+
+
+def test_the_hodges_lehmann_interval_ends_where_the_test_begins_to_reject():
+    _, low, high = hodges_lehmann(SKEWED, OWN, 0.95)
+    for end, outwards in ((low, -1), (high, 1)):
+        p = [
+            scipy_stats.wilcoxon(SKEWED - end - step * outwards, method="asymptotic").pvalue
+            for step in (-0.02, 0.02)
+        ]
+        assert p[0] > 0.05 > p[1]
+
+
+@example([0, 0, 0, 0, 64])
+@given(st.lists(st.integers(-300, 300), min_size=1, max_size=30))
+def test_hodges_lehmann_scales_and_mirrors(values):
+    values, clusters = np.array(values) / 64, np.arange(len(values)) // 2  # ties stay ties
+    before = np.array(hodges_lehmann(values, clusters, 0.9))
+    assert before[1] <= before[0] <= before[2]
+    np.testing.assert_allclose(hodges_lehmann(4 * values, clusters, 0.9), 4 * before, atol=1e-9)
+    mirrored = hodges_lehmann(-values, clusters, 0.9)
+    np.testing.assert_allclose(mirrored, -before[[0, 2, 1]], atol=1e-9)
+
+
+def test_wilson_of_a_textbook():
+    # Newcombe, Statistics in Medicine 1998, 17:857: the intervals of method 3.
+    failed, faces = np.array([81.0, 15, 0, 1]), np.array([263.0, 148, 20, 29])
+    low, high = wilson(failed / faces, faces, 0.95)
+    np.testing.assert_allclose(low, [0.2553, 0.0624, 0, 0.0061], atol=5e-5)
+    np.testing.assert_allclose(high, [0.3662, 0.1605, 0.1611, 0.1718], atol=5e-5)
+    mirrored = wilson(1 - failed / faces, faces, 0.95)
+    np.testing.assert_allclose(mirrored, [1 - high, 1 - low])
+
+
+def test_tango_and_mcnemar_of_a_textbook():
+    # Airway hyper-responsiveness before and after transplantation (Fagerland, Lydersen and Laake,
+    # Statistics in Medicine 2014): 1 before alone, 7 after alone, of 21.
+    ends = tango(*(np.array([x]) for x in (1.0, 7, 21)), 0.95)
+    assert np.ravel(ends) == pytest.approx([-0.517, -0.026], abs=5e-4)
+    p, beyond = mcnemar(np.repeat([1, -1, 0], [1, 7, 13]), np.arange(21))
+    assert p == pytest.approx(0.0703, abs=5e-5)
+    assert (p + beyond) / 2 == pytest.approx(0.0391, abs=5e-5)
+
+
+def test_tango_says_something_where_nothing_fails():
+    low, high = tango(*(np.array([x]) for x in (0.0, 0, 507)), 0.95)
+    z = 1.959964
+    wanted = z**2 / (507 + z**2)
+    assert (low[0], high[0]) == pytest.approx((-wanted, wanted), rel=1e-6)
+
+
+def test_tango_begins_where_mcnemars_statistic_does():
+    # At a difference of 0 the score is McNemar's: b - c over the root of b + c.
+    first, second = 31.0, 17.0
+    confidence = 2 * scipy_stats.norm.cdf((first - second) / np.sqrt(first + second)) - 1
+    low, _ = tango(*(np.array([x]) for x in (first, second, 300.0)), confidence)
+    assert low[0] == pytest.approx(0, abs=1e-12)
+
+
+@given(*[st.integers(0, 30)] * 3)
+def test_tango_mirrors_and_holds_the_difference(first, second, other):
+    faces = first + second + other
+    if faces:
+        cells = [np.array([float(x)]) for x in (first, second, faces)]
+        low, high = tango(*cells, 0.95)
+        mirrored = tango(cells[1], cells[0], cells[2], 0.95)
+        np.testing.assert_allclose([low, high], [-mirrored[1], -mirrored[0]], atol=1e-9)
+        difference = (first - second) / faces
+        assert -1 <= low[0] <= difference <= high[0] <= 1
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mcnemar_is_the_binomial_test_of_single_faces(first, second):
+    failures = np.repeat([1, -1, 0], [first, second, 5])
+    p, beyond = mcnemar(failures, np.arange(len(failures)))
+    wanted = scipy_stats.binomtest(first, first + second).pvalue if first + second else 1
+    assert p == pytest.approx(wanted, rel=1e-9)
+    assert 0 <= beyond <= p
+
+
+def test_mcnemar_by_images_counts_every_toss():
+    totals = np.array([2, -1, 0, 3, 1, 1])
+    faces = np.repeat(np.sign(totals), np.abs(totals))
+    clusters = np.repeat(np.arange(6), np.abs(totals))
+    sums = [abs(np.dot(signs, totals)) for signs in product((-1, 1), repeat=6)]
+    p, beyond = mcnemar(faces, clusters)
+    assert p == pytest.approx(np.mean([x >= abs(totals.sum()) for x in sums]))
+    assert beyond == pytest.approx(np.mean([x > abs(totals.sum()) for x in sums]))
+
+
+def test_the_signed_rank_test_sums_by_image():
+    # Twelve differences in five images, p by hand: sums of signed ranks over their root of squares.
+    differences = np.array([3.0, -1, 4, 1.5, -5, 9, 2, -6, 5.5, 3.5, 8, -0.5])
+    clusters = np.array([0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4])
+    ranks = np.sign(differences) * (np.argsort(np.argsort(np.abs(differences))) + 1)
+    sums = np.array([ranks[clusters == c].sum() for c in range(5)])
+    z = sums.sum() / np.sqrt((sums**2).sum())
+    assert signed_rank(differences, clusters) == pytest.approx(2 * scipy_stats.norm.sf(abs(z)))
+    assert signed_rank(SKEWED, OWN) == scipy_stats.wilcoxon(SKEWED).pvalue
+
+
+def test_the_design_effect_is_one_without_clusters_and_never_less():
+    assert design_effect(SKEWED[:, None], OWN)[0] == pytest.approx(1, abs=1e-12)
+    opposite = np.tile([1.0, -1.0], 20)[:, None]
+    assert design_effect(opposite, OWN // 2) == [1.0]
+    assert design_effect(np.zeros((6, 1)), np.arange(6) // 2) == [1.0]
+
+
+def holm_by_definition(p):
+    order = sorted(range(len(p)), key=lambda k: p[k])
+    out, largest = [0.0] * len(p), 0.0
+    for place, k in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - place) * p[k]))
+        out[k] = largest
+    return out
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_by_definition(p):
+    np.testing.assert_allclose(holm(np.array(p)), holm_by_definition(p))
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    np.testing.assert_allclose(holm(np.array([0.01, np.nan, 0.02])), [0.02, np.nan, 0.02])
+
+
+@given(st.integers(1, 7), st.data())
+def test_two_models_share_a_letter_exactly_if_they_cannot_be_told_apart(size, data):
+    pairs = [(i, j) for i in range(size) for j in range(i)]
+    drawn = data.draw(st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs)))
+    different = np.zeros((size, size), np.bool_)
+    for (i, j), differs in zip(pairs, drawn, strict=True):
+        different[i, j] = different[j, i] = differs
+    found = letters(different)
+    assert found[0][0] == "a"
+    groups = [{i for i in range(size) if x in found[i]} for x in sorted(set("".join(found)))]
+    assert not any(
+        one <= two for k, one in enumerate(groups) for two in groups[:k] + groups[k + 1 :]
+    )
+    for i, j in pairs:
+        assert bool(set(found[i]) & set(found[j])) != different[i, j]
+
+
+def test_letters_of_a_chain():
+    different = np.zeros((4, 4), np.bool_)
+    for i, j in ((0, 2), (0, 3), (1, 3)):
+        different[i, j] = different[j, i] = True
+    assert letters(different) == ["a", "ab", "bc", "c"]
+
+
+def test_the_simulated_population_is_what_it_says():
+    first, second = draw(Case(2500, True), 100, np.random.default_rng(0), SECOND)
+    for errors, shift in ((first, 0.0), (second, SECOND)):
+        means = [values.mean() for values in measures(errors, 0.10)]
+        np.testing.assert_allclose(means, truth(shift, 0.10), rtol=0.02)
+
+
+@pytest.mark.parametrize("case", [Case(500, False), Case(500, True)], ids=str)
+def test_intervals_hold_the_truth_as_often_as_they_say(case):
+    # The whole simulation, of more trials and larger sets, is in docs/comparison.md.
+    for name, share in coverage(case, 600, Bootstrap(600)).items():
+        assert 0.925 < share < 0.98 or "FR, percentile" in name, name
+
+
+def test_p_is_uniform_where_nothing_differs():
+    found = null(Case(500, True), 400, 0.95)
+    for name, (rejected, uniform) in found.items():
+        if "interval" not in name:
+            assert 0.01 < rejected < 0.09, name
+            assert uniform > 1e-3, name
