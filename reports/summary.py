@@ -51,9 +51,7 @@ def tables(
     runs: Sequence[Run], measures: Sequence[Measure] | None = None, *, intervals: bool = True
 ) -> list[Table]:
     """The tables behind :func:`report`: one for each data set and normaliser."""
-    return [
-        table for dataset in _datasets(runs) for table in _tables(dataset, measures, intervals)
-    ]
+    return [table for dataset in _datasets(runs) for table in _tables(dataset, measures, intervals)]
 
 
 def _datasets(runs: Sequence[Run]) -> list[list[Run]]:

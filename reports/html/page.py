@@ -146,7 +146,12 @@ def _landmarks(runs: Sequence[Run], data_root: Root) -> Section:
         content = _picture(uri, "Error by landmark")
     except InputError as error:
         content = _left_out(error)
-    return Section("landmarks", "Error by landmark", "On the mean face; ellipses of one standard deviation where the truth is at hand.", content)
+    return Section(
+        "landmarks",
+        "Error by landmark",
+        "On the mean face; ellipses of one standard deviation where the truth is at hand.",
+        content,
+    )
 
 
 def _worst(runs: Sequence[Run], data_root: Root) -> Section:
