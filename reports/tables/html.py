@@ -1,0 +1,95 @@
+"""Tables as HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from reports.tables.model import (
+    Cell,
+    Number,
+    Table,
+    align,
+    marks_of,
+    plain,
+    visible,
+)
+
+_BODY = """\
+body { font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem;
+  color: #1a1a1a; background: #fff; }
+"""
+TABLE_STYLE = """\
+.table { overflow-x: auto; margin-bottom: 2.5rem; }
+.table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.table caption { text-align: left; font-weight: 600; padding-bottom: .5rem; }
+.table th, .table td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: baseline; }
+.table thead th { border-top: 2px solid; border-bottom: 1px solid; }
+.table tbody { border-bottom: 1px solid; }
+.table tbody:last-child { border-bottom-width: 2px; }
+.table th.number, .table td.number { text-align: right; }
+.table th.group { font-style: normal; font-weight: 600; padding-top: .4rem; }
+.table td.measured { color: #0b5394; }
+.table td.derived { font-style: italic; color: #4a4a4a; }
+.table small { font-style: normal; font-weight: 400; color: #555; white-space: nowrap; }
+.table sup { line-height: 0; }
+.table p { margin: .25rem 0; font-size: .85rem; max-width: 60rem; color: #444; }
+"""
+"""How what :func:`to_html` gives looks, for the page that holds it."""
+
+
+def to_page(tables: Sequence[Table]) -> str:
+    """Tables as one HTML file that needs no other."""
+    title = html.escape(visible(tables[0].title if len(tables) == 1 else "Tables"))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>\n{_BODY}{TABLE_STYLE}</style>\n</head>\n<body>\n"
+        f"{to_html(tables)}\n</body>\n</html>"
+    )
+
+
+def to_html(tables: Sequence[Table]) -> str:
+    """Tables as a fragment of HTML: a ``div`` of class ``table`` each."""
+    return "\n".join(map(_html_table, tables))
+
+
+def _html_table(table: Table) -> str:
+    lines = ['<div class="table">', "<table>", f"<caption>{_html(table.title)}</caption>"]
+    head = "".join(
+        f'<th scope="col" class="{"number" if align(table, k) == "right" else "text"}">'
+        f"{_html(name)}</th>"
+        for k, name in enumerate(table.columns)
+    )
+    lines += [f"<thead><tr>{head}</tr></thead>", "<tbody>"]
+    headings = dict(table.groups)
+    for k, row in enumerate(table.rows):
+        if k in headings:
+            lines += ["</tbody>", "<tbody>"] if k else []
+            lines.append(
+                f'<tr><th class="group" scope="rowgroup" colspan="{len(row)}">'
+                f"{_html(headings[k])}</th></tr>"
+            )
+        lines.append(f"<tr>{''.join(map(_html_cell, row))}</tr>")
+    lines += ["</tbody>", "</table>"]
+    lines += [f"<p>{_html(note)}</p>" for note in table.notes]
+    lines += [f"<p><sup>{_html(mark)}</sup> {_html(note)}</p>" for mark, note in table.footnotes]
+    return "\n".join([*lines, "</div>"])
+
+
+def _html_cell(cell: Cell) -> str:
+    marks = marks_of(cell)
+    mark = f"<sup>{_html(marks)}</sup>" if marks else ""
+    if not isinstance(cell, Number):
+        kind = ' class="number"' if isinstance(cell, int) else ""
+        return f"<td{kind}>{_html(plain(cell))}{mark}</td>"
+    text = _html(cell.text)
+    if cell.best:
+        text = f"<strong>{text}</strong>"
+    interval = f" <small>{_html(cell.interval)}</small>" if cell.interval else ""
+    kind = f"number {cell.source}".strip()
+    return f'<td class="{kind}">{text}{mark}{interval}</td>'
+
+
+def _html(text: str) -> str:
+    return html.escape(visible(text))
