@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from alignbench import Run
+from alignbench.runs import RunRecord
 
 _FORMS: tuple[Callable[[Run], str], ...] = (
     lambda run: run.record.model.name,
-    lambda run: f"{run.record.model.name} ({box_text(run)})",
-    lambda run: f"{run.record.model.name} ({', '.join([box_text(run), *execution(run)])})",
+    lambda run: f"{run.record.model.name} ({box_text(run.record)})",
+    lambda run: f"{run.record.model.name} ({', '.join([box_text(run.record), *execution(run)])})",
     lambda run: f"{run.record.model.name} [{run.record.key}]",
 )
 """The model's name; where that is not enough with its boxes; where that is not also with what
@@ -37,8 +38,18 @@ def execution(run: Run) -> list[str]:
     return unusual + (["flip test"] if identity.get("flip_test") else [])
 
 
-def box_text(run: Run) -> str:
+def interval_text(record: RunRecord) -> str:
+    """How the intervals of a run were made."""
+    statistics = record.statistics
+    how = f"bootstrap ({statistics.replicates:,} samples)"
+    if statistics.shares == "wilson":
+        how = f"of FR Wilson's, else by {how}"
+    over = f"{statistics.clusters:,} source images"
+    return f"{statistics.confidence:.0%} intervals over {over}: {how}"
+
+
+def box_text(record: RunRecord) -> str:
     """The box protocol of a run, with its scale where that is not 1."""
-    protocol = run.record.protocol
+    protocol = record.protocol
     scale = f" x {protocol.box_scale:g}" if protocol.box_scale != 1 else ""
     return f"{protocol.boxes}{scale}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from alignbench import InputError
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs import MetricRow, RunRecord
 from alignbench.runs.run import METRICS, RECORD, read_record
+from reports.labels import box_text, interval_text
 from reports.tables import Cell, Number, Table
 
 
@@ -42,7 +42,8 @@ class Board:
     Attributes
     ----------
     entries
-        By data set and split, complete ones by NME before incomplete ones by NME.
+        By data set and split, complete ones before incomplete ones, each by AUC: NME would not
+        see the faces a model missed.
     broken
         A line for each folder that holds a run that is not usable.
     """
@@ -60,12 +61,13 @@ def read_board(*stores: str | Path) -> Board:
         If a folder is not there.
     """
     entries, broken = [], []
-    for store in stores:
-        for place in _places(Path(store)):
-            try:
-                entries.append(_entry(place))
-            except InputError as error:
-                broken.append(str(error))
+    # A folder that is named twice, or with one that holds it, has its runs once.
+    places = {place.resolve(): place for store in stores for place in _places(Path(store))}
+    for place in places.values():
+        try:
+            entries.append(_entry(place))
+        except InputError as error:
+            broken.append(str(error))
     return Board(tuple(sorted(entries, key=_rank)), tuple(broken))
 
 
@@ -120,9 +122,8 @@ def _usual(record: RunRecord) -> list[tuple[str, float | None]]:
 
 
 def _rank(entry: Entry) -> tuple[object, ...]:
-    dataset, nme = entry.record.dataset, entry.numbers[0].value
-    order = math.inf if nme is None else nme
-    return dataset.name, dataset.split, not dataset.complete, order, entry.record.key
+    dataset, auc = entry.record.dataset, entry.numbers[-1].value
+    return dataset.name, dataset.split, not dataset.complete, -(auc or 0.0), entry.record.key
 
 
 def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
@@ -133,7 +134,6 @@ def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
     for entry in entries:
         record = entry.record
         rank += record.dataset.complete
-        scale = f" x {record.protocol.box_scale:g}" if record.protocol.box_scale != 1 else ""
         numbers = [
             Number(row.value, row.ci_low, row.ci_high, 4 if row.metric == "auc" else 2)
             for row in entry.numbers
@@ -141,7 +141,7 @@ def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
         cells: tuple[Cell, ...] = (
             str(rank) if record.dataset.complete else "–",
             record.model.name,
-            f"{record.protocol.boxes}{scale}",
+            box_text(record),
             record.protocol.leak,
             record.dataset.faces,
             *numbers,
@@ -152,7 +152,8 @@ def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
 
 
 def _notes(entries: Sequence[Entry]) -> tuple[str, ...]:
-    notes = ["[low, high]: intervals over source images, of FR Wilson's, else by bootstrap."]
+    how = dict.fromkeys(interval_text(entry.record) for entry in entries)
+    notes = [f"Rank: by AUC, to which a missed face adds nothing. [low, high]: {'; '.join(how)}."]
     short = [entry for entry in entries if not entry.record.dataset.complete]
     if short:
         notes.append("–: INCOMPLETE, of other faces than the ranked ones; without rank.")

@@ -463,7 +463,7 @@ def _change(value: float | None, reference: float, digits: int, is_reference: bo
     """The change from the reference; none of the reference itself."""
     if value is None or is_reference:
         return _number(None, digits)
-    return _number(round(value - reference, 9) + 0.0, digits)  # no -0.00 of the last bits
+    return _number(round(value - reference, digits) + 0.0, digits)  # no -0.00
 
 
 def _digits(measures: Sequence[Measure]) -> list[int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from jinja2 import Environment
@@ -49,9 +51,7 @@ class _Shown:
     runs: Sequence[Run]
     all: int
 
-    @property
-    def stem(self) -> str:
-        return f"{self.name}-{self.split}"
+    stem: str
 
 
 def build(
@@ -72,8 +72,7 @@ def build(
         If there is no finished run, or ``out`` holds something else than a site.
     """
     out = Path(out)
-    if out.exists() and not (out / _MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(out, "holds something else", "a new or empty folder, or a former site")
+    _require_replaceable(out)
     board = leaderboard.read_board(*stores)
     if not board.entries:
         raise InputError(
@@ -85,16 +84,19 @@ def build(
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".site-", dir=out.parent))
     try:
-        shown = []
+        shown: list[_Shown] = []
+        broken = list(board.broken)
         for (name, split), entries in groups.items():
-            runs = [load_run(entry.folder) for entry in entries[:_SHOWN]]
-            shown.append(_Shown(name, split, runs, len(entries)))
-            _write(draft / f"{shown[-1].stem}.html", page(runs, data_root=data_root))
+            if runs := _readable(entries, broken):
+                stem = _stem(f"{name}-{split}", [one.stem for one in shown])
+                shown.append(_Shown(name, split, runs, len(entries), stem))
+                _write(draft / f"{stem}.html", page(runs, data_root=data_root))
             progress(len(shown), steps)
+        board = replace(board, broken=tuple(broken))
         figures = _figures(shown, draft / "figures", data_root)
         tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
         _write(draft / "index.html", _index(board, shown, tables, figures))
-        (draft / _MARK).touch()
+        _write(draft / _MARK, "\n".join(_files(draft)))
         draft.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
@@ -102,6 +104,45 @@ def build(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return board
+
+
+def _require_replaceable(out: Path) -> None:
+    """Refuse what holds any file that no site of ours wrote."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError(out, "is a file", "a new or empty folder, or a former site")
+    mark = out / _MARK
+    own = set(mark.read_text(encoding="utf-8").splitlines()) if mark.is_file() else set()
+    if foreign := [name for name in _files(out) if name not in own and name != _MARK]:
+        raise InputError(
+            out, f"holds {foreign[0]}, which is no part of a site",
+            "a new or empty folder, or a former site",
+        )  # fmt: skip
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def _readable(entries: Sequence[leaderboard.Entry], broken: list[str]) -> list[Run]:
+    """The first runs that can be read whole; what cannot is added to ``broken``."""
+    runs: list[Run] = []
+    for entry in entries:
+        if len(runs) == _SHOWN:
+            break
+        try:
+            runs.append(load_run(entry.folder))
+        except InputError as error:
+            broken.append(str(error))
+    return runs
+
+
+def _stem(name: str, taken: Sequence[str]) -> str:
+    """A file's name from a data set's, which may be anything, unlike those taken."""
+    plain = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-") or "set"
+    others = (f"{plain}-{k}" for k in count(2))
+    return next(stem for stem in chain([plain], others) if stem not in taken)
 
 
 def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
@@ -143,7 +184,7 @@ def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, fig
     pages: Links = [
         (
             f"{one.name} {one.split}",
-            [(f"{len(one.runs)} of {one.all} runs, by NME", f"{one.stem}.html")],
+            [(f"{len(one.runs)} of {one.all} runs, by AUC", f"{one.stem}.html")],
         )
         for one in shown
     ]
@@ -151,7 +192,7 @@ def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, fig
         Section(
             "leaderboard",
             "Leaderboard",
-            "Complete runs by NME. Boxes and what they leak of the truth stand beside each.",
+            "Complete runs by AUC. Boxes and what they leak of the truth stand beside each.",
             Html(to_html(leaderboard.tables(board))),
         ),
         Section("pages", "Data sets", "", _links(pages)),

@@ -11,7 +11,7 @@ from alignbench.markups import MARKUPS
 from alignbench.metrics import default_measures
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs import MetricRow
-from reports.labels import box_text, execution, labels
+from reports.labels import box_text, execution, interval_text, labels
 from reports.tables import Cell, Number, Table, render
 
 _DIGITS = {"%": 2, "": 4}
@@ -127,10 +127,7 @@ def _notes(runs: Sequence[Run], norm: str, intervals: bool) -> tuple[str, ...]:
 
 def run_notes(run: Run, norm: str) -> list[str]:
     """Interval, incompleteness, boxes and their leak, misses, visibility and the model's notes."""
-    statistics = run.record.statistics
-    how = f"of FR Wilson's, else by bootstrap ({statistics.replicates:,} samples)"
-    over = f"{statistics.confidence:.0%} intervals over {statistics.clusters:,} source images"
-    notes = [f"[low, high]: {over}: {how}.", *protocol_notes(run)]
+    notes = [f"[low, high]: {interval_text(run.record)}.", *protocol_notes(run)]
     kinds = run.breakdown[run.breakdown["kind"] == "visibility"].set_index(["norm", "name"])["nme"]
     if norm in kinds:
         parts = [f"{name} {nme:.4f} %" for name, nme in kinds[norm].items()]
@@ -148,7 +145,7 @@ def protocol_notes(run: Run) -> list[str]:
     if protocol.boxes == "none":
         notes.append("Stored predictions: what their boxes knew of the truth is not known.")
     else:
-        notes.append(f"Boxes: {box_text(run)}; leak: {protocol.leak}.")
+        notes.append(f"Boxes: {box_text(run.record)}; leak: {protocol.leak}.")
     if how := execution(run):
         notes.append(f"Computed with: {', '.join(how)}.")
     if protocol.conversion:

@@ -12,7 +12,7 @@ from test_runner import Shifted
 
 from alignbench import InputError, evaluate, load_run, parse_measure
 from alignbench.stats import Bootstrap
-from reports import leaderboard
+from reports import leaderboard, summary
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def stored(template, tmp_path):
-    """Put a copy of a run into the store, of another name, NME or data set."""
+    """Put a copy of a run into the store, of another name, AUC or data set."""
 
-    def put(name, nme=1.0, /, **changes):
+    def put(name, auc=0.5, /, **changes):
         folder = tmp_path / "store" / "deep" / name
         shutil.copytree(template, folder)
         record = json.loads((folder / "run.json").read_text())
@@ -36,16 +36,16 @@ def stored(template, tmp_path):
         (folder / "run.json").write_text(json.dumps(record))
         rows = json.loads((folder / "metrics.json").read_text())
         for row in rows:
-            row["value"] = nme if row["metric"] == "nme" else row["value"]
+            row["value"] = auc if row["metric"] == "auc" else row["value"]
         (folder / "metrics.json").write_text(json.dumps(rows))
         return folder
 
     return put
 
 
-def test_runs_stand_by_their_nme_with_the_numbers_of_their_metrics(stored, tmp_path):
-    for name, nme in (("worst", 3.0), ("best", 1.0), ("between", 2.0)):
-        stored(name, nme)
+def test_runs_stand_by_their_auc_with_the_numbers_of_their_metrics(stored, tmp_path):
+    for name, auc in (("worst", 0.1), ("best", 0.9), ("between", 0.5)):
+        stored(name, auc)
     board = leaderboard.read_board(tmp_path)
     assert [entry.record.model.name for entry in board.entries] == ["best", "between", "worst"]
     (table,) = leaderboard.tables(board)
@@ -60,8 +60,8 @@ def test_runs_stand_by_their_nme_with_the_numbers_of_their_metrics(stored, tmp_p
 
 
 def test_an_incomplete_run_has_no_rank_however_good_it_is(stored, tmp_path):
-    stored("whole", 3.0)
-    stored("part", 1.0, complete=False, incomplete=["12 of 20 faces annotated"])
+    stored("whole", 0.1)
+    stored("part", 0.9, complete=False, incomplete=["12 of 20 faces annotated"])
     (table,) = leaderboard.tables(leaderboard.read_board(tmp_path))
     assert [(row[0], row[1]) for row in table.rows] == [("1", "whole"), ("–", "part")]
     assert any("12 of 20 faces annotated" in note for note in table.notes)
@@ -92,6 +92,23 @@ def test_a_damaged_run_is_told_and_the_others_stay(stored, tmp_path, damage):
     assert [entry.record.model.name for entry in board.entries] == ["good"]
     assert len(board.broken) == 1
     assert "bad" in board.broken[0]
+
+
+def test_a_run_in_two_of_the_folders_stands_once(stored, tmp_path):
+    folder = stored("one")
+    board = leaderboard.read_board(tmp_path, folder.parent, folder)
+    assert len(board.entries) == 1
+
+
+def test_an_interval_is_called_what_it_is(stored):
+    new, old = stored("new"), stored("old")
+    record = json.loads((old / "run.json").read_text())
+    del record["statistics"]["shares"]  # as runs were stored before
+    (old / "run.json").write_text(json.dumps(record))
+    for folder, said in ((new, "of FR Wilson's, else by bootstrap"), (old, "images: bootstrap")):
+        (table,) = leaderboard.tables(leaderboard.read_board(folder))
+        assert said in table.notes[0]
+        assert said in summary.report([load_run(folder)], "md")
 
 
 def test_an_unfinished_run_is_no_run(stored, tmp_path):

@@ -587,3 +587,23 @@ def test_an_unknown_number_or_form_is_refused():
         paper.tables(9)
     with pytest.raises(InputError, match="format 'docx'"):
         paper.report((), "docx")
+
+
+def test_a_seed_that_is_there_twice_counts_once():
+    first, again = trial("BL", 0, 2.0), trial("BL", 0, 3.0)
+    text = paper.report([first, again], "md", [4])["table4"]
+    assert "mean of" not in text
+    assert f"Left out: run {again.record.key}, another of BL, seed 0." in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--table", "²"], "'²': unknown"),
+        (["--table", "2", "--data-root", "x"], "--table 2: takes no --data-root"),
+    ],
+)
+def test_what_is_no_table_or_takes_no_data(cli, arguments, message):
+    result = cli("report", *arguments)
+    assert result.code == 2
+    assert message in result.err

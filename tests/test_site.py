@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from browser import chromium
+
+from reports import site as sites
 
 
 @pytest.fixture
@@ -34,9 +38,32 @@ def test_the_command_makes_all_of_it(cli, stored, tmp_path):
                 assert browser.get_log("browser") == []
         assert browser.title
 
-    (site / "left.txt").touch()
-    assert cli("report", "--all", "--out", "site").code == 0
-    assert not (site / "left.txt").exists()
+    (site / "mine.txt").touch()
+    refused = cli("report", "--all", "--out", "site")
+    assert refused.code == 2
+    assert "site: holds mine.txt, which is no part of a site" in refused.err
+    (site / "mine.txt").unlink()
+    (site / "index.html").write_text("old")
+    damaged = next(path for path in (tmp_path / "runs").rglob("faces.csv"))
+    damaged.write_text("nonsense")
+    again = cli("report", "--all", "--out", "site")
+    assert again.code == 0, again.err
+    assert "faces.csv: damaged" in again.err
+    assert "faces.csv: damaged" in (site / "index.html").read_text()
+
+
+def test_a_data_set_may_have_any_name(cli, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(sites, "NUMBERS", ())
+    names = ["../../out of it", "javascript:alert(1)//"]
+    for name, path in zip(names, sorted((tmp_path / "runs").rglob("run.json")), strict=True):
+        record = json.loads(path.read_text())
+        record["dataset"]["name"] = name
+        path.write_text(json.dumps(record))
+    result = cli("report", "--all", "--out", "deep/site")
+    assert result.code == 0, result.err
+    assert {path.name for path in (tmp_path / "deep").iterdir()} == {"site"}
+    pages = {path.name for path in (tmp_path / "deep" / "site").glob("*.html")}
+    assert pages == {"index.html", "out-of-it-test.html", "javascript-alert-1-test.html"}
 
 
 def test_a_folder_of_something_else_is_refused_and_stays(cli, stored, tmp_path):
@@ -44,7 +71,7 @@ def test_a_folder_of_something_else_is_refused_and_stays(cli, stored, tmp_path):
     (tmp_path / "work" / "thesis.tex").write_text("mine")
     result = cli("report", "--all", "--out", "work")
     assert result.code == 2
-    assert "work: holds something else; accepted: a new or empty folder" in result.err
+    assert "work: holds thesis.tex, which is no part of a site; accepted: a new or" in result.err
     assert (tmp_path / "work" / "thesis.tex").read_text() == "mine"
     assert not list(tmp_path.glob(".site-*"))
 

@@ -72,12 +72,14 @@ def report(
     measures = [parse_measure(text) for text in measure or []]
     if form is None:
         form = FORMATS.get(out.suffix.lower() if out else "", Format.terminal)
-    if table == "all" or table.isdigit():
+    if table == "all" or (table.isascii() and table.isdigit()):
         if measures:
             raise InputError(
                 "--measure", f"given with --table {table}, whose measures are the paper's",
                 "with --table summary",
             )  # fmt: skip
+        if data_root is not None:
+            raise InputError(f"--table {table}", "takes no --data-root")
         folder = out is not None and (out.is_dir() or (table == "all" and not out.suffix))
         texts = plugins.load(plugins.VERBS, "report")(
             [load_run(path) for path in runs or []],
@@ -91,9 +93,10 @@ def report(
         make = plugins.load(plugins.REPORTS, table)
         if not runs:
             raise InputError(f"--table {table}", "there are no runs", "folders of runs")
-        chosen = {} if intervals is None else {"intervals": intervals}
-        if chosen and "intervals" not in signature(make).parameters:
-            raise InputError(f"--table {table}", "takes neither --intervals nor --no-intervals")
+        given = {"intervals": intervals, "data_root": data_root}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if foreign := [name for name in chosen if name not in signature(make).parameters]:
+            raise InputError(f"--table {table}", f"takes no --{foreign[0].replace('_', '-')}")
         folder = out is not None and out.is_dir()
         found = [load_run(path) for path in runs]
         texts = {table: make(found, form.value, measures or None, **chosen)}

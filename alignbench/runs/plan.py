@@ -118,6 +118,7 @@ def make_record(
         replicates=bootstrap.replicates,
         confidence=bootstrap.confidence,
         seed=bootstrap.seed,
+        shares="wilson",
         clusters=len(set(dataset.images.sources())),
     )
     return RunRecord(

@@ -84,6 +84,8 @@ class StatisticsBlock(_Block):
     replicates: int = Field(ge=1)
     confidence: float = Field(gt=0, lt=1)
     seed: int
+    shares: Literal["bootstrap", "wilson"] = "bootstrap"
+    """How intervals of shares of faces, such as FR, were made; all others by bootstrap."""
     clusters: int
     """Source images: faces of one image are drawn together."""
 

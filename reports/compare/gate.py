@@ -72,7 +72,7 @@ class Verdict:
         state = "failed" if self.tripped else "passed"
         return (
             f"gate {gate.text!r} {state} against {self.baseline}: {gate.measure} on {gate.subset} "
-            f"changed by {one.value:+.4f} {f'{gate.measure.unit} '.lstrip()}"
+            f"({one.faces:,} faces) changed by {one.value:+.4f} {f'{gate.measure.unit} '.lstrip()}"
             f"[{one.low:+.4f}, {one.high:+.4f}] ({100 * self.confidence:.4g} % interval)"
         )
 

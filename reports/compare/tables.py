@@ -50,6 +50,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Table:
         (
             one.gate.text,
             one.baseline,
+            one.difference.faces,
             _number(one.difference, _FINER[one.gate.measure.unit] + 1),
             "FAILED" if one.tripped else "passed",
         )
@@ -57,7 +58,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Table:
     )
     failed = sum(one.tripped for one in verdicts)
     title = f"Gates: {failed} of {len(verdicts)} failed" if failed else "Gates: all passed"
-    return Table(title, ("Fails if", "Baseline", "Change", "Verdict"), rows, ())
+    return Table(title, ("Fails if", "Baseline", "Faces", "Change", "Verdict"), rows, ())
 
 
 def _two_runs(comparison: Comparison) -> Table:
@@ -216,7 +217,7 @@ def _each(names: Sequence[str], said: Sequence[str]) -> str:
 def _boxes(run: Run) -> str:
     if run.record.protocol.boxes == "none":
         return "not known (stored predictions)"
-    return f"{box_text(run)} (leak: {run.record.protocol.leak})"
+    return f"{box_text(run.record)} (leak: {run.record.protocol.leak})"
 
 
 def _percent(share: float) -> str:

@@ -19,7 +19,7 @@ from markupsafe import Markup as Html
 from alignbench import InputError, Measure, Run
 from reports import audit, compare, summary
 from reports.figures import ced, landmarks, worst
-from reports.figures.data import Root
+from reports.figures.data import Root, require_one_dataset
 from reports.figures.save import png, svg
 from reports.labels import labels
 from reports.tables import TABLE_STYLE, to_html
@@ -58,7 +58,11 @@ def document(title: str, about: str, sections: Sequence[Section]) -> str:
 
 
 def report(
-    runs: Sequence[Run], form: str = "html", measures: Sequence[Measure] | None = None
+    runs: Sequence[Run],
+    form: str = "html",
+    measures: Sequence[Measure] | None = None,
+    *,
+    data_root: Root = None,
 ) -> str:
     """A whole HTML page of runs on one data set: tables, curves, faces, comparison, records.
 
@@ -71,7 +75,7 @@ def report(
         raise InputError("format", f"{form} of a page", "html", "Or give --out a name in .html.")
     if measures:
         raise InputError("--measure", "a page has measures of its own", "with --table summary")
-    return page(runs)
+    return page(runs, data_root=data_root)
 
 
 def page(runs: Sequence[Run], *, data_root: Root = None) -> str:
@@ -88,14 +92,13 @@ def page(runs: Sequence[Run], *, data_root: Root = None) -> str:
     InputError
         If there is no run, or the runs are of different data sets or splits.
     """
-    sets = list(dict.fromkeys((r.record.dataset.name, r.record.dataset.split) for r in runs))
-    if len(sets) != 1:
-        found = ", ".join(" ".join(pair) for pair in sets) or "no run"
-        raise InputError("HTML report", f"of {found}", "runs on one data set and split")
+    require_one_dataset(runs, "HTML report")
     dataset = runs[0].record.dataset
+    numbers = sorted({run.record.dataset.faces for run in runs})
+    faces = " to ".join(f"{number:,}" for number in dict.fromkeys([numbers[0], numbers[-1]]))
     complete = all(run.record.dataset.complete for run in runs)
     about = (
-        f"{len(runs)} {'runs' if len(runs) > 1 else 'run'}, {dataset.faces:,} faces"
+        f"{len(runs)} {'runs' if len(runs) > 1 else 'run'}, {faces} faces"
         f"{'' if complete else ', INCOMPLETE: see the notes'}; alignbench "
         f"{runs[0].record.alignbench}. Numbers are measured unless a table says published."
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from alignbench import InputError, Measure, Run
 from reports.paper import ablation, benchmarks, networks
 from reports.paper.model import PaperTable, laid_out
-from reports.tables import Table, render
+from reports.tables import Table, render, visible
 
 NUMBERS = (1, 2, 3, *ablation.NUMBERS, 8)
 
@@ -105,7 +105,7 @@ def _left_out(run: Run, own: Sequence[int], asked: Sequence[int]) -> str:
     record = run.record
     which = " and ".join(map(str, own))
     fits = f"its numbers are for Table {which}" if own else "it fits none of the paper's tables"
-    return (
+    return visible(
         f"Not in Table {', '.join(map(str, asked))}: run {record.key} of {record.model.name} on "
         f"{record.dataset.name} {record.dataset.split}; {fits}."
     )

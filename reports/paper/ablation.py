@@ -79,16 +79,25 @@ def ablation(number: int, runs: Sequence[Run]) -> PaperTable:
         for row in printed
     ]
     groups = [Group("Published", tuple(with_changes(row, rows[0]) for row in rows))]
-    by_faces: dict[str, list[_Trial]] = {}
+    by_faces: dict[tuple[object, ...], dict[tuple[str, int], _Trial]] = {}
+    repeated = []
     for trial in filter(None, map(_trial, runs)):
-        by_faces.setdefault(trial.run.record.dataset.fingerprint, []).append(trial)
-    groups += [_measured(number, trials) for trials in by_faces.values()]
+        record = trial.run.record
+        same = (record.dataset.fingerprint, record.protocol.boxes, record.protocol.box_scale)
+        seeds = by_faces.setdefault(same, {})
+        if seeds.setdefault((trial.variant, trial.seed), trial) is not trial:
+            repeated.append(trial)
+    groups += [_measured(number, list(seeds.values())) for seeds in by_faces.values()]
     headings = [FORMAT[metric][0] for metric in _METRICS.values()]
     changes = [f"{heading.split('@')[0].split()[0]} change %" for heading in headings]
     notes = [
         f"Published: as {published.PAPER} prints it.",
         _CHANGE,
         _BOLD,
+    ]
+    notes += [
+        f"Left out: run {one.run.record.key}, another of {one.variant}, seed {one.seed}."
+        for one in repeated
     ]
     if len(groups) > 1:
         notes.append("(low–high): the lowest and the highest seed.")
