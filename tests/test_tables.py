@@ -275,3 +275,7 @@ def test_any_text_comes_back_from_html(text):
     read = Cells(to_html([Table("t", ("a",), ((text,),), ())]))
     assert read.cells == ["a", visible(text)]
     assert html.unescape(html.escape(text)) == text
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign():
+    assert str(Number(-0.001, -0.002, 0.001, 2)) == "0.00 [0.00, 0.00]"

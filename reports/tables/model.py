@@ -43,14 +43,14 @@ class Number:
     @property
     def text(self) -> str:
         """The number without its interval."""
-        return "–" if self.value is None else f"{self.value:.{self.digits}f}"
+        return "–" if self.value is None else f"{self.value:z.{self.digits}f}"
 
     @property
     def interval(self) -> str:
         """The interval in brackets; empty where there is none."""
         if self.value is None or self.low is None or self.high is None:
             return ""
-        low, high = f"{self.low:.{self.digits}f}", f"{self.high:.{self.digits}f}"
+        low, high = f"{self.low:z.{self.digits}f}", f"{self.high:z.{self.digits}f}"
         return f"({low}–{high})" if self.spread else f"[{low}, {high}]"
 
 
