@@ -38,6 +38,11 @@ def test_the_command_makes_all_of_it(cli, stored, tmp_path):
                 assert browser.get_log("browser") == []
         assert browser.title
 
+
+def test_a_former_site_is_replaced_and_damaged_runs_are_named(cli, stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(sites, "NUMBERS", ())
+    site = tmp_path / "site"
+    assert cli("report", "--all", "--out", "site").code == 0
     (site / "mine.txt").touch()
     refused = cli("report", "--all", "--out", "site")
     assert refused.code == 2
