@@ -425,7 +425,8 @@ def test_the_command_compares_and_gates(cli, stored):
     assert "**Gates: 1 of 2 failed**" in worse.out
     (said,) = worse.err.splitlines()
     assert re.search(
-        r"gate 'nme > \+0.05 @95%' failed against one: nme on full changed by \+\d\.\d+ % "
+        r"gate 'nme > \+0.05 @95%' failed against one: nme on full \(60 faces\) "
+        r"changed by \+\d\.\d+ % "
         r"\[\+\d\.\d+, \+\d\.\d+\] \(95 % interval\)",
         said,
     )
