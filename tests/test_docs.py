@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from inspect import signature
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_dataset
+from layouts import points
 
-from alignbench import evaluate, load_predictor
+from alignbench import evaluate, load_predictor, plugins
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 from baselines.predictors import MODELS
 
@@ -95,3 +97,49 @@ def test_every_document_linked_is_there():
     for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.name} links {link}"
+
+
+@pytest.fixture
+def studio(tmp_path, monkeypatch):
+    """The package of docs/extending.md as if it were installed, and faces for it."""
+    (settings,) = blocks("docs/extending.md", "toml")
+    site = tmp_path / "site"
+    for code in blocks("docs/extending.md", "python"):
+        path = site / code.partition("\n")[0].removeprefix("# ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    project = tomllib.loads(settings)["project"]
+    info = site / "studio-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    lines = []
+    for group, entries in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(site)
+    plugins.registered.cache_clear()
+    faces = tmp_path / "studio-faces"
+    faces.mkdir()
+    head = ",".join(f"{axis}{k}" for k in range(68) for axis in "xy")
+    rows = [
+        f"{k}{'-glasses' * (k % 2)}," + ",".join(f"{value:.2f}" for value in face.ravel())
+        for k, face in enumerate(points(6, 68))
+    ]
+    (faces / "test.csv").write_text("\n".join([f"id,{head}", *rows]) + "\n")
+    yield project
+    plugins.registered.cache_clear()
+
+
+def test_the_package_shown_adds_a_measure_a_data_set_a_model_and_a_report(studio, cli):
+    (commands,) = blocks("docs/extending.md", "sh")
+    said = [cli(*shlex.split(line)[1:]) for line in commands.splitlines()]
+    assert [result.code for result in said] == [0, 0, 0], said[-1].err
+    ran, summary, worst = (result.out for result in said)
+    assert "glasses" in ran
+    assert "INCOMPLETE" not in ran
+    assert re.search(r"\| glasses +\| +3 \| +\d+\.\d\d \[", summary)
+    assert "Capped NME@0.10 %" in summary
+    assert len(re.findall(r"\| wobble +\|", worst)) == 3
+    for group, entries in studio["entry-points"].items():
+        kind = group.rsplit(".", 1)[1].replace("predictors", "models")
+        assert set(entries) <= set(re.findall(r"[\w-]+", cli("list", kind).out))
