@@ -15,6 +15,10 @@ from reports.labels import labels
 Root = str | Path | None
 
 
+class OtherDataError(InputError):
+    """The data that were found are not those of the run."""
+
+
 def require_one_dataset(runs: Sequence[Run], what: str) -> None:
     """Raise InputError unless there are runs, all on one data set and split."""
     sets = list(dict.fromkeys((r.record.dataset.name, r.record.dataset.split) for r in runs))
@@ -44,7 +48,8 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
     Raises
     ------
     InputError
-        If the data are not there, or are not those of the run by their fingerprint.
+        If the data are not there; OtherDataError if they are not those of the run by their
+        fingerprint.
     """
     record = run.record.dataset
     dataset = load_dataset(record.name, root, record.split)
@@ -52,7 +57,7 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
     wanted = [rows.get(name, -1) for name in run.faces["id"]]
     faces = None if -1 in wanted else dataset.take(np.array(wanted, dtype=np.intp))
     if faces is None or faces.fingerprint() != record.fingerprint:
-        raise InputError(
+        raise OtherDataError(
             f"data set {record.name!r}, split {record.split!r}",
             f"is not the one {labels([run])[0]} was evaluated on: other annotation of its faces",
             f"annotation with fingerprint {record.fingerprint[:12]}",

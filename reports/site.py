@@ -16,8 +16,8 @@ from markupsafe import Markup as Html
 
 from alignbench import InputError, Run, load_run
 from reports import leaderboard
+from reports.data import Root
 from reports.figures import ced, landmarks
-from reports.figures.data import Root
 from reports.figures.save import save
 from reports.html import Section, document, page
 from reports.paper import NUMBERS

@@ -8,13 +8,10 @@ from collections.abc import Sequence
 
 from alignbench import Measure, Run, parse_measure
 from alignbench.markups import MARKUPS
-from alignbench.metrics import default_measures
-from alignbench.metrics.measure import threshold_suffix
+from alignbench.metrics import default_measures, usual_measures
 from alignbench.runs import MetricRow
 from reports.labels import box_text, execution, interval_text, labels
 from reports.tables import Cell, Number, Table, render
-
-_DIGITS = {"%": 2, "": 4}
 
 
 def report(
@@ -81,25 +78,18 @@ def _tables(runs: list[Run], measures: Sequence[Measure] | None, intervals: bool
             for name, run in zip(names, runs, strict=True)
         )
         columns = (("Model",) if len(runs) > 1 else ()) + ("Subset", "Faces")
+        columns += tuple(measure.heading for measure in shown)
         title = f"{who} on {dataset.name} {dataset.split}, normaliser {norm}"
-        tables.append(
-            Table(title, columns + tuple(map(_heading, shown)), rows, _notes(runs, norm, intervals))
-        )
+        tables.append(Table(title, columns, rows, _notes(runs, norm, intervals)))
     return tables
 
 
 def _usual(runs: list[Run]) -> list[Measure]:
     """NME, FR and AUC at the data set's threshold, and what else any run was asked for."""
-    at = threshold_suffix(runs[0].record.dataset.threshold)
-    usual = [parse_measure(text) for text in ("nme", f"fr{at}", f"auc{at}")]
+    usual = usual_measures(runs[0].record.dataset.threshold)
     asked = [parse_measure(text) for run in runs for text in run.record.statistics.measures]
     further = [measure for measure in asked if measure not in default_measures()]
     return list(dict.fromkeys([*usual, *further]))
-
-
-def _heading(measure: Measure) -> str:
-    text = f"{measure.title}{threshold_suffix(measure.threshold)}"
-    return f"{text} {measure.unit}".rstrip()
 
 
 def _row(
@@ -107,8 +97,10 @@ def _row(
 ) -> tuple[Cell, ...]:
     found = [run.row(measure.with_normaliser(norm), subset) for measure in measures]
     numbers = [
-        Number(row.value, *((row.ci_low, row.ci_high) if intervals else (None, None)), digits)
-        for row, digits in zip(found, (_DIGITS[m.unit] for m in measures), strict=True)
+        Number(
+            row.value, *((row.ci_low, row.ci_high) if intervals else (None, None)), measure.digits
+        )
+        for row, measure in zip(found, measures, strict=True)
     ]
     return (subset, found[0].faces, *numbers)
 

@@ -25,12 +25,12 @@ from alignbench.datasets.synthetic.write import CONDITIONS, write
 from alignbench.markups import WFLW98
 from alignbench.stats import Bootstrap, mean_intervals
 from alignbench.threads import limited
+from reports import data
 from reports.figures import (
     attributes,
     boundaries,
     ced,
     conditions,
-    data,
     landmarks,
     samples,
     tiles,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from alignbench import plugins
-from alignbench.cli.options import FORMATS, Format
+from alignbench.cli.options import FORMATS, Format, put
 
 
 class Gate(StrEnum):
@@ -54,8 +54,6 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="File to write. Default: print.")] = None,
 ) -> None:
     """Check published tables for what arithmetic forbids, each finding with its proof."""
-    from alignbench.files import write_atomic
-
     if as_json:
         chosen = "json"
     else:
@@ -65,12 +63,7 @@ def audit(
         tables or (), chosen, everything=everything, dataset=dataset, norm=norm,
         partitions=partition or (),
     )  # fmt: skip
-    if out is None:
-        typer.echo(text)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(out, (text.rstrip("\n") + "\n").encode())
-        typer.echo(f"Audit written to {out}", err=True)
+    put(text, out, "Audit")
     gates = [gate.value for gate in Gate]
     if fail_on is not None and worst in gates[gates.index(fail_on.value) :]:
         typer.echo(f"alignbench: the worst verdict is {worst}.", err=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from alignbench import plugins
-from alignbench.cli.options import FORMATS, Format, in_range
+from alignbench.cli.options import FORMATS, Format, in_range, put
 
 
 def compare(
@@ -46,7 +46,6 @@ def compare(
     """Compare runs face by face: differences with intervals, tests, and gates for CI."""
     from alignbench import load_run
     from alignbench.console import status, wrapped
-    from alignbench.files import write_atomic
     from alignbench.stats import Bootstrap
 
     if threshold is not None:
@@ -66,12 +65,7 @@ def compare(
             bootstrap=Bootstrap(bootstrap, confidence, seed),
             gates=fail_if or [],
         )
-    if out is None:
-        typer.echo(made.text)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(out, (made.text.rstrip("\n") + "\n").encode())
-        typer.echo(f"Comparison written to {out}", err=True)
+    put(made.text, out, "Comparison")
     for failure in made.failures:
         typer.echo(wrapped(f"alignbench: {failure}"), err=True)
     if made.failures:

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from alignbench import plugins
-from alignbench.cli.options import FORMATS, Device, Format, Weights, alone, in_range
+from alignbench.cli.options import FORMATS, Device, Format, Weights, alone, in_range, put
 from alignbench.errors import InputError
 
 T = TypeVar("T")
@@ -57,7 +57,6 @@ def complexity(
     from alignbench import load_predictor
     from alignbench.complexity import count_predictor
     from alignbench.console import progress, status
-    from alignbench.files import write_atomic
     from alignbench.latency import Setting, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
 
@@ -83,11 +82,7 @@ def complexity(
             with progress(name, "settings") as report_progress:
                 timed += measure_settings(name, weights, wanted, device, seconds, report_progress)
     text = plugins.load(plugins.VERBS, "complexity")(counted, timed, form.value)
-    if out is None:
-        typer.echo(text)
-        return
-    write_atomic(out, (text.rstrip("\n") + "\n").encode())
-    typer.echo(f"Table written to {out}", err=True)
+    put(text, out, "Table")
 
 
 def _or_usual(values: Sequence[T] | None) -> Sequence[T | None]:

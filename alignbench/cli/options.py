@@ -65,6 +65,23 @@ class Format(StrEnum):
 FORMATS = {".md": Format.md, ".tex": Format.latex, ".html": Format.html, ".csv": Format.csv}
 
 
+def put(text: str, out: Path | None, what: str) -> None:
+    """Print a text, or write it to the file ``--out`` names and say so."""
+    if out is None:
+        typer.echo(text)
+        return
+    write_text(text, out)
+    typer.echo(f"{what} written to {out}", err=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """A text with one end of line at its end; the file's folder is made."""
+    from alignbench.files import write_atomic
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, (text.rstrip("\n") + "\n").encode())
+
+
 def alone(verb: str) -> None:
     """Refuse a verb that several processes would do at once."""
     if processes() > 1:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from alignbench import plugins
-from alignbench.cli.options import FORMATS, DataRoot, Format
+from alignbench.cli.options import FORMATS, DataRoot, Format, write_text
 from alignbench.errors import InputError
 
 
@@ -61,7 +61,6 @@ def report(
 ) -> None:
     """Make a table of runs, or of what the PropNet paper published."""
     from alignbench import load_run, parse_measure
-    from alignbench.files import write_atomic
 
     if everything:
         if table or form or measure or intervals is not None or out is None:
@@ -106,8 +105,7 @@ def report(
     ending = next((e for e, made in FORMATS.items() if made is form), ".txt")
     files = {out / f"{name}{ending}" if folder else out: text for name, text in texts.items()}
     for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, (text.rstrip("\n") + "\n").encode())
+        write_text(text, path)
     typer.echo(f"{'Tables' if len(files) > 1 else 'Table'} written to {out}", err=True)
 
 

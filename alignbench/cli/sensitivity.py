@@ -20,6 +20,7 @@ from alignbench.cli.options import (
     alone,
     in_range,
     limit_threads,
+    put,
 )
 from alignbench.errors import InputError
 
@@ -65,7 +66,6 @@ def sensitivity(
     and --dataset: the boxes and their scale, for which the model runs again and again.
     """
     from alignbench import load_run
-    from alignbench.files import write_atomic
     from alignbench.stats import Bootstrap
 
     alone("sensitivity")
@@ -101,9 +101,4 @@ def sensitivity(
                 progress=report_progress,
                 **{key: value for key, value in changes.items() if value},
             )  # fmt: skip
-    if out is None:
-        typer.echo(text)
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(out, (text.rstrip("\n") + "\n").encode())
-    typer.echo(f"Tables written to {out}", err=True)
+    put(text, out, "Tables")

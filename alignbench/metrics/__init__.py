@@ -7,6 +7,6 @@ empirical CED. NME and FR are reported in percent, AUC as a fraction.
 
 from __future__ import annotations
 
-from alignbench.metrics.measure import Measure, default_measures, parse_measure
+from alignbench.metrics.measure import Measure, default_measures, parse_measure, usual_measures
 
-__all__ = ["Measure", "default_measures", "parse_measure"]
+__all__ = ["Measure", "default_measures", "parse_measure", "usual_measures"]

@@ -64,6 +64,16 @@ class Measure(ABC):
         """The same measure with this normaliser."""
         return replace(self, normaliser=normaliser)
 
+    @property
+    def heading(self) -> str:
+        """What stands over its column: ``FR@0.10 %``."""
+        return f"{self.title}{threshold_suffix(self.threshold)} {self.unit}".rstrip()
+
+    @property
+    def digits(self) -> int:
+        """Decimals it is printed with, as papers do: two of percent, four of fractions."""
+        return 2 if self.unit == "%" else 4
+
     def __str__(self) -> str:
         norm = f"({self.normaliser})" if self.normaliser else ""
         return f"{self.name}{norm}{threshold_suffix(self.threshold)}"
@@ -127,6 +137,12 @@ def _threshold(text: str, threshold: str) -> float:
             "Ten percent is 0.10.",
         )
     return value
+
+
+def usual_measures(threshold: float) -> tuple[Measure, ...]:
+    """NME, and FR and AUC at a threshold: what papers print."""
+    at = threshold_suffix(threshold)
+    return tuple(parse_measure(name) for name in ("nme", f"fr{at}", f"auc{at}"))
 
 
 def default_measures() -> tuple[Measure, ...]:

@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from alignbench import Measure, Run, parse_measure
+from alignbench import Measure, Run
 from alignbench.arrays import Bools, Floats, Ints
+from alignbench.metrics import usual_measures
 from alignbench.metrics.fr import FR
-from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap, replicated_means
 from alignbench.stats.bca import bca_intervals, jackknife_means
 from alignbench.stats.multiple import holm, letters
@@ -173,8 +173,7 @@ def compare(
     dataset = runs[0].record.dataset
     bootstrap = bootstrap or Bootstrap()
     norm = normaliser or dataset.normalisers[0]
-    at = threshold_suffix(threshold or dataset.threshold)
-    measures = measures or [parse_measure(text) for text in ("nme", f"fr{at}", f"auc{at}")]
+    measures = measures or usual_measures(threshold or dataset.threshold)
     bound = [measure.with_normaliser(measure.normaliser or norm) for measure in measures]
     chosen = chosen_subsets(pairing, subsets)
     members = np.stack([pairing.subsets[name] for name in chosen])

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from alignbench import Measure, Run
-from alignbench.metrics.measure import threshold_suffix
 from alignbench.metrics.nme import NME
 from reports.compare.comparison import (
     Comparison,
@@ -21,7 +20,6 @@ from reports.compare.gate import Verdict
 from reports.labels import box_text
 from reports.tables import Cell, Number, Table
 
-_DIGITS = {"%": 2, "": 4}
 _FINER = {"%": 3, "": 4}
 """Digits of differences."""
 _SMALLEST = 1e-3
@@ -67,12 +65,12 @@ def _two_runs(comparison: Comparison) -> Table:
     rows = []
     for one in comparison.differences:
         a, b = (levels[run, one.subset, one.measure] for run in (0, 1))
-        better, digits = one.better(confidence), _DIGITS[one.measure.unit]
+        better, digits = one.better(confidence), one.measure.digits
         rows.append(
             (
                 one.subset,
                 one.faces,
-                _heading(one.measure),
+                one.measure.heading,
                 replace(_number(a, digits), best=better == 0),
                 replace(_number(b, digits), best=better == 1),
                 _number(one, _FINER[one.measure.unit]),
@@ -92,11 +90,11 @@ def _lettered(comparison: Comparison, subset: str) -> Table:
         cells: list[Cell] = [names[best.run], faces]
         for measure in comparison.measures:
             level = levels[best.run, measure]
-            cells += [_number(level, _DIGITS[measure.unit]), level.letters]
+            cells += [_number(level, measure.digits), level.letters]
         rows.append(tuple(cells))
     columns = ["Model", "Faces"]
     for measure in comparison.measures:
-        columns += [_heading(measure), "group"]
+        columns += [measure.heading, "group"]
     letters = (
         "Runs that share a letter in a group cannot be told apart (every pair tested, "
         f"Holm {_alpha(comparison)})."
@@ -115,7 +113,7 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
             cells[one.second][one.first] = _short(one.holm)
     rows = tuple((name, *row) for name, row in zip(names, cells, strict=True))
     note = "Above the diagonal: row - column, with its interval. Below: its Holm p."
-    title = f"{_heading(measure)} on {subset}, each with each"
+    title = f"{measure.heading} on {subset}, each with each"
     return Table(title, ("", *names), rows, (note,))
 
 
@@ -226,11 +224,6 @@ def _percent(share: float) -> str:
 
 def _alpha(comparison: Comparison) -> str:
     return f"p < {1 - comparison.bootstrap.confidence:.4g}"
-
-
-def _heading(measure: Measure) -> str:
-    text = f"{measure.title}{threshold_suffix(measure.threshold)}"
-    return f"{text} {measure.unit}".rstrip()
 
 
 def _number(one: Level | Difference, digits: int) -> Number:

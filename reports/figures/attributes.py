@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.datasets import DataNotFoundError, source
 from alignbench.datasets.base import FULL
+from reports.data import Root, require_one_dataset
 from reports.figures import style
-from reports.figures.data import Root, require_one_dataset
 from reports.figures.save import drawing
 
 _COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)

@@ -23,8 +23,8 @@ from alignbench.arrays import Bools, Bytes
 from alignbench.errors import unknown
 from alignbench.geometry import crop_transforms, warp
 from alignbench.runs.boxes import choose_boxes
+from reports.data import Root, spread, with_image
 from reports.figures import style, tiles
-from reports.figures.data import Root, spread, with_image
 from reports.figures.save import drawing
 
 _DIM = 0.55

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from alignbench import InputError, Run, parse_measure
+from alignbench import InputError, Run
+from alignbench.metrics import usual_measures
 from alignbench.metrics.ced import ced_steps
-from alignbench.metrics.measure import threshold_suffix
+from reports.data import require_one_dataset
 from reports.figures import style
-from reports.figures.data import require_one_dataset
 from reports.figures.save import drawing
 from reports.labels import labels
 
@@ -52,8 +52,7 @@ def figure(
     norm = normaliser or dataset.normalisers[0]
     made = Figure(layout="constrained")
     axes = made.add_subplot()
-    at = threshold_suffix(maximum)
-    measures = [parse_measure(text) for text in ("nme", f"fr{at}", f"auc{at}")]
+    measures = usual_measures(maximum)
     curves = [run.errors(norm, subset) for run in runs]
     one_size = len({len(errors) for errors in curves}) == 1
     lines, legend = [], []
@@ -79,7 +78,8 @@ def figure(
     axes.set_title(style.heading(runs, subset, size), fontsize="medium", loc="left")
     style.plain(axes)
     made.legend(
-        lines, legend, title=f"NME, FR{at}, AUC{at}", loc="outside lower center", frameon=False,
+        lines, legend, title=", ".join(measure.heading.rstrip(" %") for measure in measures),
+        loc="outside lower center", frameon=False,
         fontsize="small", title_fontsize="small",
     )  # fmt: skip
     return made

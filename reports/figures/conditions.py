@@ -20,8 +20,8 @@ from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, normalisers
 from alignbench.runs.evaluation import cluster_numbers
 from alignbench.stats import Bootstrap, mean_intervals
+from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
-from reports.figures.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures.save import drawing
 from reports.labels import labels
 

@@ -19,8 +19,8 @@ from alignbench.arrays import Floats
 from alignbench.datasets.base import FULL
 from alignbench.markups import MARKUPS, Markup
 from alignbench.metrics.errors import distances, landmark_errors, normalisers
+from reports.data import Root, all_points, evaluated_faces, member, require_one_dataset
 from reports.figures import style
-from reports.figures.data import Root, all_points, evaluated_faces, member, require_one_dataset
 from reports.figures.save import drawing
 from reports.labels import labels
 

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from alignbench import InputError, Run
 from alignbench.arrays import Bytes, Floats, Ints
-from reports.figures import style, tiles
-from reports.figures.data import (
+from reports.data import (
     Root,
     all_points,
     evaluated_faces,
@@ -20,6 +19,7 @@ from reports.figures.data import (
     spread,
     with_image,
 )
+from reports.figures import style, tiles
 from reports.figures.save import drawing
 from reports.labels import labels
 

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from alignbench import Run
 from alignbench.datasets.base import FULL
-from reports.figures import style, tiles
-from reports.figures.data import (
+from reports.data import (
     Root,
     all_points,
     evaluated_faces,
@@ -21,6 +20,7 @@ from reports.figures.data import (
     require_one_run,
     with_image,
 )
+from reports.figures import style, tiles
 from reports.figures.save import drawing
 from reports.labels import labels
 

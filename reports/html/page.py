@@ -18,8 +18,8 @@ from markupsafe import Markup as Html
 
 from alignbench import InputError, Measure, Run
 from reports import audit, compare, summary
+from reports.data import Root, require_one_dataset
 from reports.figures import ced, landmarks, worst
-from reports.figures.data import Root, require_one_dataset
 from reports.figures.save import png, svg
 from reports.labels import labels
 from reports.tables import TABLE_STYLE, to_html

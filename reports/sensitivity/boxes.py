@@ -16,6 +16,7 @@ from alignbench import (
 )
 from alignbench.arrays import Floats
 from alignbench.geometry import LEAK_LEVELS, tight_boxes
+from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
 from reports.sensitivity.rows import (
     Case,
@@ -28,7 +29,6 @@ from reports.sensitivity.rows import (
     reference,
     text_of,
     title,
-    usual_measures,
 )
 from reports.tables import Table
 

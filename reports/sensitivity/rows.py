@@ -12,15 +12,12 @@ import numpy as np
 from alignbench import (
     Measure,
     Run,
-    parse_measure,
 )
 from alignbench.arrays import Floats, Ints
-from alignbench.metrics.measure import mean_counted, threshold_suffix
+from alignbench.metrics.measure import mean_counted
 from alignbench.runs.evaluation import cluster_numbers
 from alignbench.stats import Bootstrap, replicated_means
 from reports.tables import Cell, Number, Table, render
-
-_DIGITS = {"nme": 2, "fr": 2, "auc": 4}
 
 
 @dataclass(frozen=True)
@@ -29,12 +26,6 @@ class Case:
 
     cells: tuple[str, ...]
     values: Floats
-
-
-def usual_measures(threshold: float) -> list[Measure]:
-    """NME, FR and AUC at a threshold."""
-    at = threshold_suffix(threshold)
-    return [parse_measure(text) for text in ("nme", f"fr{at}", f"auc{at}")]
 
 
 def per_face(measures: Sequence[Measure], errors: Floats) -> Floats:
@@ -86,13 +77,12 @@ def change(value: float | None, reference: float, digits: int, is_reference: boo
 
 def digits_of(measures: Sequence[Measure]) -> list[int]:
     """Decimals of each measure."""
-    return [_DIGITS[measure.name] for measure in measures]
+    return [measure.digits for measure in measures]
 
 
 def headings(measures: Sequence[Measure]) -> list[str]:
     """Columns of each measure and of its change."""
-    texts = [f"{m.title}{threshold_suffix(m.threshold)} {m.unit}".rstrip() for m in measures]
-    return [column for text in texts for column in (text, "change")]
+    return [column for measure in measures for column in (measure.heading, "change")]
 
 
 def clusters_of(run: Run) -> Ints:

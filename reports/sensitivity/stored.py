@@ -10,14 +10,14 @@ import numpy as np
 from alignbench import (
     Dataset,
     Run,
-    load_dataset,
 )
-from alignbench.arrays import Floats, Ints
+from alignbench.arrays import Floats
 from alignbench.datasets.find import DataNotFoundError, dataset_names
 from alignbench.markups import MARKUPS
-from alignbench.metrics import compat
+from alignbench.metrics import compat, usual_measures
 from alignbench.metrics.errors import distances, face_errors, normaliser_names, normalisers
 from alignbench.stats import Bootstrap
+from reports.data import OtherDataError, evaluated_faces
 from reports.labels import labels
 from reports.sensitivity.rows import (
     Case,
@@ -32,7 +32,6 @@ from reports.sensitivity.rows import (
     reference,
     text_of,
     title,
-    usual_measures,
 )
 from reports.tables import Cell, Table
 
@@ -195,22 +194,15 @@ def _by_mean(name: str, run: Run, dataset: Dataset | None, why_not: str) -> Tabl
 
 def _truth(run: Run, root: Path | None) -> tuple[Dataset | None, str]:
     """The faces that the run found, with their truth; or why they are not to be had."""
-    block = run.record.dataset
-    if block.name not in dataset_names():
-        return None, f"no data set {block.name} is registered."
+    name = run.record.dataset.name
+    if name not in dataset_names():
+        return None, f"no data set {name} is registered."
     try:
-        dataset = load_dataset(block.name, root, block.split)
+        faces = evaluated_faces(run, root)
     except DataNotFoundError:
         if root is not None:
             raise
-        return None, f"{block.name} was not found; name its folder with --data-root."
-    place = {name: k for k, name in enumerate(dataset.ids)}
-    if not set(run.faces["id"]) <= place.keys():
-        return None, f"the {block.name} that was found lacks faces of the run."
-    if dataset.take(_rows_of(run.faces["id"].tolist(), place)).fingerprint() != block.fingerprint:
-        return None, f"the {block.name} that was found is annotated otherwise than the run's."
-    return dataset.take(_rows_of(run.ids, place)), ""
-
-
-def _rows_of(names: Sequence[str], place: dict[str, int]) -> Ints:
-    return np.array([place[name] for name in names], dtype=np.intp)
+        return None, f"{name} was not found; name its folder with --data-root."
+    except OtherDataError as error:
+        return None, str(error)
+    return faces.take(np.flatnonzero(run.faces["id"].isin(run.ids).to_numpy())), ""
