@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from alignbench.errors import InputError
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file so that it is there whole or not at all.
 
     A link is followed; what is no regular file, such as a device, is written to as it is.
+
+    Parameters
+    ----------
+    data
+        The file's bytes, or a function that writes them to a stream where they are many.
 
     Raises
     ------
@@ -23,12 +30,13 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise InputError(path, "is a folder", "a file")
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            with path.open("wb") as stream:
+                _write(stream, data)
             return
         draft = path.with_name(f".{path.name}.draft")
         try:
             with draft.open("wb") as stream:
-                stream.write(data)
+                _write(stream, data)
                 stream.flush()
                 os.fsync(stream.fileno())
             draft.replace(path)
@@ -36,3 +44,10 @@ def write_atomic(path: Path, data: bytes) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(path, f"cannot be written ({error.strerror or error})") from error
+
+
+def _write(stream: BinaryIO, data: bytes | Callable[[BinaryIO], object]) -> None:
+    if isinstance(data, bytes):
+        stream.write(data)
+    else:
+        data(stream)

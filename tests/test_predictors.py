@@ -159,7 +159,7 @@ def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", "1\n1 2 3\n1 2 3\n", "3 lines; accepted: four a face"),
+        ("a.txt", "1\n1 2 3\n1 2 3\n", "line 3: ends after 3 lines of a face"),
         ("a.txt", "1\n1 2 3\n1 2\n0 0 0\n", "line 3: 2 values; accepted: 3"),
         ("a.txt", "1\n1 2\n1 x\n0 0\n", "line 3, field 2: found 'x'"),
         ("a.txt", "\n \n", "file is empty"),

@@ -349,7 +349,7 @@ def test_bad_folders(drawn, tmp_path):
     shutil.copytree(folder, copy)
     visible = copy / "WFLW_annotations/visible_test.txt"
     visible.write_text(visible.read_text().replace("1", "2", 1))
-    with pytest.raises(InputError, match=r"visible_test.txt: .*zeros and ones"):
+    with pytest.raises(InputError, match=r"visible_test.txt, line 1: .*zeros and ones"):
         load_dataset("synthetic", copy)
     (copy / "synthetic.json").write_text("{}")
     with pytest.raises(InputError, match=r"synthetic.json: no record"):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from alignbench import columns
 from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.markups import Markup
 
@@ -96,7 +97,7 @@ class Dataset:
         return replace(
             self,
             ids=tuple(self.ids[i] for i in indices),
-            points=self.points[indices],
+            points=columns.take(self.points, indices),
             visible=None if self.visible is None else self.visible[indices],
             boxes=None if self.boxes is None else self.boxes[indices],
             subsets={name: member[indices] for name, member in self.subsets.items()},
@@ -112,10 +113,10 @@ class Dataset:
         """sha256 of the annotation: ids, points, visibility, boxes and subsets."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.markup.name}\n".encode())
         digest.update("\n".join(self.ids).encode())
-        columns = {"points": self.points, "visible": self.visible, "boxes": self.boxes}
-        for name, column in (columns | dict(sorted(self.subsets.items()))).items():
+        parts = {"points": self.points, "visible": self.visible, "boxes": self.boxes}
+        for name, column in (parts | dict(sorted(self.subsets.items()))).items():
             digest.update(name.encode())
-            digest.update(b"none" if column is None else np.ascontiguousarray(column).tobytes())
+            digest.update(b"none" if column is None else np.ascontiguousarray(column).data)
         return digest.hexdigest()
 
 

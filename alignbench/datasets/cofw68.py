@@ -45,7 +45,7 @@ def read(root: Path, split: str) -> Dataset:
         visible=~np.stack(occluded),
         boxes=np.concatenate([corner, corner + boxes[:, 2:] - 1], axis=1),
         subsets={FULL: np.ones(len(numbers), np.bool_)},
-        images=ImageFiles([root / "images" / f"{number}.jpg" for number in numbers], root),
+        images=ImageFiles(root, [f"images/{number}.jpg" for number in numbers]),
         official=_SPLITS[split],
         normalisers=("inter_ocular", "inter_pupil"),
         threshold=0.10,

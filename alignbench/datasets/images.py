@@ -24,27 +24,35 @@ class ImageFiles:
 
     Pixels are taken as stored: an EXIF rotation is ignored, because annotations are in stored
     pixels.
+
+    Parameters
+    ----------
+    root
+        The folder they are in.
+    names
+        Path of each face's image under it.
     """
 
-    def __init__(self, paths: Sequence[Path], root: Path) -> None:
-        self._paths = tuple(paths)
+    def __init__(self, root: Path, names: Sequence[str]) -> None:
         self._root = root
+        self._names = tuple(names)  # texts, because a million paths take a gigabyte
 
     def available(self) -> Bools:
-        return np.array([path.is_file() for path in self._paths], dtype=np.bool_)
+        return np.array([(self._root / name).is_file() for name in self._names], dtype=np.bool_)
 
     def read(self, index: int) -> Bytes:
-        return read_image(self._paths[index])
+        return read_image(self._root / self._names[index])
 
     def location(self, index: int) -> str:
-        return str(self._paths[index])
+        return str(self._root / self._names[index])
 
     def sources(self) -> list[str]:
-        return [path.relative_to(self._root).as_posix() for path in self._paths]
+        return list(self._names)
 
     def digest(self) -> str:
         digest = hashlib.sha256()
-        for path in self._paths:
+        for name in self._names:
+            path = self._root / name
             try:
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -53,7 +61,7 @@ class ImageFiles:
         return digest.hexdigest()
 
     def take(self, indices: Ints) -> ImageFiles:
-        return ImageFiles([self._paths[i] for i in indices], self._root)
+        return ImageFiles(self._root, [self._names[i] for i in indices])
 
 
 def read_image(path: Path) -> Bytes:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from alignbench.arrays import Floats
-from alignbench.datasets.text import numbers, read_lines
+from alignbench.datasets.text import lines_of, numbers
 from alignbench.errors import InputError
 
 _VERSION = re.compile(r"version:\s*1(\.0*)?\s*$")
@@ -26,38 +26,38 @@ def read_pts(path: Path, landmarks: int | None = None) -> Floats:
     InputError
         If header, number of points or a coordinate is wrong; names file and line.
     """
-    lines = [line.strip() for line in read_lines(path)]
-    while lines and not lines[-1]:
-        lines.pop()
-    count = _COUNT.match(lines[1]) if len(lines) > 1 else None
+    lines = [(line, text.strip()) for line, text in lines_of(path)]
+    head = [text for _, text in lines[:3]] + [""] * 3
+    count = _COUNT.match(head[1])
     wanted = [
-        (1, lines[0], _VERSION.match(lines[0]), "'version: 1'"),
-        (2, lines[1] if len(lines) > 1 else "", count, "'n_points: N'"),
-        (3, lines[2] if len(lines) > 2 else "", lines[2:3] == ["{"], "'{'"),
+        (_VERSION.match(head[0]), "'version: 1'"),
+        (count, "'n_points: N'"),
+        (head[2] == "{", "'{'"),
     ]
-    for line, text, right, accepted in wanted:
+    for place, (right, accepted) in enumerate(wanted):
         if not right:
+            line = lines[place][0] if place < len(lines) else lines[-1][0] + 1
             raise InputError(
                 f"{path}, line {line}",
-                f"wrong .pts header, found {text[:40]!r}",
+                f"wrong .pts header, found {head[place][:40]!r}",
                 accepted,
                 "Copy the file again.",
             )
     assert count is not None
     stated = int(count[1])
-    body = lines[3:-1]
-    if lines[-1] != "}" or len(body) != stated or (landmarks or stated) != stated:
+    body, last = lines[3:-1], lines[-1][1]
+    if last != "}" or len(body) != stated or (landmarks or stated) != stated:
         raise InputError(
             path,
-            f"{len(body)} points, {stated} by its header, last line {lines[-1][:40]!r}",
+            f"{len(body)} points, {stated} by its header, last line {last[:40]!r}",
             f"{landmarks or stated} points, then '}}'",
             "Copy the file again.",
         )
-    rows = [line.split() for line in body]
-    for number, row in enumerate(rows, start=4):
+    rows = [text.split() for _, text in body]
+    for (line, _), row in zip(body, rows, strict=True):
         if len(row) != 2:
             raise InputError(
-                f"{path}, line {number}", f"{len(row)} fields", "two: x y", "Correct the line."
+                f"{path}, line {line}", f"{len(row)} fields", "two: x y", "Correct the line."
             )
     # The format counts pixels from 1 (MATLAB's habit).
-    return numbers(path, rows, range(4, 4 + len(rows))) - 1
+    return numbers(path, rows, [line for line, _ in body]) - 1

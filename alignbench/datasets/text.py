@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from alignbench import columns
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.geometry import LARGEST_COORDINATE, plausible
 
+T = TypeVar("T")
 
-def read_lines(path: Path) -> list[str]:
-    """Lines of a text file.
+_ROWS = 1024
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines of a text file with their numbers, from 1, those that hold nothing left out.
 
     Raises
     ------
     InputError
         If it cannot be read, is not text, or is empty.
     """
+    line = 0
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, text in enumerate(stream, start=1):
+                if text.strip():
+                    line = number
+                    yield line, text.rstrip("\r\n")
     except OSError as error:
         raise InputError(
             path, f"cannot be read ({error.strerror or error})", remedy="Put the file there."
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(path, "not a text file", remedy="Copy the file again.") from error
-    if not text.strip():
+    if not line:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
-    return text.splitlines()
 
 
-def id_table(path: Path, columns: Sequence[str]) -> tuple[list[str], Floats]:
+def in_blocks(rows: Iterable[T]) -> Iterator[list[T]]:
+    """Rows a thousand at a time: as texts they take far more memory than as numbers."""
+    rows = iter(rows)
+    while block := list(islice(rows, _ROWS)):
+        yield block
+
+
+def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str], Floats]:
     """A CSV file with an ``id`` and number columns, as ids and values (N, C).
 
     An id may itself hold commas (a box does): the numbers are counted from a line's end.
+
+    Parameters
+    ----------
+    names
+        Names of the number columns; where it is None those of landmarks: x0, y0, x1, ...
 
     Raises
     ------
@@ -44,24 +67,33 @@ def id_table(path: Path, columns: Sequence[str]) -> tuple[list[str], Floats]:
         If the header is another, a line has another number of fields, a value is no finite
         number, or there is no line.
     """
-    lines = read_lines(path)
-    header = [name.strip() for name in lines[0].split(",")]
-    wanted = ["id", *columns]
+    lines = lines_of(path)
+    first, text = next(lines)
+    header = [name.strip() for name in text.split(",")]
+    names = names or [f"{axis}{k}" for k in range(max(1, len(header) // 2)) for axis in "xy"]
+    wanted = ["id", *names]
     if header != wanted:
-        raise InputError(f"{path}, line 1", f"header {lines[0][:60]!r}", ",".join(wanted)[:60])
-    ids, rows, at = [], [], []
-    for line, text in enumerate(lines[1:], start=2):
-        if not text.strip():
-            continue
-        fields = text.rsplit(",", len(columns))
-        if len(fields) != len(wanted):
-            raise InputError(f"{path}, line {line}", f"{len(fields)} fields", f"{len(wanted)}")
-        ids.append(fields[0].strip().strip('"'))
-        rows.append(fields[1:])
-        at.append(line)
-    if not rows:
-        raise InputError(path, "no lines but the header", "one or more")
-    return ids, numbers(path, rows, at, first_field=2)
+        raise InputError(f"{path}, line {first}", f"header {text[:60]!r}", ",".join(wanted)[:60])
+    ids: list[str] = []
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, text in lines:
+            face, *fields = text.rsplit(",", len(names))
+            if len(fields) != len(names):
+                found = f"{len(fields) + 1} fields"
+                raise InputError(f"{path}, line {line}", found, f"{len(wanted)}")
+            ids.append(face.strip().strip('"'))
+            yield line, fields
+
+    def values() -> Iterator[Floats]:
+        for block in in_blocks(rows()):
+            at, fields = zip(*block, strict=True)
+            yield numbers(path, fields, at, first_field=2)
+        if not ids:
+            raise InputError(path, "no lines but the header", "one or more")
+
+    found = columns.join(values())
+    return ids, found
 
 
 def numbers(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from alignbench import columns
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.images import ImageFiles
 from alignbench.datasets.pts import read_pts
@@ -54,11 +55,11 @@ def read(root: Path, split: str) -> Dataset:
         split=split,
         markup=IBUG68,
         ids=tuple(file.relative_to(root).with_suffix("").as_posix() for file in files),
-        points=np.stack([read_pts(file, IBUG68.landmarks) for file in files]),
+        points=columns.join(read_pts(file, IBUG68.landmarks)[None] for file in files),
         visible=None,
         boxes=None,
         subsets={name: subsets[name] for name in _SPLITS[split]},
-        images=ImageFiles(_images(files), root),
+        images=ImageFiles(root, [image.relative_to(root).as_posix() for image in _images(files)]),
         official=_SPLITS[split],
         normalisers=("inter_ocular", "inter_pupil"),
         threshold=0.08,

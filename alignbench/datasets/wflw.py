@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from alignbench import columns
 from alignbench.arrays import Bools, Floats
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.images import ImageFiles
-from alignbench.datasets.text import numbers, read_lines
+from alignbench.datasets.text import in_blocks, lines_of, numbers
 from alignbench.errors import InputError
 from alignbench.markups import WFLW98
 
@@ -55,10 +56,45 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
         attribute is neither 0 nor 1 or an image path leaves the folder.
     """
     path = root / LIST.format(split=split)
-    rows, lines = [], []
-    for line, text in enumerate(read_lines(path), start=1):
+    boxes: list[Floats] = []
+    attributes: list[Bools] = []
+    images: list[str] = []
+
+    def points() -> Iterator[Floats]:
+        for block in in_blocks(_rows(path)):
+            lines, rows = zip(*block, strict=True)
+            values = numbers(path, [row[:-1] for row in rows], lines)
+            boxes.append(_boxes(path, lines, values[:, _BOX]))
+            attributes.append(_attributes(path, lines, values[:, _BOX.stop :]))
+            images.extend(_image(path, line, row[-1]) for line, row in block)
+            yield values[:, :_COORDINATES].reshape(-1, WFLW98.landmarks, 2)
+
+    column = columns.join(points())
+    belongs = np.concatenate(attributes)
+    return Dataset(
+        name=name,
+        split=split,
+        markup=WFLW98,
+        ids=_ids(images, np.concatenate(boxes)),
+        points=column,
+        visible=None,
+        boxes=np.concatenate(boxes),
+        subsets={
+            FULL: np.ones(len(images), np.bool_),
+            **{attribute: belongs[:, k] for k, attribute in enumerate(ATTRIBUTES)},
+        },
+        images=ImageFiles(root / IMAGES, images),
+        official=official,
+        normalisers=("inter_ocular",),
+        threshold=0.10,
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Lines of a list with their fields."""
+    for line, text in lines_of(path):
         fields = text.split()
-        if fields and len(fields) != _FIELDS:
+        if len(fields) != _FIELDS:
             raise InputError(
                 f"{path}, line {line}",
                 f"{len(fields)} fields",
@@ -66,37 +102,18 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
                 "attributes, image path)",
                 "The line is cut short or of another list: copy the file again.",
             )
-        if fields:
-            rows.append(fields)
-            lines.append(line)
-    values = numbers(path, [row[:-1] for row in rows], lines)
-    boxes = values[:, _BOX]
-    for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
+        yield line, fields
+
+
+def _boxes(path: Path, lines: Sequence[int], boxes: Floats) -> Floats:
+    for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)).tolist():
         raise InputError(
             f"{path}, line {lines[bad]}",
             f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
             "Correct the line.",
         )
-    images = [_image(path, line, row[-1]) for line, row in zip(lines, rows, strict=True)]
-    ids = _ids(images, boxes)
-    return Dataset(
-        name=name,
-        split=split,
-        markup=WFLW98,
-        ids=ids,
-        points=values[:, :_COORDINATES].reshape(-1, WFLW98.landmarks, 2),
-        visible=None,
-        boxes=boxes,
-        subsets={
-            FULL: np.ones(len(ids), np.bool_),
-            **_attributes(path, lines, values[:, _BOX.stop :]),
-        },
-        images=ImageFiles([root / IMAGES / image for image in images], root / IMAGES),
-        official=official,
-        normalisers=("inter_ocular",),
-        threshold=0.10,
-    )
+    return boxes.copy()  # without the landmarks beside it
 
 
 def _ids(images: list[str], boxes: Floats) -> tuple[str, ...]:
@@ -119,10 +136,11 @@ def _image(path: Path, line: int, image: str) -> str:
             f"a path relative to {IMAGES}",
             "Correct the line.",
         )
-    return image
+    return Path(image).as_posix()
 
 
-def _attributes(path: Path, lines: list[int], values: Floats) -> dict[str, Bools]:
+def _attributes(path: Path, lines: Sequence[int], values: Floats) -> Bools:
+    """Which face (n, A) has which attribute."""
     wrong = np.argwhere((values != 0) & (values != 1))
     for row, column in wrong:
         raise InputError(
@@ -131,7 +149,7 @@ def _attributes(path: Path, lines: list[int], values: Floats) -> dict[str, Bools
             "0 or 1",
             "Correct the line.",
         )
-    return {name: values[:, k] == 1 for k, name in enumerate(ATTRIBUTES)}
+    return np.asarray(values == 1)
 
 
 SOURCE = DatasetSource(

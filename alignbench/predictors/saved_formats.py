@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from alignbench import archives, columns
 from alignbench.arrays import Floats
 from alignbench.datasets.pts import read_pts
-from alignbench.datasets.text import id_table, numbers, read_lines
+from alignbench.datasets.text import id_table, in_blocks, lines_of, numbers
 from alignbench.errors import InputError
 from alignbench.geometry import plausible
 
@@ -40,7 +39,7 @@ class Saved:
     def digest(self) -> str:
         """sha256 of ids and points."""
         digest = hashlib.sha256("\n".join(self.ids).encode())
-        digest.update(self.points.tobytes())
+        digest.update(np.ascontiguousarray(self.points).data)
         return digest.hexdigest()
 
 
@@ -63,84 +62,89 @@ def read_saved(path: Path) -> Saved:
     ids, points = _read_pts_folder(path) if path.is_dir() else _READERS[ending](path)
     if not ids:
         raise InputError(path, "no predictions", "one face or more")
-    twice, times = Counter(ids).most_common(1)[0]
-    if times > 1:
+    if len(set(ids)) < len(ids):
+        twice, times = Counter(ids).most_common(1)[0]
         raise InputError(path, f"face {twice!r} stands {times} times", "every face once")
     if points.ndim != 3 or points.shape[2] != 2 or len(points) != len(ids):
         raise InputError(
             path, f"points of shape {points.shape} for {len(ids)} ids", "shape (N, L, 2)"
         )
-    if not plausible(points).all():
-        face, landmark, _ = np.argwhere(~plausible(points))[0]
-        raise InputError(
-            f"{path}, face {ids[face]!r}, landmark {landmark}",
-            f"found {points[face, landmark].tolist()}",
-            "finite coordinates of an image's size",
-            "Leave a face that was missed out of the file: it is counted as missed.",
-        )
+    for rows in columns.blocks(len(points)):
+        for bad, landmark, _ in np.argwhere(~plausible(points[rows])):
+            face = rows.start + bad
+            raise InputError(
+                f"{path}, face {ids[face]!r}, landmark {landmark}",
+                f"found {points[face, landmark].tolist()}",
+                "finite coordinates of an image's size",
+                "Leave a face that was missed out of the file: it is counted as missed.",
+            )
     return Saved(ending[1:] or "pts", tuple(ids), points)
 
 
 def _read_npz(path: Path) -> tuple[list[str], Floats]:
     try:
-        with path.open("rb") as stream:
-            content = np.load(stream, allow_pickle=False)
-            if not isinstance(content, NpzFile):
-                raise ValueError("it holds a single array")
-            missing = {"ids", "points"} - set(content.files)
+        with archives.opened(path) as stored:
+            missing = {"ids", "points"} - stored.keys()
             if missing:
                 raise ValueError(f"no array {sorted(missing)[0]!r}")
-            ids, points = content["ids"], content["points"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        # NumPy's own words for this one advise to unpickle.
-        why = "it holds pickled objects" if "pickle" in str(error) else str(error)
+            ids, points = stored["ids"], stored["points"]
+            if (
+                points.dtype.kind not in "fiu"
+                or points.dtype.itemsize > 8
+                or len(points.shape) != 3
+                or len(ids.shape) != 1
+                or ids.dtype.kind not in "Uiu"
+            ):
+                raise InputError(
+                    path,
+                    f"ids {ids.dtype} {ids.shape}, points {points.dtype} {points.shape}",
+                    "ids: text (N,); points: numbers (N, L, 2)",
+                )
+            names = [str(name) for rows in ids.rows() for name in rows.tolist()]
+            return names, columns.join(rows.astype(np.float64) for rows in points.rows())
+    except archives.BROKEN as error:
         raise InputError(
-            path, f"not a usable .npz file ({why})", "arrays ids and points",
+            path, f"not a usable .npz file ({error})", "arrays ids and points",
             "Write it with numpy.savez.",
         ) from error  # fmt: skip
-    if points.dtype.kind not in "fiu" or ids.ndim != 1 or ids.dtype.kind not in "Uiu":
-        raise InputError(
-            path,
-            f"ids {ids.dtype} {ids.shape}, points {points.dtype} {points.shape}",
-            "ids: text (N,); points: numbers (N, L, 2)",
-        )
-    return [str(name) for name in ids], points.astype(np.float64)
-
-
-def _read_csv(path: Path) -> tuple[list[str], Floats]:
-    landmarks = max(1, read_lines(path)[0].count(",") // 2)
-    ids, values = id_table(path, [f"{axis}{k}" for k in range(landmarks) for axis in "xy"])
-    return ids, values.reshape(-1, landmarks, 2)
 
 
 def _read_cofw68(path: Path) -> tuple[list[str], Floats]:
-    lines = [
-        (number, text.split())
-        for number, text in enumerate(read_lines(path), start=1)
-        if text.strip()
-    ]
-    if len(lines) % 4:
-        raise InputError(path, f"{len(lines)} lines", "four a face: id, x, y, occlusion")
-    landmarks = len(lines[1][1])
-    for place, (number, fields) in enumerate(lines):
-        wanted = landmarks if place % 4 else 1
-        if len(fields) != wanted:
-            raise InputError(
-                f"{path}, line {number}",
-                f"{len(fields)} values",
-                f"{wanted}",
-                "Every face has four lines: id, x, y, occlusion.",
-            )
-    ids = [fields[0] for _, fields in lines[::4]]
-    rows = [line for place, line in enumerate(lines) if place % 4 in (1, 2)]
-    values = numbers(path, [fields for _, fields in rows], [number for number, _ in rows])
-    # MATLAB's pixels are counted from 1.
-    return ids, values.reshape(len(ids), 2, landmarks).transpose(0, 2, 1) - 1
+    ids: list[str] = []
+
+    def faces() -> Iterator[Floats]:
+        rows = ((line, text.split()) for line, text in lines_of(path))
+        landmarks = 0
+        for block in in_blocks(rows):  # a block is whole faces: four lines each
+            landmarks = landmarks or len(block[min(1, len(block) - 1)][1])
+            for place, (line, fields) in enumerate(block):
+                wanted = landmarks if place % 4 else 1
+                if len(fields) != wanted:
+                    raise InputError(
+                        f"{path}, line {line}",
+                        f"{len(fields)} values",
+                        f"{wanted}",
+                        "Every face has four lines: id, x, y, occlusion.",
+                    )
+            if len(block) % 4:
+                raise InputError(
+                    f"{path}, line {block[-1][0]}",
+                    f"ends after {len(block) % 4} lines of a face",
+                    "four lines a face: id, x, y, occlusion",
+                )
+            ids.extend(fields[0] for _, fields in block[::4])
+            kept = [row for place, row in enumerate(block) if place % 4 in (1, 2)]
+            values = numbers(path, [fields for _, fields in kept], [line for line, _ in kept])
+            # MATLAB's pixels are counted from 1.
+            yield values.reshape(-1, 2, landmarks).transpose(0, 2, 1) - 1
+
+    points = columns.join(faces())
+    return ids, points
 
 
 def _read_spiga(path: Path) -> tuple[list[str], Floats]:
     try:
-        faces = json.loads("\n".join(read_lines(path)))
+        faces = json.loads("\n".join(text for _, text in lines_of(path)))
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(path, f"not JSON ({error})") from error
     if not isinstance(faces, list):
@@ -164,12 +168,16 @@ def _read_spiga(path: Path) -> tuple[list[str], Floats]:
 
 def _read_pts_folder(path: Path) -> tuple[list[str], Floats]:
     files = sorted(path.rglob("*.pts"))
-    points = [read_pts(file) for file in files]
-    for file, landmarks in zip(files, points, strict=True):
-        if landmarks.shape != points[0].shape:
-            raise InputError(file, f"{len(landmarks)} points", f"{len(points[0])} as before")
+    if not files:
+        return [], np.empty((0, 0, 2))
+    landmarks = len(read_pts(files[0]))
     ids = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    return ids, np.stack(points) if points else np.empty((0, 0, 2))
+    return ids, columns.join(read_pts(file, landmarks)[None] for file in files)
+
+
+def _read_csv(path: Path) -> tuple[list[str], Floats]:
+    ids, values = id_table(path)
+    return ids, values.reshape(len(ids), -1, 2)
 
 
 _READERS: dict[str, Callable[[Path], tuple[list[str], Floats]]] = {

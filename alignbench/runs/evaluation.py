@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from alignbench import columns
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.datasets.base import Dataset
 from alignbench.metrics import Measure
@@ -59,9 +60,8 @@ def evaluate_points(
     measures
         A measure without normaliser is taken under every one.
     """
-    distance = distances(predicted, dataset.points)
     scales = normalisers(dataset.points, dataset.markup, dataset.ids)
-    errors = {name: face_errors(distance, scale) for name, scale in scales.items()}
+    errors, areas, landmarks = _errors(predicted, dataset, scales)
     failed = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
     images = dataset.images.sources()
     clusters = cluster_numbers(images)
@@ -77,7 +77,7 @@ def evaluate_points(
     return Evaluation(
         metric_rows(list(bound), failed, dataset.subsets, clusters, bootstrap),
         pd.DataFrame(faces | members | percent),
-        _breakdown(distance, scales, dataset, clusters, bootstrap),
+        _breakdown(areas, landmarks, clusters, bootstrap),
     )
 
 
@@ -129,49 +129,77 @@ def metric_rows(
     )
 
 
+_Case = tuple[str, str, str]
+"""Kind, name and normaliser of a row of the breakdown."""
+
+
+def _errors(
+    predicted: Floats, dataset: Dataset, scales: Mapping[str, Floats]
+) -> tuple[dict[str, Floats], dict[_Case, Floats], dict[_Case, tuple[int, float]]]:
+    """Errors by face, and what the breakdown is made of, from landmarks taken block by block.
+
+    Returns
+    -------
+    errors
+        Error of each face (N,) by normaliser.
+    areas
+        Error of each face (N,) over the landmarks of each region, and over those that are visible
+        and occluded where the data set says; NaN in a face that has none.
+    landmarks
+        Faces found and error of each landmark.
+    """
+    faces = len(dataset)
+    errors = {norm: np.empty(faces) for norm in scales}
+    areas: dict[_Case, Floats] = {}
+    found = 0
+    means = {norm: np.zeros(dataset.markup.landmarks) for norm in scales}
+    for rows in columns.blocks(faces):
+        distance = distances(predicted[rows], dataset.points[rows])
+        here = int((~np.isnan(distance).any(axis=1)).sum())
+        found += here
+        for norm, whole in scales.items():
+            scale = whole[rows]
+            errors[norm][rows] = face_errors(distance, scale)
+            if here:
+                means[norm] += (landmark_errors(distance, scale) - means[norm]) * (here / found)
+        for kind, name, mask in _masks(dataset, rows):
+            for norm, whole in scales.items():
+                area = areas.setdefault((kind, name, norm), np.empty(faces))
+                area[rows] = face_errors(distance, whole[rows], mask)
+    landmarks = {
+        ("landmark", str(landmark), norm): (found, float(error) if found else np.nan)
+        for norm, mean in means.items()
+        for landmark, error in enumerate(mean)
+    }
+    return errors, areas, landmarks
+
+
+def _masks(dataset: Dataset, rows: slice) -> Iterator[tuple[str, str, Bools]]:
+    """Kinds and names of parts of faces, and which landmarks (n, L) are in them."""
+    shape = (rows.stop - rows.start, dataset.markup.landmarks)
+    for name, members in dataset.markup.regions.items():
+        inside = np.isin(np.arange(dataset.markup.landmarks), members)
+        yield "region", name, np.broadcast_to(inside, shape)
+    if dataset.visible is not None:
+        yield "visibility", "visible", dataset.visible[rows]
+        yield "visibility", "occluded", ~dataset.visible[rows]
+
+
 def _breakdown(
-    distance: Floats,
-    scales: Mapping[str, Floats],
-    dataset: Dataset,
+    areas: Mapping[_Case, Floats],
+    landmarks: Mapping[_Case, tuple[int, float]],
     clusters: Ints,
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
-    """Rows kind, name, norm, faces, nme, ci_low, ci_high; landmarks have no interval."""
-    masks: dict[tuple[str, str], Bools] = {}
-    for name, members in dataset.markup.regions.items():
-        inside = np.isin(np.arange(dataset.markup.landmarks), members)
-        masks["region", name] = np.broadcast_to(inside, distance.shape)
-    if dataset.visible is not None:
-        masks["visibility", "visible"] = dataset.visible
-        masks["visibility", "occluded"] = ~dataset.visible
-    rows = _masked_rows(distance, scales, masks, clusters, bootstrap)
-    found = int((~np.isnan(distance).any(axis=1)).sum())
-    rows += [
-        ("landmark", str(landmark), norm, found, 100 * error, None, None)
-        for norm, scale in scales.items()
-        for landmark, error in enumerate(landmark_errors(distance, scale))
-    ]
-    columns = ["kind", "name", "norm", "faces", "nme", "ci_low", "ci_high"]
-    return pd.DataFrame(rows, columns=columns)
+    """Rows kind, name, norm, faces, nme, ci_low, ci_high; landmarks have no interval.
 
-
-def _masked_rows(
-    distance: Floats,
-    scales: Mapping[str, Floats],
-    masks: Mapping[tuple[str, str], Bools],
-    clusters: Ints,
-    bootstrap: Bootstrap,
-) -> list[tuple[object, ...]]:
-    """NME over the landmarks of each mask (N, L); a face of which it holds none does not count."""
-    cases = [(kind, name, norm) for kind, name in masks for norm in scales]
-    values = 100 * np.stack(
-        [face_errors(distance, scales[norm], masks[kind, name]) for kind, name, norm in cases],
-        axis=1,
-    )
-    everyone = np.ones((1, len(distance)), np.bool_)
+    A face that has no landmark in an area does not count there.
+    """
+    values = 100 * np.stack(list(areas.values()), axis=1)
+    everyone = np.ones((1, len(values)), np.bool_)
     low, high = mean_intervals(values, everyone, clusters, bootstrap)
     counted = (~np.isnan(values)).sum(axis=0)
-    return [
+    rows: list[tuple[object, ...]] = [
         (
             *case,
             int(counted[k]),
@@ -179,8 +207,10 @@ def _masked_rows(
             _number(low[0, k], _CI_DIGITS),
             _number(high[0, k], _CI_DIGITS),
         )
-        for k, case in enumerate(cases)
+        for k, case in enumerate(areas)
     ]
+    rows += [(*case, found, 100 * error, None, None) for case, (found, error) in landmarks.items()]
+    return pd.DataFrame(rows, columns=["kind", "name", "norm", "faces", "nme", "ci_low", "ci_high"])
 
 
 def _number(value: float, digits: int | None = None) -> float | None:

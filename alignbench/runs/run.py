@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from alignbench import archives, columns
 from alignbench.arrays import Floats
 from alignbench.errors import InputError, unknown
 from alignbench.markups import MARKUPS
@@ -142,7 +142,7 @@ def load_run(path: str | Path) -> Run:
     for name, read in readers.items():
         try:
             found[name] = read(folder / name)
-        except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+        except (TypeError, KeyError, *archives.BROKEN) as error:
             raise InputError(
                 folder / name, f"damaged ({error})", remedy="Run it again with --fresh."
             ) from error
@@ -174,8 +174,9 @@ def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
 
 
 def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], Floats]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        ids, points = tuple(stored["ids"].tolist()), stored["points"]
+    with archives.opened(path) as stored:
+        ids = tuple(name for rows in stored["ids"].rows() for name in rows.tolist())
+        points = columns.join(rows.astype(np.float64) for rows in stored["points"].rows())
     wanted = record.dataset.faces - record.missed
     if len(ids) != wanted or len(points) != wanted:
         raise ValueError(f"{len(ids)} faces, {wanted} by its record")
@@ -184,11 +185,14 @@ def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], F
 
 def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
     """A CSV file with its numbers to the last bit, which pandas' own parser does not promise."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    for name in frame.columns.difference(text):
-        numbers = [float(value) if value else np.nan for value in frame[name]]
-        frame[name] = np.array(numbers, dtype=np.int64 if name in whole else np.float64)
-    return frame
+    frames = []
+    # In blocks, because texts take ten times the memory of numbers.
+    for frame in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=columns.BLOCK):
+        for name in frame.columns.difference(text):
+            numbers = [float(value) if value else np.nan for value in frame[name]]
+            frame[name] = np.array(numbers, dtype=np.int64 if name in whole else np.float64)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def read_record(folder: Path) -> RunRecord:

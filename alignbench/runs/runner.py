@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import plugins, threads
+from alignbench import columns, plugins, threads
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
 from alignbench.distributed import ALONE, Ranks
@@ -112,7 +112,7 @@ def evaluate(
             name or predictor.name, predictor, markup, faces, block, used, measures, bootstrap
         )
     batch_size = batch_size or predictor.batch_size
-    predicted = np.full((len(faces), markup.landmarks, 2), np.nan)
+    predicted = columns.full((len(faces), markup.landmarks, 2), np.nan)
 
     def predict(first: int = 0) -> Iterator[int]:
         """Fill in landmarks turn after turn of all ranks; gives the number of faces done."""
@@ -139,7 +139,9 @@ def evaluate(
                 yield done
 
     def measured() -> Run:
-        points = convert(predicted, markup, dataset.markup)
+        points = predicted
+        if markup is not dataset.markup:
+            points = columns.mapped(lambda p: convert(p, markup, dataset.markup), predicted)
         return _measure(record, points, faces, measures, bootstrap)
 
     if out is None:
@@ -152,9 +154,10 @@ def evaluate(
         # What the first rank says: how far the run is, -1 where it was finished before.
         resumed = int(ranks.share(np.zeros(1))[0])
         if resumed < 0:
-            finished = ranks.share(np.empty_like(faces.points))
+            finished = columns.full(faces.points.shape, np.nan)
+            _share(ranks, finished)
             return _measure(record, finished, faces, measures, bootstrap)
-        predicted[:] = ranks.share(predicted)
+        _share(ranks, predicted)
         for _ in predict(resumed):
             pass
         return measured()
@@ -162,13 +165,13 @@ def evaluate(
         progress(len(faces), len(faces))
         run = replace(load_run(folder), read_back=True)
         ranks.share(np.full(1, -1.0))
-        ranks.share(_landmarks(run, faces))
+        _share(ranks, _landmarks(run, faces))
         return run
     with store.locked(folder):
         store.prepare(folder, record.key, fresh)
         resumed = store.resume(folder, predicted)
         ranks.share(np.full(1, float(resumed)))
-        ranks.share(predicted)
+        _share(ranks, predicted)
         _predict_and_keep(predict(resumed), resumed, predicted, folder, record)
         run = measured()
         seconds = time.time() - started
@@ -187,9 +190,15 @@ def evaluate(
     return run
 
 
+def _share(ranks: Ranks, points: Floats) -> None:
+    """Fill in the first rank's landmarks (N, L, 2) on every rank."""
+    for rows in columns.blocks(len(points)):
+        points[rows] = ranks.share(points[rows])
+
+
 def _landmarks(run: Run, faces: Dataset) -> Floats:
     """A stored run's landmarks (N, L, 2) of every face, NaN where it missed one."""
-    points = np.full_like(faces.points, np.nan)
+    points = columns.full(faces.points.shape, np.nan)
     place = {name: k for k, name in enumerate(faces.ids)}
     points[[place[name] for name in run.ids]] = run.points
     return points
@@ -243,7 +252,8 @@ def _measure(
     measures: Sequence[Measure],
     bootstrap: Bootstrap,
 ) -> Run:
-    missed = np.isnan(points).any(axis=(1, 2))
+    parts = [np.isnan(points[rows]).any(axis=(1, 2)) for rows in columns.blocks(len(points))]
+    missed = np.concatenate(parts)
     if missed.all():
         raise InputError(
             f"model {record.model.name!r}", f"gave no landmarks for any of {len(dataset)} faces"
@@ -255,7 +265,7 @@ def _measure(
         result.faces,
         result.breakdown,
         tuple(dataset.ids[k] for k in np.flatnonzero(~missed)),
-        points[~missed],
+        columns.take(points, ~missed) if missed.any() else points,
     )
 
 

@@ -7,17 +7,18 @@ run is beside it stays whole until that moment.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from alignbench import columns
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.files import write_atomic
@@ -132,7 +133,7 @@ def resume(folder: Path, into: Floats) -> int:
     unfinished = folder / UNFINISHED
     while (path := unfinished / f"{done:08d}.npy").exists():
         try:
-            part = np.load(path, allow_pickle=False)
+            part = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             break
         if part.shape[1:] != into.shape[1:] or not 0 < len(part) <= len(into) - done:
@@ -145,9 +146,8 @@ def resume(folder: Path, into: Floats) -> int:
 def write_part(folder: Path, record: RunRecord, start: int, points: Floats) -> None:
     """Keep the landmarks (B, L, 2) of the faces from ``start`` on, with the unfinished record."""
     _claim(folder, record)
-    buffer = io.BytesIO()
-    np.save(buffer, points)
-    write_atomic(folder / UNFINISHED / f"{start:08d}.npy", buffer.getvalue())
+    part = folder / UNFINISHED / f"{start:08d}.npy"
+    write_atomic(part, lambda stream: np.save(stream, np.asarray(points)))
 
 
 def write_results(
@@ -164,9 +164,9 @@ def write_results(
     staging = folder / UNFINISHED
     rows = ",\n".join(json.dumps(row.model_dump()) for row in run.metrics)
     write_atomic(staging / METRICS, f"[\n{rows}\n]\n".encode())
-    write_atomic(staging / FACES, _csv_bytes(run.faces))
-    write_atomic(staging / BREAKDOWN, _csv_bytes(run.breakdown))
-    write_atomic(staging / PREDICTIONS, _npz_bytes(run))
+    write_atomic(staging / FACES, lambda stream: _write_csv(run.faces, stream))
+    write_atomic(staging / BREAKDOWN, lambda stream: _write_csv(run.breakdown, stream))
+    write_atomic(staging / PREDICTIONS, lambda stream: _write_npz(run, stream))
     write_more(staging)
     write_atomic(staging / _FINISHED, _record_bytes(run.record))
     # From here on files are only renamed, which takes no space on the disk. Without its record
@@ -208,12 +208,10 @@ def _record_bytes(record: RunRecord) -> bytes:
     return (record.model_dump_json(indent=2) + "\n").encode()
 
 
-def _csv_bytes(frame: pd.DataFrame) -> bytes:
-    return frame.to_csv(index=False, lineterminator="\n").encode()
+def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
+    frame.to_csv(stream, index=False, lineterminator="\n", chunksize=columns.BLOCK)
 
 
-def _npz_bytes(run: Run) -> bytes:
+def _write_npz(run: Run, stream: BinaryIO) -> None:
     """``predictions.npz``: the same bytes for the same content (NumPy writes no dates)."""
-    buffer = io.BytesIO()
-    np.savez(buffer, ids=np.array(run.ids, dtype=np.str_), points=run.points)
-    return buffer.getvalue()
+    np.savez(stream, ids=np.array(run.ids, dtype=np.str_), points=run.points)

@@ -15,7 +15,13 @@ import numpy as np
 from alignbench.arrays import Bools, Floats, Ints
 
 _CHUNK = 4_000_000
-"""Draws held in memory at a time."""
+"""Weights of images held in memory at a time."""
+
+_CACHED = 65_536
+"""Draws counted at a time: their counts stay in the processor's cache, for half the time."""
+
+_BLOCK = 16_384
+"""Source images summed at a time; no published test set has as many."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +77,52 @@ def mean_intervals(
 def replicated_means(
     values: Floats, subsets: Bools, clusters: Ints, bootstrap: Bootstrap
 ) -> Floats:
-    """The bootstrap means (B, S, K) behind :func:`mean_intervals`, from the same arguments."""
-    faces, quantities = values.shape
-    counts = ~np.isnan(values)
-    filled = np.where(counts, values, 0.0)
-    size = int(clusters.max()) + 1 if faces else 0
-    # (C, S, 2, K): sums and numbers of faces by source image.
-    sums = np.zeros((size, len(subsets), 2, quantities))
-    for s, member in enumerate(subsets):
-        np.add.at(sums[:, s, 0], clusters[member], filled[member])
-        np.add.at(sums[:, s, 1], clusters[member], counts[member])
-    table = sums.reshape(size, -1)
+    """The bootstrap means (B, S, K) behind :func:`mean_intervals`, from the same arguments.
+
+    The images are taken block by block: how many of a sample's draws fall into each block is
+    drawn first (multinomially), then which images of the block they are. That is the same
+    bootstrap, in memory that does not grow with the number of images.
+    """
+    size = int(clusters.max()) + 1
+    edges = np.append(np.arange(0, size, _BLOCK), size)
+    order = np.argsort(clusters, kind="stable")
+    of_block = np.split(order, np.searchsorted(clusters[order], edges[1:-1]))
     rng = np.random.default_rng(bootstrap.seed)
-    out = np.empty((bootstrap.replicates, len(subsets), quantities))
-    step = max(1, _CHUNK // max(size, 1))
-    for start in range(0, bootstrap.replicates, step):
-        rows = min(step, bootstrap.replicates - start)
-        drawn = rng.integers(0, size, (rows, size))
-        drawn += np.arange(rows)[:, None] * size
-        weights = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
-        totals = (weights.astype(np.float64) @ table).reshape(rows, len(subsets), 2, quantities)
-        with np.errstate(invalid="ignore"):
-            out[start : start + rows] = totals[:, :, 0] / totals[:, :, 1]
-    return out
+    draws = np.full((bootstrap.replicates, len(of_block)), size)
+    if len(of_block) > 1:
+        draws = rng.multinomial(size, np.diff(edges) / size, bootstrap.replicates)
+    groups, group = np.unique(np.isnan(values), axis=1, return_inverse=True)
+    totals = np.zeros((bootstrap.replicates, len(subsets), values.shape[1] + groups.shape[1]))
+    for block, faces in enumerate(of_block):
+        first, end = edges[block], edges[block + 1]
+        here = values[faces]
+        columns = np.concatenate([np.where(np.isnan(here), 0.0, here), ~groups[faces]], axis=1)
+        table = _image_sums(columns, subsets[:, faces], clusters[faces] - first, end - first)
+        _add_drawn(totals.reshape(bootstrap.replicates, -1), table, draws[:, block], rng)
+    sums, counts = np.split(totals, [values.shape[1]], axis=2)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / counts[:, :, group.ravel()])
+
+
+def _image_sums(columns: Floats, subsets: Bools, images: Ints, size: int) -> Floats:
+    """Sums of columns (N, Q) over the faces of each subset and source image (size, S * Q)."""
+    sums = np.zeros((size, len(subsets), columns.shape[1]))
+    for s, member in enumerate(subsets):
+        np.add.at(sums[:, s], images[member], columns[member])
+    return sums.reshape(size, -1)
+
+
+def _add_drawn(totals: Floats, table: Floats, draws: Ints, rng: np.random.Generator) -> None:
+    """Add to each sample's totals (B, Q) as many rows of the table (C, Q) as it draws (B,)."""
+    size = len(table)
+    rows = max(1, _CHUNK // size)
+    weights = np.empty((min(rows, len(draws)), size))
+    for start in range(0, len(draws), rows):
+        chunk = draws[start : start + rows]
+        for first in range(0, len(chunk), step := max(1, _CACHED // size)):
+            times = chunk[first : first + step]
+            drawn = rng.integers(0, size, times.sum())
+            drawn += np.repeat(np.arange(len(times)) * size, times)
+            counted = np.bincount(drawn, minlength=len(times) * size)
+            weights[first : first + len(times)] = counted.reshape(-1, size)
+        totals[start : start + rows] += weights[: len(chunk)] @ table

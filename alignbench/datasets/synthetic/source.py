@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +14,11 @@ import numpy as np
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from alignbench.arrays import Bools
 from alignbench.console import progress
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.synthetic.write import MANIFEST, VERSION, VISIBLE, write
-from alignbench.datasets.text import numbers, read_lines
+from alignbench.datasets.text import in_blocks, lines_of
 from alignbench.datasets.wflw import LIST, read_layout
 from alignbench.errors import InputError
 from alignbench.markups import WFLW98
@@ -39,14 +40,22 @@ def read(root: Path, split: str) -> Dataset:
         raise InputError(root / MANIFEST, f"no split {split!r} was drawn", ", ".join(faces))
     dataset = read_layout(root, split, "synthetic", {FULL: faces[split]})
     path = root / VISIBLE.format(split=split)
-    rows = [line.split() for line in read_lines(path)]
-    visible = numbers(path, rows, list(range(1, len(rows) + 1)))
-    if visible.shape != dataset.points.shape[:2] or not np.isin(visible, (0, 1)).all():
-        raise InputError(
-            path, f"shape {visible.shape}", f"{dataset.points.shape[:2]} zeros and ones",
-            _again(root),
-        )  # fmt: skip
-    return replace(dataset, visible=visible == 1)
+    blocks = list(_visible(path, dataset.points.shape[1], root))
+    visible = np.concatenate(blocks)
+    if len(visible) != len(dataset):
+        raise InputError(path, f"{len(visible)} lines", f"{len(dataset)}", _again(root))
+    return replace(dataset, visible=visible)
+
+
+def _visible(path: Path, landmarks: int, root: Path) -> Iterator[Bools]:
+    """Visibility (n, L) of the faces, block after block."""
+    for block in in_blocks(lines_of(path)):
+        for line, text in block:
+            flags = text.split()
+            if len(flags) != landmarks or not {"0", "1"}.issuperset(flags):
+                accepted = f"{landmarks} zeros and ones"
+                raise InputError(f"{path}, line {line}", f"{text[:40]!r}", accepted, _again(root))
+        yield np.array([text.split() for _, text in block]) == "1"
 
 
 def _again(root: Path) -> str:
