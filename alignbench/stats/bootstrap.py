@@ -72,10 +72,11 @@ def replicated_means(
     values: Floats, subsets: Bools, clusters: Ints, bootstrap: Bootstrap
 ) -> Floats:
     """The bootstrap means (B, S, K) behind :func:`mean_intervals`, from the same arguments."""
-    faces, quantities = values.shape
+    quantities = values.shape[1]
     counts = ~np.isnan(values)
     filled = np.where(counts, values, 0.0)
-    size = int(clusters.max()) + 1 if faces else 0
+    # One image at least, so that of no faces every mean is NaN.
+    size = int(clusters.max(initial=0)) + 1
     # (C, S, 2, K): sums and numbers of faces by source image.
     sums = np.zeros((size, len(subsets), 2, quantities))
     for s, member in enumerate(subsets):
@@ -84,7 +85,7 @@ def replicated_means(
     table = sums.reshape(size, -1)
     rng = np.random.default_rng(bootstrap.seed)
     out = np.empty((bootstrap.replicates, len(subsets), quantities))
-    step = max(1, _CHUNK // max(size, 1))
+    step = max(1, _CHUNK // size)
     for start in range(0, bootstrap.replicates, step):
         rows = min(step, bootstrap.replicates - start)
         drawn = rng.integers(0, size, (rows, size))
