@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from alignbench import Dataset
 from alignbench.arrays import Bools, Bytes, Ints
@@ -17,6 +17,14 @@ from alignbench.markups import WFLW98, Markup
 
 settings.register_profile(
     "alignbench", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+# The same examples every time, and none made smaller: all that counts is whether one fails.
+settings.register_profile(
+    "mutation",
+    settings.get_profile("alignbench"),
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("alignbench")
 

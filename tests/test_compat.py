@@ -51,16 +51,31 @@ def test_san_counts_strictly_below():
     assert ours(at, 0.08).fr == 0
     assert compat.san(np.zeros(4), 0.08).auc == pytest.approx(1 - 0.5 / 1999)
     assert compat.san(ERRORS, 0.08).auc == pytest.approx(ours(ERRORS, 0.08).auc, abs=1e-4)
+    assert compat.san(ERRORS, 0.08) == compat.san(ERRORS, 0.08, points=2000)
+    # The last two of 2,000 points are 0.07996 and 0.08.
+    assert compat.san(np.array([0.01, 0.07998, 0.08, 0.2]), 0.08).fr == 50
 
 
 def test_spiga_is_half_to_a_whole_point_too_high():
     theirs = compat.spiga(ERRORS, 0.08)
     assert 0 < theirs.auc - ours(ERRORS, 0.08).auc < 0.01
     assert compat.spiga(np.full(3, 0.5), 0.08) == compat.Summary(100.0, 0.0)
-    with pytest.raises(InputError, match="a missed face"):
+    assert theirs == compat.spiga(ERRORS, 0.08, bins=10_000)
+    with pytest.raises(InputError) as refused:
         compat.spiga(np.array([0.1, np.inf]), 0.08)
+    assert str(refused.value) == "spiga: a missed face (infinite error); accepted: finite errors."
+
+
+def test_spiga_by_hand():
+    # Left edges 0, 1, 2, 3; of five errors one in each bin, and two in the last.
+    errors = np.array([0.0, 0.01, 0.02, 0.03, 0.04])
+    found = compat.spiga(errors, 0.025, bins=4)
+    assert found == pytest.approx((40, (0.2 + 4 * 0.4 + 0.6) / 3 / 2.5))
+    # An edge at the threshold itself is not below it.
+    assert compat.spiga(errors, 0.02, bins=4) == pytest.approx((60, (0.2 + 0.4) / 2 / 2))
     # All errors below the threshold: the rest up to it is added as a rectangle.
-    assert compat.spiga(np.array([0.01, 0.02]), 0.08).auc > 0.8
+    found = compat.spiga(errors[:4], 0.05, bins=3)
+    assert found == pytest.approx((0, (0.25 + 4 * 0.5 + 1) / 3 / 5 + (5 - 2) / 5))
 
 
 def test_mmpose_pools_points_where_we_average_faces():
@@ -72,6 +87,9 @@ def test_mmpose_pools_points_where_we_average_faces():
     assert pooled == pytest.approx(100 * (4 * 0.1 + 0.4) / 5)
     assert by_face == pytest.approx(25)
     assert compat.mmpose_nme(distance, scale, np.ones_like(visible)) == pytest.approx(25)
+    assert pooled != 100 * (4 * 0.1 + 0.4) / 5  # float32
+    assert compat.mmpose_nme(distance, scale, np.arange(8).reshape(2, 4) == 4) == pytest.approx(40)
+    assert compat.mmpose_nme(distance, scale, np.zeros_like(visible)) == 0
 
 
 def test_hrnet_cuts_to_whole_pixels():
@@ -85,8 +103,10 @@ def test_hrnet_cuts_to_whole_pixels():
 
 def test_adnet_divides_by_one_face_too_few():
     assert compat.adnet_nme(np.full(5, 0.04)) == pytest.approx(5.0)
-    with pytest.raises(InputError, match="two or more"):
+    assert compat.adnet_nme(np.array([0.02, 0.04])) == pytest.approx(6.0)
+    with pytest.raises(InputError) as refused:
         compat.adnet_nme(np.array([0.04]))
+    assert str(refused.value) == "adnet_nme: 1 faces; accepted: two or more."
 
 
 @pytest.mark.real_data

@@ -40,26 +40,44 @@ def test_equal_measures_are_one_value():
         parse_measure("nme").threshold = 0.1
 
 
+GRAMMAR = "name, name(normaliser), name@threshold or name(normaliser)@threshold"
+LIST = "`alignbench list` shows every measure there is."
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "found", "accepted", "remedy"),
     [
-        ("nmee", "unknown.*accepted: auc, fr, nme.*Did you mean 'nme'"),
-        ("fr", "without threshold; accepted: fr@0.10"),
-        ("nme@0.1", "with a threshold; accepted: nme"),
-        ("fr@10", "threshold 10; accepted: a fraction above 0 and at most 1.*Ten percent is 0.10"),
-        ("auc@0", "threshold 0"),
-        ("auc@0.1.2", "threshold 0.1.2"),
-        (
-            "nme(inter_okular)",
-            "unknown; accepted: inter_ocular, inter_pupil.*Did you mean 'inter_ocular'",
-        ),
-        ("", "not a measure; accepted: name"),
-        ("nme(", "not a measure"),
+        ("nmee", "unknown", "auc, fr, nme", f" Did you mean 'nme'? {LIST}"),
+        ("fr", "without threshold", "fr@0.10", ""),
+        ("nme@0.1", "with a threshold", "nme", ""),
+        ("fr@2", "threshold 2", "a fraction above 0 and at most 1", " Ten percent is 0.10."),
+        ("nme(", "not a measure", GRAMMAR, " Example: fr@0.10."),
     ],
 )
-def test_what_is_no_measure_is_refused_with_what_is(text, message):
-    with pytest.raises(InputError, match=message):
-        parse_measure(text, ["inter_ocular", "inter_pupil"])
+def test_what_is_no_measure_is_refused_with_what_is(text, found, accepted, remedy):
+    with pytest.raises(InputError) as refused:
+        parse_measure(text)
+    assert str(refused.value) == f"measure {text!r}: {found}; accepted: {accepted}.{remedy}"
+
+
+def test_an_unknown_normaliser_is_refused_with_those_there_are():
+    assert parse_measure("nme(box)", ["box"]).normaliser == "box"
+    with pytest.raises(InputError) as refused:
+        parse_measure("nme(inter_okular)", ["inter_ocular", "box"])
+    assert str(refused.value) == (
+        "measure 'nme(inter_okular)', normaliser 'inter_okular': unknown; "
+        "accepted: box, inter_ocular. Did you mean 'inter_ocular'?"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "fr@1.01", "auc@0", "auc@0.1.2", "nme)", "fr@-0.1", "NME"])
+def test_what_is_nearly_a_measure_is_refused(text):
+    with pytest.raises(InputError):
+        parse_measure(text)
+
+
+def test_the_largest_threshold_is_the_normaliser_itself():
+    assert parse_measure("auc@1").value(np.array([0.25, 2.0])) == 0.375
 
 
 def test_the_defaults():
@@ -70,6 +88,12 @@ def test_the_defaults():
         "auc@0.08",
         "auc@0.10",
     ]
+
+
+def test_a_measure_is_computed_in_double_precision():
+    errors = np.full(1000, 0.1, np.float32)
+    for text, of_one in (("nme", 10.000000149011612), ("auc@0.20", 0.49999999254941940)):
+        assert parse_measure(text).value(errors) == pytest.approx(of_one, rel=1e-13)
 
 
 def test_a_measure_of_no_faces_is_not_a_number():

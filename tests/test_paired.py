@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,15 +45,86 @@ def bca(values, clusters, replicates=4000, confidence=0.95):
     return low[0], high[0]
 
 
+def resampled_means(values, replicates):
+    rng = np.random.default_rng(1)
+    return rng.choice(values, (replicates, len(values))).mean(axis=1)
+
+
+def scipys_bca(values, drawn, confidence):
+    given = SimpleNamespace(bootstrap_distribution=drawn)
+    return tuple(
+        scipy_stats.bootstrap(
+            (values,),
+            np.mean,
+            method="BCa",
+            n_resamples=0,
+            bootstrap_result=given,
+            confidence_level=confidence,
+        ).confidence_interval
+    )
+
+
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
 def test_bca_is_scipys_from_the_same_replicates(confidence):
-    reference = scipy_stats.bootstrap(
-        (SKEWED,), np.mean, method="BCa", n_resamples=3000, confidence_level=confidence, rng=1
-    )
+    drawn = resampled_means(SKEWED, 3000)
     left = jackknife_means(SKEWED[:, None], everyone(SKEWED), OWN)[:, 0]
-    drawn = reference.bootstrap_distribution[:, None]
-    low, high = bca_intervals(SKEWED[None].mean(axis=1), drawn, left, confidence)
-    assert (low[0], high[0]) == pytest.approx(tuple(reference.confidence_interval), rel=1e-9)
+    low, high = bca_intervals(SKEWED[None].mean(axis=1), drawn[:, None], left, confidence)
+    assert (low[0], high[0]) == pytest.approx(scipys_bca(SKEWED, drawn, confidence), rel=1e-9)
+
+
+def test_bca_counts_replicates_equal_to_the_estimate_by_half():
+    values = np.array([0.0, 1, 1, 2, 2, 3, 4, 7, 7, 3])  # many means of ten are 3, as theirs is
+    drawn = resampled_means(values, 500)
+    assert (drawn == 3).sum() > 10
+    left = jackknife_means(values[:, None], everyone(values), np.arange(10))[:, 0]
+    low, high = bca_intervals(np.array([3.0]), drawn[:, None], left, 0.95)
+    assert (low[0], high[0]) == pytest.approx(scipys_bca(values, drawn, 0.95), rel=1e-9)
+
+
+def test_bca_of_each_column_is_its_own():
+    rng = np.random.default_rng(6)
+    estimates, drawn, left = np.zeros(6), rng.normal(size=(200, 6)), rng.gamma(2, size=(9, 6))
+    left[2:, 1], left[1:, 2] = np.nan, np.nan  # two images count, and one
+    drawn[:, 3], drawn[1:, 4], drawn[::2, 5] = (
+        np.nan,
+        np.nan,
+        np.nan,
+    )  # none, one, half say anything
+    low, high = bca_intervals(estimates, drawn, left, 0.9)
+    assert (
+        np.isnan(low).tolist()
+        == np.isnan(high).tolist()
+        == [False, False, True, True, False, False]
+    )
+    assert low[4] == high[4] == drawn[0, 4]
+    for k in (0, 1, 5):
+        said = drawn[~np.isnan(drawn[:, k]), k][:, None]
+        alone = bca_intervals(estimates[:1], said, left[:, k : k + 1], 0.9)
+        assert (low[k], high[k]) == (alone[0][0], alone[1][0])
+
+
+def test_bca_of_replicates_on_one_side_is_as_if_half_a_replicate_were_on_the_other():
+    drawn, symmetric = np.array([[1.0], [2], [4], [8]]), np.array([[-1.0], [0], [1]])
+    low, high = bca_intervals(np.zeros(1), drawn, symmetric, 0.95)
+    bias = scipy_stats.norm.ppf(0.5 / 4)
+    place = 3 * scipy_stats.norm.cdf(2 * bias + scipy_stats.norm.ppf(0.975))
+    assert 1 < place < 2  # between the second and the third
+    assert high[0] == pytest.approx(2 + (place - 1) * 2)
+    assert low[0] == pytest.approx(1, abs=1e-4)
+    mirrored = bca_intervals(np.zeros(1), -drawn, -symmetric, 0.95)
+    assert np.ravel(mirrored) == pytest.approx([-high[0], -low[0]])
+
+
+def test_bca_without_influence_has_no_acceleration():
+    drawn = np.linspace(-1, 1, 9)[:, None]
+    low, high = bca_intervals(np.zeros(1), drawn, np.full((5, 1), 3.0), 0.8)
+    assert (low[0], high[0]) == pytest.approx(np.quantile(drawn, [0.1, 0.9]))
+
+
+def test_bca_at_a_confidence_of_almost_one_is_the_range():
+    drawn = np.array([[-2.0], [-1], [1], [2], [3], [np.nan], [np.nan]])
+    low, high = bca_intervals(np.zeros(1), drawn, np.array([[-1.0], [0], [1]]), 1 - 1e-16)
+    assert (low[0], high[0]) == pytest.approx((-2, 3))
 
 
 def test_bca_corrects_what_the_percentile_interval_gets_wrong():
@@ -75,6 +147,21 @@ def test_the_jackknife_leaves_out_one_image_at_a_time():
             assert got[c, s, k] == pytest.approx(values[kept, k].mean())
         else:
             assert np.isnan(got[c, s, k])
+    assert got.shape == (7, 2, 2)
+
+
+def test_the_jackknife_of_few_faces():
+    pair, everyone_of_two = np.array([[1.0], [2.0]]), np.ones((1, 2), np.bool_)
+    assert jackknife_means(pair, everyone_of_two, np.arange(2)).ravel().tolist() == [2, 1]
+    none = jackknife_means(pair[:0], everyone_of_two[:, :0], np.arange(0))
+    assert none.shape == (0, 1, 1)
+
+
+def test_standard_errors_need_two_images():
+    left = np.array([[1.0, 2, np.nan], [np.nan, 4, np.nan], [np.nan, np.nan, np.nan]])
+    errors, freedom = standard_errors(left)
+    np.testing.assert_array_equal(errors, [np.nan, 1, np.nan])
+    assert freedom.tolist() == [0, 1, 0]
 
 
 def test_copies_of_a_face_in_its_image_say_nothing_new():
@@ -85,7 +172,7 @@ def test_copies_of_a_face_in_its_image_say_nothing_new():
         np.testing.assert_allclose(got, wanted)
     # The signed-rank test in its normal approximation, which is what it is with images of several.
     assert signed_rank(*TRIPLED) == pytest.approx(
-        scipy_stats.wilcoxon(SKEWED, method="asymptotic").pvalue, abs=0.01
+        scipy_stats.wilcoxon(SKEWED, method="approx").pvalue, abs=0.01
     )
     many, few = (hodges_lehmann(*x, 0.95) for x in (TRIPLED, (SKEWED, OWN)))
     assert many == pytest.approx(few, abs=0.05)
@@ -109,6 +196,14 @@ def test_the_test_of_the_mean_is_the_paired_t_test():
     errors = standard_errors(jackknife_means(difference, everyone(difference), OWN)[:, 0])
     (p,) = mean_test(difference.mean(axis=0), *errors)
     assert p == pytest.approx(scipy_stats.ttest_rel(SKEWED, other).pvalue, rel=1e-9)
+
+
+def test_the_test_of_the_mean_with_one_degree_of_freedom():
+    # Student's t is Cauchy's distribution then: tan(pi / 4) = 1 is exceeded by a quarter.
+    p = mean_test(np.array([1.0, 0, 5]), np.array([1.0, 0, 0]), np.array([1, 1, 1]))
+    assert p == pytest.approx([0.5, 1, 0], abs=1e-15)
+    least = detectable(np.array([2.0]), np.array([1]), 0.95)
+    assert least == pytest.approx(2 * (np.tan(0.475 * np.pi) + np.tan(0.3 * np.pi)))
 
 
 def test_what_can_be_detected_is_detected_that_often():
@@ -150,13 +245,32 @@ def test_the_hodges_lehmann_interval_ends_where_the_test_begins_to_reject():
     _, low, high = hodges_lehmann(SKEWED, OWN, 0.95)
     for end, outwards in ((low, -1), (high, 1)):
         p = [
-            scipy_stats.wilcoxon(SKEWED - end - step * outwards, method="asymptotic").pvalue
+            scipy_stats.wilcoxon(SKEWED - end - step * outwards, method="approx").pvalue
             for step in (-0.02, 0.02)
         ]
         assert p[0] > 0.05 > p[1]
 
 
+def test_the_hodges_lehmann_interval_of_few_differences_is_their_range():
+    assert hodges_lehmann(np.array([1.0, 2.0]), np.arange(2), 0.9999) == (1.5, 1, 2)
+
+
+def test_images_whose_faces_cancel_do_not_narrow_the_hodges_lehmann_interval():
+    values = np.array([-1.0, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6])
+    pairs = hodges_lehmann(values, np.arange(12) // 2, 0.9)
+    assert pairs == hodges_lehmann(values, np.arange(12), 0.9)
+    assert hodges_lehmann(values, np.arange(12) % 2, 0.9)[1] < pairs[1] < 0
+
+
+@pytest.mark.parametrize("outlier", [-1e13, 1e13])
+def test_one_far_difference_does_not_blur_the_others(outlier):
+    values = np.append(SKEWED, outlier)
+    averages = np.sort(np.add.outer(values, values)[np.triu_indices(41)] / 2)
+    assert hodges_lehmann(values, np.arange(41), 0.95)[0] == pytest.approx(np.median(averages))
+
+
 @example([0, 0, 0, 0, 64])
+@example([1, 2, 4, 8, 16, 32, 64, 128, -3, -7])
 @given(st.lists(st.integers(-300, 300), min_size=1, max_size=30))
 def test_hodges_lehmann_scales_and_mirrors(values):
     values, clusters = np.array(values) / 64, np.arange(len(values)) // 2  # ties stay ties
@@ -165,6 +279,7 @@ def test_hodges_lehmann_scales_and_mirrors(values):
     np.testing.assert_allclose(hodges_lehmann(4 * values, clusters, 0.9), 4 * before, atol=1e-9)
     mirrored = hodges_lehmann(-values, clusters, 0.9)
     np.testing.assert_allclose(mirrored, -before[[0, 2, 1]], atol=1e-9)
+    np.testing.assert_allclose(hodges_lehmann(values + 3, clusters, 0.9), before + 3, atol=1e-9)
 
 
 def test_wilson_of_a_textbook():
@@ -177,6 +292,16 @@ def test_wilson_of_a_textbook():
     np.testing.assert_allclose(mirrored, [1 - high, 1 - low])
 
 
+def test_wilsons_ends_at_none_and_all_are_exact():
+    faces = np.arange(1.0, 2000)
+    low, high = wilson(np.zeros_like(faces), faces, 0.95)
+    assert (low == 0).all()
+    assert (high < 1).all()
+    low, high = wilson(np.ones_like(faces), faces, 0.95)
+    assert (high == 1).all()
+    assert (low > 0).all()
+
+
 def test_tango_and_mcnemar_of_a_textbook():
     # Airway hyper-responsiveness before and after transplantation (Fagerland, Lydersen and Laake,
     # Statistics in Medicine 2014): 1 before alone, 7 after alone, of 21.
@@ -187,10 +312,11 @@ def test_tango_and_mcnemar_of_a_textbook():
     assert (p + beyond) / 2 == pytest.approx(0.0391, abs=5e-5)
 
 
-def test_tango_says_something_where_nothing_fails():
-    low, high = tango(*(np.array([x]) for x in (0.0, 0, 507)), 0.95)
-    z = 1.959964
-    wanted = z**2 / (507 + z**2)
+@pytest.mark.parametrize(("z", "confidence"), [(1.959964, 0.95), (0.1256613, 0.1)])
+@pytest.mark.parametrize("faces", [1.0, 507])
+def test_tango_says_something_where_nothing_fails(faces, z, confidence):
+    low, high = tango(*(np.array([x]) for x in (0.0, 0, faces)), confidence)
+    wanted = z**2 / (faces + z**2)
     assert (low[0], high[0]) == pytest.approx((-wanted, wanted), rel=1e-6)
 
 
@@ -220,7 +346,15 @@ def test_mcnemar_is_the_binomial_test_of_single_faces(first, second):
     p, beyond = mcnemar(failures, np.arange(len(failures)))
     wanted = scipy_stats.binomtest(first, first + second).pvalue if first + second else 1
     assert p == pytest.approx(wanted, rel=1e-9)
-    assert 0 <= beyond <= p
+    assert 0 <= beyond <= p <= 1
+
+
+def test_a_probability_is_no_more_than_one():
+    # Rounding adds a trace to the sum of the whole distribution.
+    chances = scipy_stats.binom.pmf(np.arange(13), 12, 0.5)
+    assert chances.sum() > 1
+    p, _ = mcnemar(np.repeat([1, -1], 6), np.arange(12))
+    assert p == 1
 
 
 def test_mcnemar_by_images_counts_every_toss():
@@ -249,6 +383,16 @@ def test_the_design_effect_is_one_without_clusters_and_never_less():
     opposite = np.tile([1.0, -1.0], 20)[:, None]
     assert design_effect(opposite, OWN // 2) == [1.0]
     assert design_effect(np.zeros((6, 1)), np.arange(6) // 2) == [1.0]
+    assert design_effect(np.zeros((6, 2)), np.zeros(6, int)).tolist() == [1, 1]
+    assert design_effect(np.zeros((0, 2)), np.zeros(0, int)).tolist() == [1, 1]
+
+
+def test_the_design_effect_by_hand():
+    # Deviations of two images' sums, and of faces: 1, 1 and four of 1/2; 3, 3 and 2, 1, 0, 3.
+    values = np.array([[0.0, 1, 0], [0, 2, 1], [1, 3, 0], [1, 6, 1]])
+    effects = design_effect(values, np.array([4, 4, 9, 9]))
+    assert effects == pytest.approx([3, (2 * 18) / (4 / 3 * 14), 1])
+    assert design_effect(1e-3 * values, np.array([4, 4, 9, 9])) == pytest.approx(effects)
 
 
 def holm_by_definition(p):
@@ -291,6 +435,11 @@ def test_letters_of_a_chain():
     for i, j in ((0, 2), (0, 3), (1, 3)):
         different[i, j] = different[j, i] = True
     assert letters(different) == ["a", "ab", "bc", "c"]
+
+
+def test_letters_go_on_after_z():
+    found = letters(~np.eye(53, dtype=np.bool_))
+    assert found[:2] + found[25:27] + found[51:] == ["a", "b", "z", "a1", "z1", "a2"]
 
 
 def test_the_simulated_population_is_what_it_says():

@@ -102,6 +102,20 @@ def test_nothing_counts_anywhere():
     assert np.isnan([low, high]).all()
 
 
+def test_no_faces_give_no_interval():
+    nobody = np.zeros(0, np.intp)
+    low, high = mean_intervals(np.zeros((0, 2)), np.ones((1, 0), bool), nobody, Bootstrap(10))
+    assert np.isnan([low, high]).all()
+    assert low.shape == high.shape == (1, 2)
+
+
+def test_one_image_is_all_that_can_be_drawn():
+    drawn = replicated_means(
+        np.array([[1.0], [3.0]]), np.ones((1, 2), bool), np.zeros(2, np.intp), Bootstrap(50)
+    )
+    assert (drawn == 2).all()
+
+
 def test_a_subset_of_one_face_does_not_warn_or_vanish():
     subsets = np.array([[True, False, False, False]])
     low, high = intervals([7.0, 2, 3, 4], subsets=subsets, replicates=200)

@@ -82,7 +82,7 @@ class Measure(ABC):
 def mean_counted(values: Floats) -> float:
     """Mean of the values (N,) that are not NaN, which marks what does not count; NaN of none."""
     counted = values[~np.isnan(values)]
-    return float(counted.mean()) if len(counted) else float("nan")
+    return float(counted.mean()) if len(counted) else np.nan
 
 
 def threshold_suffix(threshold: float | None) -> str:
@@ -110,7 +110,7 @@ def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measur
     """
     match = _GRAMMAR.fullmatch(text)
     if not match:
-        raise InputError(f"measure {text!r}", "not a measure", _ACCEPTED, "Example: fr@0.10")
+        raise InputError(f"measure {text!r}", "not a measure", _ACCEPTED, "Example: fr@0.10.")
     name, normaliser, threshold = match.groups()
     kind: type[Measure] = plugins.load(plugins.MEASURES, name)
     if normaliser and normalisers is not None and normaliser not in normalisers:

@@ -23,7 +23,7 @@ def jackknife_means(values: Floats, subsets: Bools, clusters: Ints) -> Floats:
     """
     counts = ~np.isnan(values)
     filled = np.where(counts, values, 0.0)
-    size = int(clusters.max()) + 1 if len(values) else 0
+    size = int(clusters.max(initial=-1)) + 1
     out = np.empty((size, len(subsets), values.shape[1]))
     for s, member in enumerate(subsets):
         sums, numbers = np.zeros((2, size, values.shape[1]))
@@ -83,7 +83,7 @@ def _acceleration(jackknife: Floats) -> Floats:
     from_mean = np.nanmean(jackknife, axis=0) - jackknife
     second, third = (np.nansum(from_mean**power, axis=0) for power in (2, 3))
     scale = 6 * second**1.5
-    return np.asarray(np.divide(third, scale, out=np.zeros_like(scale), where=scale > 0))
+    return np.asarray(third / np.where(scale > 0, scale, 1.0))
 
 
 def _quantiles(ordered: Floats, said: Ints, level: Floats) -> Floats:
@@ -92,7 +92,7 @@ def _quantiles(ordered: Floats, said: Ints, level: Floats) -> Floats:
     Row k holds ``said[k]`` numbers in ascending order, then NaN.
     """
     place = level * (said - 1)
-    first = np.clip(np.floor(place).astype(np.intp), 0, np.maximum(said - 2, 0))
+    first = np.floor(place).astype(np.intp)
     rows = np.arange(len(ordered))
     left, right = ordered[rows, first], ordered[rows, np.minimum(first + 1, said - 1)]
     return np.asarray(left + (place - first) * (right - left))

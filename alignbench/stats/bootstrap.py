@@ -83,7 +83,8 @@ def replicated_means(
     drawn first (multinomially), then which images of the block they are. That is the same
     bootstrap, in memory that does not grow with the number of images.
     """
-    size = int(clusters.max()) + 1
+    # One image at least, so that of no faces every mean is NaN.
+    size = int(clusters.max(initial=0)) + 1
     edges = np.append(np.arange(0, size, _BLOCK), size)
     order = np.argsort(clusters, kind="stable")
     of_block = np.split(order, np.searchsorted(clusters[order], edges[1:-1]))

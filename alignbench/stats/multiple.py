@@ -17,7 +17,7 @@ def holm(p: Floats) -> Floats:
     """
     out = np.full(len(p), np.nan)
     there = np.flatnonzero(~np.isnan(p))
-    order = there[np.argsort(p[there], kind="stable")]
+    order = there[np.argsort(p[there])]
     stepped = p[order] * np.arange(len(order), 0, -1)
     out[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
     return out
@@ -36,7 +36,7 @@ def letters(different: Bools) -> list[str]:
     """
     models = len(different)
     groups: list[frozenset[int]] = [frozenset(range(models))]
-    for i, j in zip(*np.nonzero(np.triu(different, 1)), strict=True):
+    for i, j in np.argwhere(np.triu(different)).tolist():
         split = [part for g in groups for part in ((g - {i}, g - {j}) if {i, j} <= g else (g,))]
         groups = [group for group in split if not any(group < other for other in split)]
     groups.sort(key=sorted)

@@ -33,7 +33,7 @@ def standard_errors(jackknife: Floats) -> tuple[Floats, Ints]:
     mean = np.nansum(jackknife, axis=0) / several
     squares = np.nansum((jackknife - mean) ** 2, axis=0)
     errors = np.sqrt((several - 1) / several * squares)
-    return np.where(images > 1, errors, np.nan), np.asarray(np.maximum(images - 1, 0), np.intp)
+    return np.where(images > 1, errors, np.nan), np.maximum(images - 1, 0)
 
 
 def mean_test(differences: Floats, errors: Floats, freedom: Ints) -> Floats:
@@ -76,7 +76,7 @@ def signed_rank(differences: Floats, clusters: Ints) -> float:
 def _signed_rank_sums(differences: Floats, clusters: Ints) -> Floats:
     """Sums of signed ranks by image."""
     ranks = np.sign(differences) * rankdata(np.abs(differences))
-    return np.asarray(np.bincount(clusters, weights=ranks), np.float64)
+    return np.asarray(np.bincount(clusters, weights=ranks))
 
 
 def hodges_lehmann(
@@ -179,5 +179,6 @@ def mcnemar(failures: Ints, clusters: Ints) -> tuple[float, float]:
     reach = len(chance) // 2
     distance = np.abs(np.arange(-reach, reach + 1))
     seen = abs(int(totals.sum()))
-    p, beyond = chance[distance >= seen].sum(), chance[distance > seen].sum()
-    return min(1.0, float(p)), min(1.0, float(beyond))
+    # At most 1, because rounding may add a trace.
+    p, beyond = (min(1.0, float(chance[far].sum())) for far in (distance >= seen, distance > seen))
+    return p, beyond

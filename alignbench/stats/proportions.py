@@ -31,8 +31,8 @@ def design_effect(values: Floats, clusters: Ints) -> Floats:
         (K,): 1 at least, because less is chance; 1 where the faces do not differ.
     """
     faces, quantities = values.shape
-    numbers = np.unique(clusters, return_inverse=True)[1]
-    images = int(numbers.max()) + 1 if faces else 0
+    kinds, numbers = np.unique(clusters, return_inverse=True)
+    images = len(kinds)
     if images < 2:
         return np.ones(quantities)
     around = values - values.mean(axis=0)
@@ -40,8 +40,7 @@ def design_effect(values: Floats, clusters: Ints) -> Floats:
     np.add.at(sums, numbers, around)
     between = images / (images - 1) * (sums**2).sum(axis=0)
     alone = faces / (faces - 1) * (around**2).sum(axis=0)
-    effects = np.divide(between, alone, out=np.ones(quantities), where=alone > 0)
-    return np.asarray(np.maximum(effects, 1.0))
+    return np.asarray(np.maximum(between / np.where(alone > 0, alone, 1.0), 1.0))
 
 
 def wilson(share: Floats, faces: Floats, confidence: float) -> tuple[Floats, Floats]:
