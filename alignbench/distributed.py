@@ -68,15 +68,23 @@ class _TorchRanks(Ranks):
         return tensor.numpy()
 
 
+def lost() -> InputError:
+    """The error for another process that is gone."""
+    return InputError(
+        "torch.distributed",
+        "another process stopped",
+        remedy="Its own message says why, or torchrun's report if it was killed. The same command "
+        "goes on where it stopped.",
+    )
+
+
 @contextmanager
 def _reached() -> Iterator[None]:
     """What gloo raises when another process is gone, as one message."""
     try:
         yield
     except RuntimeError as error:
-        raise InputError(
-            "torch.distributed", "another process stopped", remedy="Its own message says why."
-        ) from error
+        raise lost() from error
 
 
 def rank() -> int:

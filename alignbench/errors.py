@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copyreg
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 
 class InputError(ValueError):
@@ -31,6 +33,10 @@ class InputError(ValueError):
         if remedy:
             message += f" {remedy}"
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its message, as it is: it comes out of processes that make batches, too.
+        return copyreg.__newobj__, (type(self), str(self))  # type: ignore[attr-defined]
 
 
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:

@@ -10,6 +10,10 @@ from typing import BinaryIO
 from alignbench.errors import InputError
 
 
+class WriteError(InputError):
+    """A file cannot be written: the disk is full, or the folder is read-only."""
+
+
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file so that it is there whole or not at all.
 
@@ -23,7 +27,7 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
     Raises
     ------
     InputError
-        If the path is a folder or cannot be written.
+        If the path is a folder; as a :class:`WriteError` if it cannot be written.
     """
     path = path.resolve()
     if path.is_dir():
@@ -43,7 +47,7 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror or error})") from error
+        raise WriteError(path, f"cannot be written ({error.strerror or error})") from error
 
 
 def _write(stream: BinaryIO, data: bytes | Callable[[BinaryIO], object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -563,14 +564,17 @@ def test_a_model_without_a_name_is_refused(cli, tmp_path):
     refused(result, "model Nameless: has no name")
 
 
-def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path):
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "os.kill(os.getpid(), 15)"])
+def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path, monkeypatch, how):
+    monkeypatch.delitem(sys.modules, "stopping_cli", raising=False)
     (tmp_path / "stopping_cli.py").write_text(
+        "import os\n"
         "import numpy as np\n"
         "calls = []\n"
         "def model(images, boxes):\n"
         "    calls.append(len(boxes))\n"
         "    if len(calls) == 3:\n"
-        "        raise KeyboardInterrupt\n"
+        f"        {how}\n"
         "    return np.repeat(boxes[:, None, :2], 98, axis=1)\n"
     )
     asked = ("run", "--model", "stopping_cli:model", "--dataset", "demo", "--batch-size", 20)
@@ -580,3 +584,4 @@ def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path):
     result = cli(*asked)
     assert result.code == 0, result.err
     assert "(40 faces were there from before)" in result.out
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -18,6 +18,7 @@ from alignbench.markups import COFW29, WFLW98
 from alignbench.stats import Bootstrap
 from reports.compare import compare, judge, pair, parse_gate, report, tables
 from reports.compare.comparison import _difference, smaller_is_better
+from reports.compare.pairing import TIE, tied
 from reports.tables import render
 
 QUICK = Bootstrap(300)
@@ -149,6 +150,35 @@ def test_what_rounding_leaves_is_no_difference():
     pair = np.array([0]), np.array([1])
     assert _difference(np.array([0.1 + 0.2, 0.3]), *pair) == [0]
     assert _difference(np.array([0.3 + 1e-9, 0.3]), *pair) > 0
+
+
+def test_errors_that_float_noise_tells_apart_tie():
+    """As of the same weights with another number of threads: 1e-6 pixels or so."""
+    noise = 1e-6 * np.random.default_rng(7).normal(1, 1, FACES)
+    moved = np.where(np.arange(FACES) < 5, 3.0, 0.0)
+    for others, ties in (([noise], FACES), ([noise, moved], FACES - 5)):
+        runs = [A, *(run_of(BASE + change) for change in others)]
+        found = compare(runs, bootstrap=QUICK)
+        (first,) = [x for x in found.faces if (x.subset, x.second) == ("full", 1)]
+        assert (first.wins, first.ties, first.losses) == (0, FACES, 0)
+        assert (first.shift, first.low, first.high, first.p) == (0, 0, 0, 1)
+        for measure in ("nme", "auc"):
+            one = difference(found, measure)
+            assert (one.value, one.low, one.high, one.p) == (0, 0, 0, 1)
+        last = found.faces[len(runs) - 2]
+        assert (last.wins + last.losses, last.ties) == (FACES - ties, ties)
+    # Each run's own numbers stay as its tables have them.
+    values = [x.value for x in found.levels if (x.subset, x.measure.name) == ("full", "nme")]
+    for run, value in zip(runs, values, strict=True):
+        assert value == pytest.approx(run.row(parse_measure("nme")).value, rel=1e-14)
+    assert values[0] != values[1]
+
+
+def test_ties_end_beyond_a_millionth():
+    missed = [np.inf, np.inf, 0.3]
+    errors = np.array([[0.5, 0.5 + 0.9 * TIE, 0.5 + 1.8 * TIE], [0.2, 0.2 + 1.1 * TIE, 0.1]]).T
+    merged = tied(np.column_stack([errors, missed]))
+    assert merged.tolist() == [[0.5, 0.2, np.inf], [0.5, 0.2 + 1.1 * TIE, np.inf], [0.5, 0.1, 0.3]]
 
 
 def test_faces_of_one_image_count_as_one():

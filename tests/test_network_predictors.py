@@ -691,7 +691,7 @@ class Breaking(Predictor):
 
     def predict(self, batch):
         if os.environ["RANK"] == "1" and batch.ids[0] != "never":
-            raise RuntimeError("the second one breaks")
+            HOW
         return np.repeat(batch.boxes[:, None, :2], 98, axis=1)
 
     def describe(self):
@@ -699,14 +699,21 @@ class Breaking(Predictor):
 """
 
 
-def test_a_process_that_breaks_ends_the_others_without_a_traceback(tmp_path):
-    (tmp_path / "breaking.py").write_text(BREAKING)
+@pytest.mark.parametrize(
+    "how", ['raise RuntimeError("the second one breaks")', "os.kill(os.getpid(), 9)"]
+)
+def test_a_process_that_breaks_ends_the_others_without_a_traceback(tmp_path, how):
+    (tmp_path / "breaking.py").write_text(BREAKING.replace("HOW", how))
     done = torchrun(
         tmp_path, "run", "--model", "breaking:Breaking", "--dataset", "demo", "--batch-size", 9
     )
     assert done.returncode != 0
-    assert "alignbench (process 1): model 'breaking'" in done.stderr
-    assert "the second one breaks" in done.stderr
+    if "raise" in how:
+        assert "alignbench (process 1): model 'breaking'" in done.stderr
+        assert "the second one breaks" in done.stderr
+    else:
+        said = "alignbench: (torch.distributed: another process stopped|interrupted; the same)"
+        assert re.search(said, done.stderr)
     ours = done.stderr.partition("torch.distributed.elastic")[0].partition("ChildFailed")[0]
     assert "Traceback" not in ours.partition("torch/distributed/elastic")[0]
 

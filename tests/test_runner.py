@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib import import_module
 
@@ -13,6 +16,7 @@ import pytest
 from conftest import ArrayImages, make_dataset
 
 from alignbench import InputError, Predictor, evaluate, load_dataset, load_predictor, load_run
+from alignbench.files import WriteError
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.runs import runner
 from alignbench.stats import Bootstrap
@@ -164,47 +168,6 @@ def test_reading_a_run_back_gives_what_was_written(tmp_path):
         np.testing.assert_array_equal(again.errors(norm, "even"), first.errors(norm, "even"))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"predictor": {"pixels": 3.0}},
-        {"dataset": {"points": 0.5}},
-        {"boxes": "tight"},
-        {"box_scale": 1.1},
-        {"limit": 5},
-        {"bootstrap": Bootstrap(300)},
-        {"bootstrap": Bootstrap(200, seed=1)},
-        {"measures": ["nme"]},
-    ],
-    ids=str,
-)
-def test_the_key_changes_with_whatever_may_change_a_number(tmp_path, change):
-    from alignbench import parse_measure
-
-    dataset = make_dataset(10)
-    base = evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
-    options = {"bootstrap": QUICK, **change}
-    predictor = Shifted(dataset, **options.pop("predictor", {}))
-    if "dataset" in options:
-        dataset = replace(dataset, points=dataset.points + options.pop("dataset")["points"])
-    if "measures" in options:
-        options["measures"] = [parse_measure(text) for text in options["measures"]]
-    with pytest.raises(
-        InputError, match=f"holds another run .*key {base.record.key}; this one has"
-    ):
-        evaluate(predictor, dataset, out=tmp_path, **options)
-
-
-def test_image_bytes_are_part_of_the_key():
-    class Looking(Shifted):
-        needs_images = True
-
-    dataset = make_dataset(3)
-    other = replace(dataset, images=ArrayImages([np.full((150, 150, 3), 91, np.uint8)] * 3))
-    keys = {evaluate(Looking(d), d, bootstrap=QUICK).record.key for d in (dataset, other)}
-    assert len(keys) == 2
-
-
 def test_other_files_are_never_overwritten(tmp_path):
     (tmp_path / "thesis.tex").write_text("all my work")
     dataset = make_dataset(4)
@@ -234,7 +197,6 @@ def test_a_run_that_fails_early_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore:no ced written")
 @pytest.mark.parametrize("last", range(8))
 def test_a_disk_that_fills_up_spoils_no_finished_run(tmp_path, monkeypatch, last):
     from alignbench.runs import store
@@ -246,7 +208,7 @@ def test_a_disk_that_fills_up_spoils_no_finished_run(tmp_path, monkeypatch, last
 
     def full(path, data):
         if len(written) == last:
-            raise InputError(path, "cannot be written (No space left on device)")
+            raise WriteError(path, "cannot be written (No space left on device)")
         written.append(path)
         real(path, data)
 
@@ -256,6 +218,85 @@ def test_a_disk_that_fills_up_spoils_no_finished_run(tmp_path, monkeypatch, last
         evaluate(Shifted(dataset, 3), dataset, bootstrap=QUICK, out=tmp_path, fresh=True)
     assert contents(tmp_path) == before
     assert load_run(tmp_path).metrics == old.metrics
+
+
+def test_a_disk_full_at_a_plug_ins_file_leaves_a_run_that_is_made_whole(tmp_path, monkeypatch):
+    save = import_module("reports.figures.save")
+
+    def full(path, data):
+        raise WriteError(path, "cannot be written (No space left on device)")
+
+    dataset = make_dataset(6)
+    options = {"bootstrap": QUICK, "out": tmp_path}
+    with monkeypatch.context() as patched, pytest.raises(WriteError):
+        patched.setattr(save, "write_atomic", full)
+        evaluate(Shifted(dataset), dataset, **options)
+    evaluate(Shifted(dataset), dataset, **options)
+    assert {entry.name for entry in tmp_path.iterdir()} == {*FILES, "run.json"}
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_a_run_killed_at_its_very_end_leaves_is_cleared_away(tmp_path, held):
+    from alignbench.runs.store import locked
+
+    dataset = make_dataset(6)
+    options = {"bootstrap": QUICK, "out": tmp_path}
+    evaluate(Shifted(dataset), dataset, **options)
+    whole = {entry.name for entry in tmp_path.iterdir()}
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".unfinished").mkdir()
+    for name in ("run.json", "00000000.npy", ".ced.png.draft"):
+        (tmp_path / ".unfinished" / name).write_bytes((tmp_path / "run.json").read_bytes())
+    with locked(tmp_path) if held else nullcontext():
+        assert evaluate(Shifted(dataset), dataset, **options).read_back
+        left = {entry.name for entry in tmp_path.iterdir()} - whole
+        assert left == ({".lock", ".unfinished"} if held else set())
+
+
+def test_a_folder_that_cannot_be_locked_gives_its_run_and_takes_no_other(tmp_path, monkeypatch):
+    from alignbench.runs import store
+
+    def refused(self, timeout):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    dataset = make_dataset(6)
+    options = {"bootstrap": QUICK, "out": tmp_path}
+    evaluate(Shifted(dataset), dataset, **options)
+    (tmp_path / ".lock").touch()
+    monkeypatch.setattr(store.FileLock, "acquire", refused)
+    assert evaluate(Shifted(dataset), dataset, **options).read_back
+    with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
+        evaluate(Shifted(dataset, 3), dataset, **options, fresh=True)
+
+
+def test_an_image_deleted_half_way_is_named_and_put_back_the_run_goes_on(tmp_path, monkeypatch):
+    from layouts import write_wflw
+
+    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    write_wflw(tmp_path, 40)
+    dataset = load_dataset("wflw", tmp_path)
+    gone = tmp_path / "WFLW_images/0--Parade/35.jpg"
+    kept = gone.read_bytes()
+
+    class Deleting(Shifted):
+        needs_images = True
+
+        def predict(self, batch):
+            if "cut" in self.__dict__ and len(self.batches) == 2:
+                gone.unlink()
+            return super().predict(batch)
+
+    options = {"batch_size": 2, "bootstrap": QUICK}
+    evaluate(Deleting(dataset), dataset, **options, out=tmp_path / "whole")
+    deleting = Deleting(dataset)
+    deleting.cut = True
+    with pytest.raises(InputError, match=r"35.jpg: image cannot be read .*Put the file there"):
+        evaluate(deleting, dataset, **options, out=tmp_path / "run")
+    gone.write_bytes(kept)
+    again = Deleting(dataset)
+    evaluate(again, dataset, **options, out=tmp_path / "run")
+    assert sum(again.batches) < 40
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
 def test_a_fresh_run_that_was_killed_is_gone_on_with(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from layouts import write_300w, write_wflw
 from alignbench import (
     InputError,
     evaluate,
+    files,
     load_dataset,
     load_predictor,
     parse_measure,
@@ -29,7 +30,7 @@ from alignbench import (
 from alignbench.geometry import crop_transforms, square_crops, transform, warp
 from alignbench.markups import IBUG68, MARKUPS, WFLW98
 from alignbench.predictors.settings import toml_text
-from baselines import checkpoints
+from baselines import checkpoints, training
 from baselines.predictors import MODELS, save
 from baselines.training import loop, train
 from baselines.training.augmentation import change_light, draw_map, joined
@@ -48,7 +49,7 @@ from baselines.training.recipe import (
     read_recipe,
     shipped,
 )
-from baselines.training.samples import Batches, Samples, chance, hold_out, loader
+from baselines.training.samples import Batches, Samples, chance, hold_out, made
 from baselines.training.setup import boxes_of, set_up
 
 TINY = {
@@ -284,9 +285,41 @@ def test_a_face_is_the_same_in_any_batch(model, workers, tmp_path):
     samples = samples_of(model, noisy(), tmp_path)
     together = samples.__getitems__([(2, face) for face in range(8)])
     batches = Batches(8, 4, 3, 2, 0, 0, 1)
-    for part in loader(samples, batches, workers, pin=False):
+    for part in made(samples, batches, workers, pin=False):
         for whole, piece in zip(tensors(together), tensors(part), strict=True):
             assert torch.equal(whole[part.indices], piece)
+
+
+class Failing(ArrayImages):
+    """Images of which one cannot be read, or ends the process that reads it."""
+
+    def __init__(self, images, how):
+        super().__init__(images)
+        self.how = how
+
+    def read(self, index):
+        if index == 5 and self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 5:
+            raise InputError("face5.jpg", "image cannot be read")
+        return super().read(index)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("refused", r"^face5.jpg: image cannot be read\.$"),
+        (
+            "killed",
+            r"^--workers: a process that makes batches died \(DataLoader worker .*from the last",
+        ),
+    ],
+)
+def test_what_stops_a_worker_is_one_message(how, message, tmp_path):
+    images = Failing([np.zeros((150, 150, 3), np.uint8)] * 8, how)
+    samples = samples_of("propnet", make_dataset(8, images=images), tmp_path)
+    with pytest.raises(InputError, match=message):
+        list(made(samples, Batches(8, 4, 3, 0, 0, 0, 1), 1, pin=False))
 
 
 def test_a_face_differs_from_epoch_to_epoch(tmp_path):
@@ -512,6 +545,34 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path, data):
     learn(recipe, data, cut, say=said.append)
     assert said[0].startswith("goes on after epoch")
     assert (cut / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+
+
+def test_a_disk_that_fills_up_leaves_a_training_that_goes_on(tmp_path, data, monkeypatch):
+    """Full at each of its writes in turn: what was kept before is there, and it ends the same."""
+    recipe = write_recipe(tmp_path)
+    whole = learn(recipe, data, tmp_path / "whole")
+    real, written = files.write_atomic, []
+
+    def full(path, data):
+        if len(written) == last:
+            raise files.WriteError(path, "cannot be written (No space left on device)")
+        written.append(path.name)
+        real(path, data)
+
+    for last in (3, 7, 12):
+        out = tmp_path / f"cut{last}"
+        written.clear()
+        for module in (training, training.folder, training.curves, checkpoints):
+            monkeypatch.setattr(module, "write_atomic", full)
+        with pytest.raises(InputError, match="No space left"):
+            learn(recipe, data, out)
+        monkeypatch.undo()
+        assert not (out / RECORD).exists()
+        said = []
+        learn(recipe, data, out, say=said.append)
+        assert any("goes on after epoch" in line for line in said) == (CHECKPOINT in written)
+        assert (out / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+        assert {entry.name for entry in out.iterdir()} == {entry.name for entry in whole.iterdir()}
 
 
 def test_a_finished_training_is_left_as_it_is(tmp_path, data, cli):

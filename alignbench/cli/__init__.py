@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -82,6 +83,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a stream that has no dashes and frames
+    # Batch systems and torchrun end a process by SIGTERM: as after Ctrl-C, it can be gone on with.
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except InputError as error:
@@ -89,11 +92,19 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _stop(f"{place}{error.strerror or error}.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is being ended
+    raise KeyboardInterrupt
 
 
 def _stop(message: str) -> None:
     from alignbench.console import wrapped
 
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun may send it meanwhile
     who = f" (process {rank()})" if rank() else ""
     typer.echo(wrapped(f"alignbench{who}: {message}"), err=True)
     sys.exit(2)

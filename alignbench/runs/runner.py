@@ -17,6 +17,7 @@ from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
 from alignbench.distributed import ALONE, Ranks
 from alignbench.errors import InputError, blame
+from alignbench.files import WriteError
 from alignbench.markups import Markup, convert, require_convertible
 from alignbench.metrics import Measure, default_measures, parse_measure
 from alignbench.metrics.errors import normaliser_names, normalisers
@@ -162,6 +163,7 @@ def evaluate(
             pass
         return measured()
     if not fresh and store.holds(folder, record.key):
+        store.tidy(folder, record.key)
         progress(len(faces), len(faces))
         run = replace(load_run(folder), read_back=True)
         ranks.share(np.full(1, -1.0))
@@ -275,5 +277,7 @@ def _write_run_files(run: Run, folder: Path) -> None:
         try:
             with blame(f"plug-in {name!r}"):
                 plugins.load(plugins.RUN_FILES, name)(run, folder)
+        except WriteError:
+            raise  # a full disk is no fault of the plug-in: once there is room, all files are made
         except InputError as error:
             warnings.warn(f"no {name} written: {error}", stacklevel=2)

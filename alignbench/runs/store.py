@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,6 +79,19 @@ def holds(folder: Path, key: str) -> bool:
         return False
     record = read_record(folder)
     return record.status == "complete" and record.key == key
+
+
+def tidy(folder: Path, key: str) -> None:
+    """Remove what the finished run of this key left behind if it was killed at its very end.
+
+    Nothing is removed while another process writes there, or where nothing can be.
+    """
+    if not any((folder / name).exists() for name in (_LOCK, UNFINISHED)):
+        return
+    with suppress(InputError, OSError), locked(folder):
+        begun = _begun(folder)
+        if begun is None or begun.key == key:
+            _drop_unfinished(folder)
 
 
 def prepare(folder: Path, key: str, fresh: bool) -> None:

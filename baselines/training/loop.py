@@ -20,7 +20,7 @@ from baselines.training.folder import WEIGHTS, Row, write_checkpoint, write_log
 from baselines.training.learner import DivergedError, Learner
 from baselines.training.rates import rate
 from baselines.training.recipe import Recipe
-from baselines.training.samples import Batches, Data, Samples, loader, on_device
+from baselines.training.samples import Batches, Data, Samples, made, on_device
 from baselines.training.setup import Setup
 from baselines.training.validation import validate
 
@@ -103,7 +103,7 @@ class Loop:
         learner.network.train()
         # A GPU waits for nothing that is copied from pinned memory.
         pin = fabric.device.type == "cuda"
-        for faces in loader(self.samples, batches, self.workers, pin):
+        for faces in made(self.samples, batches, self.workers, pin):
             lr = self._rate(before + position.step, steps)
             try:
                 loss = learner.learn(on_device(faces, fabric.device), lr, adversarial)

@@ -234,10 +234,32 @@ def _one_thread(worker: int) -> None:
     cv2.setNumThreads(1)
 
 
-def loader(samples: Samples, batches: Batches, workers: int, pin: bool) -> DataLoader[Faces]:
-    """An iterable of batches, made by this process or by ``workers`` others."""
-    return DataLoader(
-        samples,
+class _Sent(TorchDataset[Faces | InputError]):
+    """Samples as a process of their own sends them: a mistake is given, not raised.
+
+    PyTorch would make a RuntimeError of it, with a traceback for a message.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    def __getitems__(self, drawn: Sequence[Drawn]) -> Faces | InputError:
+        try:
+            return self._samples.__getitems__(drawn)
+        except InputError as error:
+            return error
+
+
+def made(samples: Samples, batches: Batches, workers: int, pin: bool) -> Iterator[Faces]:
+    """Batch after batch, made by this process or by ``workers`` others.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read, or one of the other processes dies.
+    """
+    loader = DataLoader(
+        _Sent(samples),
         batch_sampler=batches,
         collate_fn=_same,
         num_workers=workers,
@@ -246,6 +268,19 @@ def loader(samples: Samples, batches: Batches, workers: int, pin: bool) -> DataL
         worker_init_fn=_one_thread,
         pin_memory=pin,
     )
+    try:
+        for batch in loader:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "--workers", f"a process that makes batches died ({str(error).splitlines()[0]})",
+            remedy="It may have run out of memory: fewer workers, or 0, need less. "
+            "The same command goes on from the last checkpoint.",
+        ) from error  # fmt: skip
 
 
 def on_device(faces: Faces, device: torch.device) -> Faces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -24,7 +24,7 @@ from alignbench.stats.paired import (
     standard_errors,
 )
 from alignbench.stats.proportions import design_effect, tango, wilson
-from reports.compare.pairing import Pairing, chosen_subsets, pair
+from reports.compare.pairing import Pairing, chosen_subsets, pair, tied
 
 _EXACT = 1e-12
 """A mean difference below this share of the means is none: what is left is rounding."""
@@ -52,8 +52,8 @@ class Level:
 class Difference:
     """A run's measure minus another's on a subset, in the measure's unit.
 
-    The interval is BCa, the test Student's with the jackknife's standard error; for FR they are
-    Tango's and McNemar's. ``detectable`` is NaN for FR.
+    The interval is BCa, the test Student's with the jackknife's standard error, of errors of which
+    those that tie are one; for FR they are Tango's and McNemar's, and ``detectable`` is NaN.
     """
 
     first: int
@@ -78,6 +78,8 @@ class Difference:
 @dataclass(frozen=True)
 class FaceByFace:
     """Two runs' errors face by face: who is nearer how often, and by how much typically.
+
+    Errors within :data:`~reports.compare.pairing.TIE` of each other tie, and differ by 0.
 
     A missed face is lost by who missed it, and a tie if both did; it is left out of the shift
     (Hodges-Lehmann, percent of the normaliser) and of the test (Wilcoxon's signed rank).
@@ -177,29 +179,29 @@ def compare(
     bound = [measure.with_normaliser(measure.normaliser or norm) for measure in measures]
     chosen = chosen_subsets(pairing, subsets)
     members = np.stack([pairing.subsets[name] for name in chosen])
-    values = _values(pairing, bound)
+    values, merged = _values(pairing, bound, np.asarray), _values(pairing, bound, tied)
     levels, differences = [], []
     # The runs side by side in one array of columns: one joint bootstrap.
-    columns = values.reshape(-1, values.shape[-1]).T
+    columns = merged.reshape(-1, values.shape[-1]).T
     shape = (len(chosen), len(runs), len(bound))
     replicates = replicated_means(columns, members, pairing.clusters, bootstrap)
     jackknife = jackknife_means(columns, members, pairing.clusters)
     for s, subset in enumerate(chosen):
         member = members[s]
-        inside = values[:, :, member]
+        inside, even = values[:, :, member], merged[:, :, member]
         clusters = pairing.clusters[member]
         drawn, left = (x[:, s].reshape(-1, *shape[1:]) for x in (replicates, jackknife))
         for k, measure in enumerate(bound):
             kind = _rates if isinstance(measure, FR) else _means
             count, own, between = kind(
-                inside[:, k], clusters, drawn[:, :, k], left[:, :, k], bootstrap
+                inside[:, k], even[:, k], clusters, drawn[:, :, k], left[:, :, k], bootstrap
             )
             levels += [Level(r, subset, measure, count, *row) for r, row in enumerate(own.tolist())]
             differences += [
                 Difference(i, j, subset, measure, count, *row)
                 for (i, j), row in zip(_pairs(len(runs)), between.tolist(), strict=True)
             ]
-    errors = 100 * pairing.errors(norm)
+    errors = 100 * tied(pairing.errors(norm))
     missed = np.isinf(errors)
     faces = [
         _face_by_face(errors, pairs, subset, pairing, bootstrap.confidence)
@@ -226,11 +228,16 @@ def _pairs(runs: int) -> list[tuple[int, int]]:
     return list(combinations(range(runs), 2))
 
 
-def _values(pairing: Pairing, measures: Sequence[Measure]) -> Floats:
-    """What each face adds to each measure, (R, K, N); NaN in all runs if it is in one."""
+def _values(
+    pairing: Pairing, measures: Sequence[Measure], change: Callable[[Floats], Floats]
+) -> Floats:
+    """What each face adds to each measure, (R, K, N); NaN in all runs if it is in one.
+
+    ``change`` is made to the errors (R, N) first.
+    """
     values = np.stack(
         [
-            [measure.per_face(errors) for errors in pairing.errors(str(measure.normaliser))]
+            [measure.per_face(errors) for errors in change(pairing.errors(str(measure.normaliser)))]
             for measure in measures
         ],
         axis=1,
@@ -239,16 +246,22 @@ def _values(pairing: Pairing, measures: Sequence[Measure]) -> Floats:
 
 
 def _means(
-    values: Floats, clusters: Ints, replicates: Floats, jackknife: Floats, bootstrap: Bootstrap
+    values: Floats,
+    merged: Floats,
+    clusters: Ints,
+    replicates: Floats,
+    jackknife: Floats,
+    bootstrap: Bootstrap,
 ) -> tuple[int, Floats, Floats]:
     """Levels and differences of a measure that is a mean of any numbers.
 
     Parameters
     ----------
-    values
-        (R, N): what each face of the subset adds.
+    values, merged
+        (R, N): what each face of the subset adds, by its own error and by that of which those
+        that tie are one.
     replicates, jackknife
-        (B, R) and (C, R): the means of bootstrap samples and without one image each.
+        (B, R) and (C, R): the means of bootstrap samples and without one image each, of ``merged``.
 
     Returns
     -------
@@ -259,16 +272,18 @@ def _means(
     differences
         (P, 5): value, low, high, detectable, p of each pair.
     """
-    counted = values[:, ~np.isnan(values[0])]
-    faces = counted.shape[1]
-    means = counted.mean(axis=1) if faces else np.full(len(values), np.nan)
+    counts = ~np.isnan(values[0])
+    faces = int(counts.sum())
+    means, even = (
+        x[:, counts].mean(axis=1) if faces else np.full(len(x), np.nan) for x in (values, merged)
+    )
     tail = (1 - bootstrap.confidence) / 2
     said = replicates[~np.isnan(replicates).any(axis=1)]
     ends = np.full((2, len(means)), np.nan)
     if len(said):
         ends = np.quantile(said, [tail, 1 - tail], axis=0)
     first, second = np.array(_pairs(len(values))).T
-    estimates, drawn, left = (_difference(x, first, second) for x in (means, replicates, jackknife))
+    estimates, drawn, left = (_difference(x, first, second) for x in (even, replicates, jackknife))
     low, high = bca_intervals(estimates, drawn, left, bootstrap.confidence)
     errors, freedom = standard_errors(left)
     least = detectable(errors, freedom, bootstrap.confidence)
@@ -285,11 +300,17 @@ def _difference(means: Floats, first: Ints, second: Ints) -> Floats:
 
 
 def _rates(
-    values: Floats, clusters: Ints, replicates: Floats, jackknife: Floats, bootstrap: Bootstrap
+    values: Floats,
+    merged: Floats,
+    clusters: Ints,
+    replicates: Floats,
+    jackknife: Floats,
+    bootstrap: Bootstrap,
 ) -> tuple[int, Floats, Floats]:
     """Levels and differences of a failure rate; arguments and results as those of :func:`_means`.
 
-    The bootstrap knows nothing of failures that did not happen, so it is not asked.
+    The bootstrap knows nothing of failures that did not happen, so it is not asked. A face fails by
+    its own error, as in its run's table.
     """
     failed = (values > 0).astype(np.float64)
     faces = failed.shape[1]

@@ -16,6 +16,12 @@ from reports.labels import labels
 
 _SAME = 1e-6
 """Largest relative difference of two ratios that are the same number, rounded."""
+TIE = 1e-6
+"""Errors of a face, as fractions of the normaliser, that are no further apart are one error.
+
+Another number of threads, another batch or back end moves a landmark by about 1e-5 pixels, an
+error by up to 2e-8 (docs/trust.md); no annotation is as exact as a thousandth of a pixel, which
+this is for a face of 1,000."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +56,24 @@ class Pairing:
     def left_out(self) -> list[int]:
         """Faces of each run that another run does not have."""
         return [len(run.faces) - self.rows.shape[1] for run in self.runs]
+
+
+def tied(errors: Floats) -> Floats:
+    """Errors (R, N) in which those of a face that tie, within :data:`TIE`, are one number.
+
+    It is the smallest of them. What lies between two that tie ties with both, so that of several
+    runs no two can tie with a third but not with each other.
+    """
+    order = np.argsort(errors, axis=0, kind="stable")
+    ascending = np.take_along_axis(errors, order, axis=0)
+    begins = np.ones(errors.shape, np.bool_)
+    with np.errstate(invalid="ignore"):  # two missed faces
+        begins[1:] = np.diff(ascending, axis=0) > TIE
+    runs = np.arange(len(errors))[:, None]
+    smallest = np.maximum.accumulate(np.where(begins, runs, 0), axis=0)
+    merged = np.empty_like(errors)
+    np.put_along_axis(merged, order, np.take_along_axis(ascending, smallest, axis=0), axis=0)
+    return merged
 
 
 def pair(runs: Sequence[Run]) -> Pairing:
