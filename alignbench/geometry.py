@@ -34,6 +34,9 @@ LARGEST_COORDINATE = 1e6
 """Beyond this a coordinate is no pixel of an image but an accident."""
 
 
+_FACES_AT_ONCE = 256
+
+
 def plausible(values: Floats) -> Bools:
     """Whether each value is finite and of an image's size."""
     return np.abs(values) <= LARGEST_COORDINATE
@@ -41,9 +44,16 @@ def plausible(values: Floats) -> Bools:
 
 def tight_boxes(points: Floats) -> Floats:
     """Smallest boxes (N, 4) around the landmarks (N, L, 2)."""
-    # Faces last: reducing over landmarks is then vectorised over faces, 20 times as fast.
-    by_landmark = np.ascontiguousarray(points.transpose(1, 2, 0))
-    return np.concatenate([by_landmark.min(axis=0), by_landmark.max(axis=0)]).T
+    boxes = np.empty((len(points), 4), points.dtype)
+    # Faces last: reducing over landmarks is then vectorised over faces, 20 times as fast. Not all
+    # faces at once: a copy that fits the cache is made sooner than one the system must find
+    # memory for.
+    for start in range(0, len(points), _FACES_AT_ONCE):
+        some = slice(start, start + _FACES_AT_ONCE)
+        by_landmark = np.ascontiguousarray(points[some].transpose(1, 2, 0))
+        boxes[some, :2] = by_landmark.min(axis=0).T
+        boxes[some, 2:] = by_landmark.max(axis=0).T
+    return boxes
 
 
 def scale_boxes(boxes: Floats, factor: float) -> Floats:
