@@ -74,7 +74,8 @@ def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> F
     step = np.array([1, width])[:, None, None] * inside
     around = peak + np.multiply.outer([-1, 0, 1], step)
     values = flat[np.arange(n)[:, None], np.arange(landmarks), around].astype(np.float64)
-    return np.stack(np.stack([x, y]) + shift(*values), axis=2)
+    moved_x, moved_y = np.stack([x, y]) + shift(*values)
+    return np.stack([moved_x, moved_y], axis=2)
 
 
 def soft_argmax(maps: Maps) -> Floats:
