@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from alignbench.arrays import Bools, Bytes, Floats
+from alignbench.arrays import Bools, Bytes, Floats, some_at_a_time
 from alignbench.errors import InputError
 
 Rounding = Literal["none", "integer"]
@@ -34,9 +34,6 @@ LARGEST_COORDINATE = 1e6
 """Beyond this a coordinate is no pixel of an image but an accident."""
 
 
-_FACES_AT_ONCE = 256
-
-
 def plausible(values: Floats) -> Bools:
     """Whether each value is finite and of an image's size."""
     return np.abs(values) <= LARGEST_COORDINATE
@@ -45,11 +42,8 @@ def plausible(values: Floats) -> Bools:
 def tight_boxes(points: Floats) -> Floats:
     """Smallest boxes (N, 4) around the landmarks (N, L, 2)."""
     boxes = np.empty((len(points), 4), points.dtype)
-    # Faces last: reducing over landmarks is then vectorised over faces, 20 times as fast. Not all
-    # faces at once: a copy that fits the cache is made sooner than one the system must find
-    # memory for.
-    for start in range(0, len(points), _FACES_AT_ONCE):
-        some = slice(start, start + _FACES_AT_ONCE)
+    for some in some_at_a_time(len(points)):
+        # Faces last: reducing over landmarks is then vectorised over faces, 20 times as fast.
         by_landmark = np.ascontiguousarray(points[some].transpose(1, 2, 0))
         boxes[some, :2] = by_landmark.min(axis=0).T
         boxes[some, 2:] = by_landmark.max(axis=0).T
