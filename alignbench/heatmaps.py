@@ -61,22 +61,21 @@ def parabola(maps: Maps) -> Floats:
 
 
 def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
-    """The highest pixel, moved on each axis by a function of the values before, at and after it."""
+    """The highest pixel, moved on each axis by a function of the values before, at and after it.
+
+    The function has both axes at once: arrays (2, N, L), x first.
+    """
     n, landmarks, height, width = maps.shape
     flat = maps.reshape(n, landmarks, height * width)
     peak = flat.argmax(axis=2)
-
-    def values(at: Ints) -> Floats:
-        return np.take_along_axis(flat, at[..., None], axis=2)[..., 0].astype(np.float64)
-
     x, y = peak % width, peak // width
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
-    found = []
-    for at, step in ((x, 1), (y, width)):
-        # Off the border both neighbours exist; on it the peak is compared with itself.
-        offset = np.where(inside, step, 0)
-        found.append(at + shift(values(peak - offset), values(peak), values(peak + offset)))
-    return np.stack(found, axis=2)
+    # Off the border both neighbours exist; on it the peak is compared with itself.
+    step = np.array([1, width])[:, None, None] * inside
+    around = peak + np.multiply.outer([-1, 0, 1], step)
+    values = flat[np.arange(n)[:, None], np.arange(landmarks), around].astype(np.float64)
+    moved_x, moved_y = np.stack([x, y]) + shift(*values)
+    return np.stack([moved_x, moved_y], axis=2)
 
 
 def soft_argmax(maps: Maps) -> Floats:

@@ -61,6 +61,14 @@ def test_tight_box_holds_its_points_and_grows_about_its_centre(points, factor):
     )
 
 
+def test_tight_boxes_of_many_faces_are_those_of_each():
+    points = np.random.default_rng(0).normal(size=(600, 5, 2))
+    boxes = tight_boxes(points)
+    assert (boxes[:, :2] == points.min(axis=1)).all()
+    assert (boxes[:, 2:] == points.max(axis=1)).all()
+    assert tight_boxes(points[:0]).shape == (0, 4)
+
+
 def test_integer_rounding_is_the_slice_pfld_cuts():
     box = np.array([[10.7, 20.2, 61.4, 90.9]])
     # int corners 10, 20, 61, 90; extent 52 x 71; centre int(36.0), int(55.5); side int(85.2).

@@ -12,7 +12,14 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+def milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:,.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def rate(faces: int, seconds: float) -> str:
+    per_second = faces / seconds
+    return f"{per_second:,.0f}" if per_second > 100 else f"{per_second:.2f}"
 
 
 def tables(content: dict) -> str:
@@ -33,12 +40,11 @@ def tables(content: dict) -> str:
             faces, gmacs = (row["extra_info"].get(key) for key in ("faces", "gmacs"))
             cells = [
                 name.rstrip("]"),
-                f"{1e3 * median:,.3g} ms" if median < 1 else f"{median:.3g} s",
+                milliseconds(median),
                 f"{median / best:.2f}",
-                f"{faces / median:,.0f}" if faces and faces / median > 100
-                else f"{faces / median:.2f}" if faces else "",
+                rate(faces, median) if faces else "",
                 f"{gmacs / median:.0f}" if gmacs else "",
-            ]  # fmt: skip
+            ]
             lines.append("| " + " | ".join(cells) + " |")
         for row in rows:
             for what, value in row["extra_info"].items():
@@ -47,16 +53,22 @@ def tables(content: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def put(document: Path, name: str, made: str) -> None:
+    """Put text between a document's marks of this name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = document.read_text()
+    pattern = re.compile(re.escape(begin) + ".*" + re.escape(end), re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"{document} has no {begin} ... {end}")
+    document.write_text(pattern.sub(lambda _: f"{begin}\n{made}{end}", text))
+
+
 def main(source: Path, document: Path | None) -> None:
     made = tables(json.loads(source.read_text()))
     if document is None:
         sys.stdout.write(made)
-        return
-    text = document.read_text()
-    pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"{document} has no {BEGIN} ... {END}")
-    document.write_text(pattern.sub(lambda _: f"{BEGIN}\n{made}{END}", text))
+    else:
+        put(document, "measured", made)
 
 
 if __name__ == "__main__":

