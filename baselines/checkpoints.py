@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from alignbench import InputError
 from alignbench.files import write_atomic
+from alignbench.notation import parse_json
 from alignbench.predictors.settings import CropSettings, settings_error
 
 State = Mapping[str, Tensor]
@@ -96,7 +97,7 @@ def read(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as stored:
             header = stored.metadata() or {}
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        options = json.loads(header["options"]) if "options" in header else None
+        options = parse_json(header["options"]) if "options" in header else None
         if not isinstance(options, dict | None):
             raise InputError(f"{path}, options in its header", f"{options!r}", "names and values")
         settings = header.get("settings")
@@ -125,7 +126,7 @@ def _torch_state(path: Path) -> State:
             "cannot be read as weights: damaged, or holds more than tensors, which could run code",
             "a file of tensors alone, by torch.save",
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(
             path,
             "cannot be read as weights: no whole file of torch.save",

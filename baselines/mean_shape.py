@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from alignbench import Batch, Dataset, InputError, Predictor
 from alignbench.arrays import Floats
 from alignbench.markups import by_landmarks
+from alignbench.notation import parse_json
 from alignbench.predictors.base import sha256
 from baselines.fitting import fitted_on, own_boxes
 
@@ -46,7 +47,7 @@ class MeanShape(Predictor):
         try:
             with safe_open(path, framework="numpy") as stored:
                 self._shape = stored.get_tensor("shape")
-                self._fitted = json.loads(stored.metadata()["fitted_on"])
+                self._fitted = parse_json(stored.metadata()["fitted_on"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 path, f"no mean shape ({error})", "a file that baselines.mean_shape.save wrote"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -14,6 +13,7 @@ from torch import nn
 
 from alignbench.errors import InputError, unknown
 from alignbench.markups import MARKUPS, Markup
+from alignbench.notation import parse_toml
 
 
 def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
@@ -125,6 +125,6 @@ def _value(text: str) -> Any:
     if text.lower() == "none":
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.geometry import LARGEST_COORDINATE, plausible
+
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255
+"""Bytes of a path and of each of its parts that every usual file system takes."""
 
 
 def read_lines(path: Path) -> list[str]:
@@ -21,6 +24,8 @@ def read_lines(path: Path) -> list[str]:
         If it cannot be read, is not text, or is empty.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(path, "is no regular file", "a file")  # a pipe would be waited for
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
@@ -31,6 +36,21 @@ def read_lines(path: Path) -> list[str]:
     if not text.strip():
         raise InputError(path, "file is empty", remedy="Copy the file again.")
     return text.splitlines()
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name stays below the folder it is joined to, on every system.
+
+    Links are followed where a user laid them: a name is all that a list of others can give.
+    """
+    return not (
+        name.startswith("/")
+        or ".." in name.split("/")
+        or PureWindowsPath(name).drive
+        or set(name) & set("\\\0")
+        or len(name.encode()) > _LONGEST_PATH
+        or max(len(part.encode()) for part in name.split("/")) > _LONGEST_NAME
+    )
 
 
 def id_table(path: Path, columns: Sequence[str]) -> tuple[list[str], Floats]:
@@ -88,6 +108,10 @@ def numbers(
             for field, text in enumerate(row, start=first_field):
                 if not _is_number(text):
                     raise _bad_number(path, line, field, text) from None
+            if len(row) != len(rows[0]):
+                raise InputError(
+                    f"{path}, line {line}", f"{len(row)} fields", f"{len(rows[0])} as before"
+                ) from None
         raise
     if not plausible(values).all():
         row, column = np.argwhere(~plausible(values))[0]
@@ -106,7 +130,7 @@ def _is_number(text: str) -> bool:
 def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
     return InputError(
         f"{path}, line {line}, field {field}",
-        f"found {text!r}",
+        f"found {text[:40]!r}",
         f"a finite number of at most {LARGEST_COORDINATE:,.0f}",
         "Copy the file again or correct the line.",
     )

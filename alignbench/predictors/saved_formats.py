@@ -12,21 +12,20 @@ a folder      of ``.pts`` files, at any depth, 1-based; or a run's own folder
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from alignbench.archives import read_arrays
 from alignbench.arrays import Floats
 from alignbench.datasets.pts import read_pts
 from alignbench.datasets.text import id_table, numbers, read_lines
 from alignbench.errors import InputError
 from alignbench.geometry import plausible
+from alignbench.notation import parse_json
 
 
 @dataclass(frozen=True)
@@ -83,19 +82,10 @@ def read_saved(path: Path) -> Saved:
 
 def _read_npz(path: Path) -> tuple[list[str], Floats]:
     try:
-        with path.open("rb") as stream:
-            content = np.load(stream, allow_pickle=False)
-            if not isinstance(content, NpzFile):
-                raise ValueError("it holds a single array")
-            missing = {"ids", "points"} - set(content.files)
-            if missing:
-                raise ValueError(f"no array {sorted(missing)[0]!r}")
-            ids, points = content["ids"], content["points"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        # NumPy's own words for this one advise to unpickle.
-        why = "it holds pickled objects" if "pickle" in str(error) else str(error)
+        ids, points = read_arrays(path, "ids", "points")
+    except (OSError, ValueError) as error:
         raise InputError(
-            path, f"not a usable .npz file ({why})", "arrays ids and points",
+            path, f"not a usable .npz file ({error})", "arrays ids and points",
             "Write it with numpy.savez.",
         ) from error  # fmt: skip
     if points.dtype.kind not in "fiu" or ids.ndim != 1 or ids.dtype.kind not in "Uiu":
@@ -140,8 +130,10 @@ def _read_cofw68(path: Path) -> tuple[list[str], Floats]:
 
 def _read_spiga(path: Path) -> tuple[list[str], Floats]:
     try:
-        faces = json.loads("\n".join(read_lines(path)))
-    except (json.JSONDecodeError, RecursionError) as error:
+        faces = parse_json("\n".join(read_lines(path)))
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(path, f"not JSON ({error})") from error
     if not isinstance(faces, list):
         raise InputError(path, f"a JSON {type(faces).__name__}", "a list of faces, as SPIGA has it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
+from alignbench.notation import parse_toml
 
 
 class _Settings(BaseModel):
@@ -123,10 +123,10 @@ def read_settings(path: Path) -> CropSettings:
         If the file is not there, is no TOML, or a key is missing, unknown or has a wrong value.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InputError(path, f"not TOML ({error})", "TOML as in docs/models.md") from error
     try:
         return CropSettings.model_validate(content)
