@@ -133,10 +133,15 @@ def _torch_state(path: Path) -> State:
             "a file of tensors alone, by torch.save",
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, Mapping) or not all(map(_is_plain, state.values())):
         raise InputError(path, "holds no state dict", "tensors by name, or 'state_dict' with them")
     # Networks trained on several GPUs carry a prefix.
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with a number in memory for each element."""
+    return isinstance(value, Tensor) and not value.is_meta and value.layout is torch.strided
 
 
 def fill(network: nn.Module, state: State, where: object) -> None:

@@ -125,8 +125,9 @@ def fuzz(name: str, runs: int, seed: int, out: Path) -> None:
         begun = time.process_time()
         try:
             target.read(folder)
-        except InputError:
-            pass
+        except InputError as error:
+            if memory := no_memory(error):
+                found.add(data, memory)
         except Exception as error:
             found.add(data, error)
         if time.process_time() - begun > SECONDS:
@@ -153,6 +154,15 @@ def fuzz(name: str, runs: int, seed: int, out: Path) -> None:
     ]  # fmt: skip
     atheris.Setup(arguments, once, custom_mutator=mutated)
     atheris.Fuzz()
+
+
+def no_memory(error: BaseException | None) -> BaseException | None:
+    """What says in an exception's causes that memory ran out: that is no answer to an input."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return error
+        error = error.__cause__
+    return None
 
 
 class Found:
