@@ -7,6 +7,7 @@ is needed to run it. Nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 from collections.abc import Mapping
@@ -119,7 +120,9 @@ def read(path: Path) -> Checkpoint:
 
 def _torch_state(path: Path) -> State:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # From memory: reading a file, torch takes as much of it as the file claims to have.
+        stored = io.BytesIO(path.read_bytes())
+        content = torch.load(stored, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             path,

@@ -18,6 +18,8 @@ from alignbench.notation import parse_toml
 
 _MOST = {"stacks": 32}
 """The most of an option; of all others 1,024. More is an accident, or a trap in a file's header."""
+_LONGEST = 1_000
+"""The most characters of all options."""
 _USUAL, _LARGEST = 256, 1_000_000_000
 """With an option beyond the papers', the parameters are counted first: the most there may be."""
 
@@ -30,6 +32,8 @@ def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
     InputError
         If the network has no such option or takes no such value.
     """
+    if len(text) > _LONGEST:
+        raise InputError(where, f"options of {len(text):,} characters", f"at most {_LONGEST:,}")
     parts = [part for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
     given = {}
     for part in parts:

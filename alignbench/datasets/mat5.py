@@ -43,7 +43,7 @@ def parse_mat5(data: bytes, *names: str) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for kind, content in _elements(data[_HEADER:], order):
         if kind == _COMPRESSED:
-            ((kind, content),) = _elements(_expanded(content), order)
+            kind, content = next(_elements(_expanded(content), order), (0, b""))
         if kind == _MATRIX and (one := _matrix(content, order, names)) is not None:
             found.setdefault(*one)
     return found

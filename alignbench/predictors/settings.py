@@ -137,7 +137,7 @@ def read_settings(path: Path) -> CropSettings:
 def settings_error(path: Path, error: ValidationError) -> InputError:
     """The first thing wrong with a settings file."""
     first = error.errors()[0]
-    *table, key = [str(part) for part in first["loc"]]
+    *table, key = [str(part) for part in first["loc"]] or ["(all)"]
     dotted = ".".join([*table, key])
     where = f"{path}, key {dotted}"
     if first["type"] == "missing":
