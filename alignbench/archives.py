@@ -1,4 +1,4 @@
-"""Arrays of a NumPy archive (``.npz``), read block by block and never unpickled."""
+"""Arrays of NumPy's ``.npz`` files: block by block, without pickles, and not believed blindly."""
 
 from __future__ import annotations
 
@@ -6,37 +6,39 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from alignbench import columns
 
-BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError)
-"""What reading a file that is no archive, or a damaged one, raises."""
+Array = np.ndarray[Any, Any]
+
+_FREE, _RATIO = 64 * 2**20, 100
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in an archive.
-
-    Attributes
-    ----------
-    shape, dtype
-        What its header says; the file is as large as that needs.
-    """
+    """An array in an archive, of a shape and type that its bytes agree with."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     _archive: zipfile.ZipFile
-    _name: str
+    _member: str
     _fortran: bool
 
-    def rows(self) -> Iterator[np.ndarray]:
-        """Blocks of its rows, in order."""
-        with self._archive.open(self._name) as stream:
+    def rows(self) -> Iterator[Array]:
+        """Blocks of its rows, in order.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be read to its end.
+        """
+        with _as_value_error(), self._archive.open(self._member) as stream:
             _header(stream)
             if self._fortran:
                 yield self._read(stream, self.shape[::-1]).transpose()
@@ -44,43 +46,68 @@ class Stored:
             for block in columns.blocks(self.shape[0]):
                 yield self._read(stream, (block.stop - block.start, *self.shape[1:]))
 
-    def _read(self, stream: IO[bytes], shape: tuple[int, ...]) -> np.ndarray:
-        wanted = int(np.prod(shape)) * self.dtype.itemsize
-        data = stream.read(wanted)
-        if len(data) != wanted:
-            raise EOFError(f"array {self._name} is cut short")
+    def _read(self, stream: IO[bytes], shape: tuple[int, ...]) -> Array:
+        data = stream.read(prod(shape) * self.dtype.itemsize)
         return np.frombuffer(data, self.dtype).reshape(shape)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[dict[str, Stored]]:
-    """The arrays of an archive by name, for as long as it is open.
+def opened(path: Path, *names: str) -> Iterator[list[Stored]]:
+    """Arrays of an archive by name, one or more dimensions each, for as long as it is open.
+
+    An array that claims another size than is stored, or would take far more memory than its file,
+    is refused before any memory is taken.
 
     Raises
     ------
-    OSError, ValueError, EOFError, BadZipFile, NotImplementedError
-        (:data:`BROKEN`) if it is no archive, an array holds Python objects, or a header says
-        more than the file holds.
+    OSError, ValueError
+        If the file is none, lacks an array, or holds pickled objects.
     """
-    with zipfile.ZipFile(path) as archive:
-        found = {}
-        for entry in archive.infolist():
-            with archive.open(entry) as stream:
-                shape, fortran, dtype = _header(stream)
-                if dtype.hasobject:
-                    raise ValueError("it holds pickled objects")
-                stated = stream.tell() + int(np.prod([*shape, dtype.itemsize], dtype=object))
-            if stated != entry.file_size:
-                raise ValueError(f"{entry.filename} has {entry.file_size} bytes, {stated} stated")
-            name = entry.filename.removesuffix(".npy")
-            found[name] = Stored(shape, dtype, archive, entry.filename, fortran)
+    with _as_value_error():
+        archive = zipfile.ZipFile(path)
+    with archive:
+        with _as_value_error():
+            found = [_stored(archive, name, room(path.stat().st_size)) for name in names]
         yield found
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+def room(stored: int) -> int:
+    """Bytes of memory that so many stored bytes may take: more is no data but a trap."""
+    return _FREE + _RATIO * stored
+
+
+def _stored(archive: zipfile.ZipFile, name: str, free: int) -> Stored:
+    member = f"{name}.npy"
+    if member not in archive.namelist():
+        raise ValueError(f"no array {name!r}")
+    size = archive.getinfo(member).file_size
+    if size > free:
+        raise ValueError(f"{name} would take {size:,} bytes, which is too much for such a file")
+    with archive.open(member) as stream:
+        shape, fortran, kind = _header(stream)
+        stored = size - stream.tell()
+    if kind.hasobject:
+        raise ValueError("it holds pickled objects")
+    if not shape or min(shape) < 0 or not kind.itemsize or prod(shape) * kind.itemsize != stored:
+        raise ValueError(f"{name} claims {kind} {shape}, but {stored:,} bytes are stored")
+    return Stored(shape, kind, archive, member, fortran)
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     version = npy.read_magic(stream)
     if version not in readers:
-        raise ValueError(f"version {version} of .npy")
-    found: tuple[tuple[int, ...], bool, np.dtype[np.generic]] = readers[version](stream)
+        raise ValueError(f"an array of an unknown version {version}")
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](stream)
     return found
+
+
+@contextmanager
+def _as_value_error() -> Iterator[None]:
+    """Zipfile and NumPy raise many kinds of errors for a damaged file."""
+    try:
+        yield
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(str(error) or type(error).__name__) from error

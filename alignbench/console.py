@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alignbench.distributed import rank
+from alignbench.visible import visible
 
 _PLAIN_WIDTH = 100
 """Width of what is not printed on a terminal."""
@@ -87,8 +89,17 @@ def print_columns(rows: Sequence[tuple[str, str]]) -> None:
     console.print(grid)
 
 
+def tell(line: str) -> None:
+    """Print a line on the error stream, with what cannot be seen in it spelled out."""
+    typer.echo(visible(line), err=True)
+
+
 def wrapped(message: str) -> str:
-    """A message for the error stream, broken at blanks where that is a terminal."""
+    """A message for the error stream, broken at blanks where that is a terminal.
+
+    What cannot be seen in it is spelled out, its own line breaks stay.
+    """
+    message = visible(message, lines=True)
     if not sys.stderr.isatty():
         return message
     width = shutil.get_terminal_size().columns

@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
+from alignbench.visible import visible
+
+_LONGEST = 2_000
+"""Characters of a part of a message that come from outside."""
+
 
 class InputError(ValueError):
     """Something a user gave is wrong; the command line prints it and exits with status 2.
@@ -26,17 +31,23 @@ class InputError(ValueError):
     """
 
     def __init__(self, where: object, found: str, accepted: str = "", remedy: str = "") -> None:
-        message = f"{where}: {found}"
+        message = f"{_shown(str(where))}: {_shown(found)}"
         if accepted:
-            message += f"; accepted: {accepted}"
+            message += f"; accepted: {visible(accepted, lines=True)}"
         message += "."
         if remedy:
-            message += f" {remedy}"
+            message += f" {visible(remedy, lines=True)}"
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By its message, as it is: it comes out of processes that make batches, too.
         return copyreg.__newobj__, (type(self), str(self))  # type: ignore[attr-defined]
+
+
+def _shown(text: str) -> str:
+    """What a file or its author may have written, on one line of a bearable length."""
+    plain = visible(text if len(text) <= _LONGEST else text[:_LONGEST] + " ...")
+    return plain.rstrip()
 
 
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:

@@ -7,6 +7,7 @@ is needed to run it. Nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from alignbench import InputError
 from alignbench.files import write_atomic
+from alignbench.notation import parse_json
 from alignbench.predictors.settings import CropSettings, settings_error
 
 State = Mapping[str, Tensor]
@@ -96,7 +98,7 @@ def read(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as stored:
             header = stored.metadata() or {}
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        options = json.loads(header["options"]) if "options" in header else None
+        options = parse_json(header["options"]) if "options" in header else None
         if not isinstance(options, dict | None):
             raise InputError(f"{path}, options in its header", f"{options!r}", "names and values")
         settings = header.get("settings")
@@ -118,24 +120,31 @@ def read(path: Path) -> Checkpoint:
 
 def _torch_state(path: Path) -> State:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # From memory: reading a file, torch takes as much of it as the file claims to have.
+        stored = io.BytesIO(path.read_bytes())
+        content = torch.load(stored, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             path,
             "cannot be read as weights: damaged, or holds more than tensors, which could run code",
             "a file of tensors alone, by torch.save",
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(
             path,
             "cannot be read as weights: no whole file of torch.save",
             "a file of tensors alone, by torch.save",
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, Mapping) or not all(map(_is_plain, state.values())):
         raise InputError(path, "holds no state dict", "tensors by name, or 'state_dict' with them")
     # Networks trained on several GPUs carry a prefix.
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with a number in memory for each element."""
+    return isinstance(value, Tensor) and not value.is_meta and value.layout is torch.strided
 
 
 def fill(network: nn.Module, state: State, where: object) -> None:

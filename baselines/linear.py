@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
 from alignbench.geometry import crop_transforms, square_crops
+from alignbench.markups import MARKUPS
 from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor, window
 from alignbench.predictors.settings import Crop, CropSettings, Input
@@ -67,6 +68,9 @@ def load(weights: Path | None = None) -> CropPredictor:
             matrix = stored.get_tensor("weights").astype(np.float32)
             bias = stored.get_tensor("bias")
             settings = CropSettings.model_validate_json(stored.metadata()["settings"])
+        shape = settings.crop.size**2, 2 * MARKUPS[settings.markup].landmarks
+        if matrix.shape != shape or bias.shape != shape[1:] or settings.input.colour != "grey":
+            raise ValueError(f"weights {matrix.shape}, bias {bias.shape}, for {shape}")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             weights, f"no linear model ({error})", "a file that baselines.linear.save wrote"

@@ -13,7 +13,9 @@ from safetensors.numpy import save_file
 
 from alignbench import Batch, Dataset, InputError, Predictor
 from alignbench.arrays import Floats
+from alignbench.geometry import BOX_PROTOCOLS, plausible
 from alignbench.markups import by_landmarks
+from alignbench.notation import parse_json
 from alignbench.predictors.base import sha256
 from baselines.fitting import fitted_on, own_boxes
 
@@ -46,13 +48,18 @@ class MeanShape(Predictor):
         try:
             with safe_open(path, framework="numpy") as stored:
                 self._shape = stored.get_tensor("shape")
-                self._fitted = json.loads(stored.metadata()["fitted_on"])
+                self._fitted = parse_json(stored.metadata()["fitted_on"])
+            if self._shape.shape[1:] != (2,) or not plausible(self._shape).all():
+                raise ValueError(f"a shape {self._shape.shape}")
+            self._note = str(self._fitted["note"])
+            if (boxes := self._fitted["boxes"]) not in BOX_PROTOCOLS:
+                raise ValueError(f"boxes {boxes!r}")
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 path, f"no mean shape ({error})", "a file that baselines.mean_shape.save wrote"
             ) from error
         self.markup = by_landmarks(len(self._shape), path)
-        self.boxes = self._fitted["boxes"]
+        self.boxes = boxes
         self._weights = sha256(path)
 
     def predict(self, batch: Batch) -> Floats:
@@ -67,7 +74,7 @@ class MeanShape(Predictor):
             "source": "mean-shape",
             "weights_sha256": self._weights,
             "fitted_on": self._fitted,
-            "notes": [f"A mean shape that looks at no image, {self._fitted['note']}."],
+            "notes": [f"A mean shape that looks at no image, {self._note}."],
         }
 
 

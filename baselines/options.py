@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import inspect
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from alignbench.errors import InputError, unknown
 from alignbench.markups import MARKUPS, Markup
+from alignbench.notation import parse_toml
+
+_MOST = {"stacks": 32}
+"""The most of an option; of all others 1,024. More is an accident, or a trap in a file's header."""
+_LONGEST = 1_000
+"""The most characters of all options."""
+_USUAL, _LARGEST = 256, 1_000_000_000
+"""With an option beyond the papers', the parameters are counted first: the most there may be."""
 
 
 def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
@@ -24,6 +32,8 @@ def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
     InputError
         If the network has no such option or takes no such value.
     """
+    if len(text) > _LONGEST:
+        raise InputError(where, f"options of {len(text):,} characters", f"at most {_LONGEST:,}")
     parts = [part for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
     given = {}
     for part in parts:
@@ -71,9 +81,10 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
                 f"found {_typed(value)}",
                 remedy=f"The default is {_typed(completed({}, network)[name])}.",
             ) from error
+        most = _MOST.get(name, 1024)
         numbers = found[name] if isinstance(found[name], list | tuple) else [found[name]]
-        if any(type(number) is int and number < 1 for number in numbers):
-            raise InputError(f"{where}, option {name}", f"{value}", "1 or more")
+        if any(type(number) is int and not 0 < number <= most for number in numbers):
+            raise InputError(f"{where}, option {name}", f"{value}", f"1 to {most:,}")
     return found
 
 
@@ -115,8 +126,14 @@ def build(
         If a value does not fit the network.
     """
     named = {"markup": MARKUPS[options["markup"]]} if "markup" in options else {}
+    given = {**options, **named}
     try:
-        return network(**{**options, **named})
+        if any(type(value) is int and value > _USUAL for value in options.values()):
+            with torch.device("meta"):  # takes no memory
+                size = sum(parameter.numel() for parameter in network(**given).parameters())
+            if size > _LARGEST:
+                raise ValueError(f"{size:,} parameters, {_LARGEST:,} is the most")
+        return network(**given)
     except ValueError as error:
         raise InputError(f"{where}, options", str(error)) from error
 
@@ -125,6 +142,6 @@ def _value(text: str) -> Any:
     if text.lower() == "none":
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

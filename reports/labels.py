@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from alignbench import Run
 from alignbench.runs import RunRecord
@@ -32,9 +32,11 @@ def labels(runs: Sequence[Run]) -> list[str]:
 def execution(run: Run) -> list[str]:
     """What computed a run's network, where that is not eager fp32 without flip test."""
     identity = run.record.model.identity
-    how = identity.get("execution", {})
-    said = [how.get("backend", "eager"), how.get("precision", "fp32"), how.get("device", "cpu")]
-    unusual = [word for word in said if word not in ("eager", "fp32", "cpu")]
+    how = identity.get("execution")
+    usual = {"backend": "eager", "precision": "fp32", "device": "cpu"}
+    said = [str(how.get(key, word)) if isinstance(how, Mapping) else word
+            for key, word in usual.items()]  # fmt: skip
+    unusual = [word for word in said if word not in usual.values()]
     return unusual + (["flip test"] if identity.get("flip_test") else [])
 
 

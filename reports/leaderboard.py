@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from alignbench import InputError
 from alignbench.metrics.measure import threshold_suffix
+from alignbench.notation import parse_json
 from alignbench.runs import MetricRow, RunRecord
 from alignbench.runs.run import METRICS, RECORD, read_record
 from reports.labels import box_text, interval_text
@@ -103,7 +103,7 @@ def _places(store: Path) -> Iterator[Path]:
 def _entry(folder: Path) -> Entry:
     record = read_record(folder)
     try:
-        rows = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        rows = parse_json((folder / METRICS).read_text(encoding="utf-8"))
         wanted = _usual(record)
         found = {
             (row["metric"], row["threshold"]): MetricRow.model_validate(row)

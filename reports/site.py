@@ -140,7 +140,7 @@ def _readable(entries: Sequence[leaderboard.Entry], broken: list[str]) -> list[R
 
 def _stem(name: str, taken: Sequence[str]) -> str:
     """A file's name from a data set's, which may be anything, unlike those taken."""
-    plain = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-") or "set"
+    plain = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:100].strip("-") or "set"
     others = (f"{plain}-{k}" for k in count(2))
     return next(stem for stem in chain([plain], others) if stem not in taken)
 

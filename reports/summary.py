@@ -10,6 +10,7 @@ from alignbench import Measure, Run, parse_measure
 from alignbench.markups import MARKUPS
 from alignbench.metrics import default_measures, usual_measures
 from alignbench.runs import MetricRow
+from alignbench.visible import visible
 from reports.labels import box_text, execution, interval_text, labels
 from reports.tables import Cell, Number, Table, render
 
@@ -180,7 +181,7 @@ def to_csv(runs: Sequence[Run], measures: Sequence[Measure] | None = None) -> st
                     "; ".join(record.dataset.incomplete), record.missed, record.key,
                 ]
             )  # fmt: skip
-    return stream.getvalue()
+    return visible(stream.getvalue(), lines=True)
 
 
 def _asked(run: Run, measures: Sequence[Measure]) -> list[MetricRow]:

@@ -355,7 +355,7 @@ def test_an_absurdly_large_image_is_refused(tmp_path, height, width):
             for k, d in chunks
         )
     )
-    with pytest.raises(InputError, match=r"bomb.png: image (is broken|of shape)"):
+    with pytest.raises(InputError, match=rf"bomb.png: image of {width:,} x {height:,} pixels"):
         read_image(path)
 
 

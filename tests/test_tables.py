@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alignbench import InputError
+from alignbench.visible import visible
 from reports.tables import (
     DERIVED,
     MEASURED,
@@ -25,7 +26,6 @@ from reports.tables import (
     to_latex,
     to_markdown,
     to_terminal,
-    visible,
 )
 
 HOSTILE = "[a|b_c&d%e$f#g{h}~i^j\\k<script>*x*`y` é ł 名 \U0001f600 \x1b[31m\u202e--?`</td>"

@@ -10,6 +10,7 @@ import typer
 from alignbench import plugins
 from alignbench.cli.options import DataRoot, Split, Threads, alone, in_range, limit_threads
 from alignbench.errors import InputError
+from alignbench.visible import visible
 
 
 def list_(data_root: DataRoot = None) -> None:
@@ -119,4 +120,4 @@ def show(
 def _tell(what: str, names: list[str], faces: int, shown: int = 3) -> None:
     typer.echo(f"{what}: {len(names):,} of {faces:,}" + (", such as" if names else ""))
     for name in names[:shown]:
-        typer.echo(f"  {name}")
+        typer.echo(f"  {visible(name)}")

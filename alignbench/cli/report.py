@@ -61,6 +61,7 @@ def report(
 ) -> None:
     """Make a table of runs, or of what the PropNet paper published."""
     from alignbench import load_run, parse_measure
+    from alignbench.console import tell
 
     if everything:
         if table or form or measure or intervals is not None or out is None:
@@ -86,7 +87,7 @@ def report(
             **({} if table == "all" else {"numbers": [int(table)]}),
             intervals=bool(intervals),
             apart=folder,
-            say=lambda line: typer.echo(line, err=True),
+            say=tell,
         )
     else:
         make = plugins.load(plugins.REPORTS, table)
@@ -110,11 +111,11 @@ def report(
 
 
 def _site(stores: Sequence[Path], out: Path, data_root: Path | None) -> None:
-    from alignbench.console import progress
+    from alignbench.console import progress, tell
 
     build = plugins.load(plugins.VERBS, "site")
     with progress("Site", "parts") as report_progress:
         board = build(stores, out, data_root=data_root, progress=report_progress)
     for line in board.broken:
-        typer.echo(f"Left out: {line}", err=True)
+        tell(f"Left out: {line}")
     typer.echo(f"Site of {len(board.entries):,} runs in {out / 'index.html'}", err=True)

@@ -22,6 +22,7 @@ from alignbench.cli.options import (
 )
 from alignbench.distributed import processes, rank
 from alignbench.errors import InputError
+from alignbench.visible import visible
 
 if TYPE_CHECKING:
     from alignbench.runs.record import RunRecord
@@ -85,7 +86,7 @@ def run(
     torchrun the processes share the faces, and the first one prints and writes.
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
-    from alignbench.console import progress, status
+    from alignbench.console import progress, status, tell
     from alignbench.distributed import joined
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
@@ -111,8 +112,8 @@ def run(
         predictor = load_predictor(model, weights, None, **options)
     if rank() == 0:
         for remark in (*predictor.remarks, *_sharing(threads)):
-            typer.echo(remark, err=True)
-    title = f"{name or predictor.name} on {dataset}"
+            tell(remark)
+    title = visible(f"{name or predictor.name} on {dataset}")
     try:
         with joined() as ranks, progress(title, "faces") as report_progress:
             done = evaluate(
@@ -142,7 +143,7 @@ def run(
         note = " (was there already; --fresh runs it again)"
     else:
         note = f" ({resumed:,} faces were there from before)" if resumed else ""
-    typer.echo(f"Run kept in {done.folder}{note}")
+    typer.echo(visible(f"Run kept in {done.folder}{note}"))
 
 
 def _sharing(threads: int | None) -> list[str]:
@@ -159,5 +160,5 @@ def _sharing(threads: int | None) -> list[str]:
 
 
 def _default_folder(record: RunRecord) -> Path:
-    name = re.sub(r"[^\w.-]+", "-", record.model.name).strip("-.") or "model"
+    name = re.sub(r"[^\w.-]+", "-", record.model.name)[:100].strip("-.") or "model"
     return Path("runs") / record.dataset.name / name / record.key

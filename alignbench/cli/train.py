@@ -47,7 +47,7 @@ def train(
 
     Under torchrun the processes share each batch, and the first one prints and writes.
     """
-    from alignbench.console import progress
+    from alignbench.console import progress, tell
 
     limit_threads(threads)
     in_range("--workers", workers or 0, 0, 256)
@@ -65,7 +65,7 @@ def train(
                 workers=workers,
                 checkpoint_seconds=checkpoint_seconds,
                 progress=report_progress,
-                say=lambda line: typer.echo(line, err=True),
+                say=tell,
             )
     except KeyboardInterrupt:
         typer.echo(
@@ -93,7 +93,7 @@ def ablation(
 
     Cut short, the same command goes on where it stopped. The runs are for `report` and `ced`.
     """
-    from alignbench.console import progress
+    from alignbench.console import progress, tell
 
     alone("ablation")
     limit_threads(threads)
@@ -105,7 +105,7 @@ def ablation(
             runs = run_study(
                 study, folder, seeds=seeds, overrides=change or (), data_root=data_root,
                 device=device or "auto", progress=report_progress,
-                say=lambda line: typer.echo(line, err=True),
+                say=tell,
             )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("alignbench: interrupted; the same command goes on.", err=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.datasets.matlab import require_version
+from alignbench.datasets.images import MOST_PIXELS
+from alignbench.datasets.matlab import open_v73, read_v73, require_version
 from alignbench.errors import InputError
 from alignbench.geometry import plausible
 from alignbench.markups import COFW29
@@ -19,8 +19,6 @@ _SPLITS = {"test": {FULL: 507}, "train": {FULL: 1345}}
 _FILES = {"test": "COFW_test_color.mat", "train": "COFW_train_color.mat"}
 _SUFFIX = {"test": "T", "train": "Tr"}
 _POINTS = COFW29.landmarks
-_DAMAGE = (OSError, KeyError, IndexError, RuntimeError, TypeError, ValueError)
-"""What h5py raises for a damaged file."""
 
 
 def read(root: Path, split: str) -> Dataset:
@@ -55,31 +53,24 @@ def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
     require_version(path, "7.3")
     wanted = {f"phis{suffix}": 3 * _POINTS, f"bboxes{suffix}": 4}
     columns = []
-    try:
-        with h5py.File(path, "r") as file:
-            for name, rows in wanted.items():
-                if name not in file:
-                    raise InputError(path, f"no variable {name!r}", ", ".join(wanted))
-                column = np.asarray(file[name], dtype=np.float64)
-                if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
-                    raise InputError(
-                        f"{path}, {name}", f"shape {column.shape}", f"({rows}, N) in HDF5 order"
-                    )
-                if not plausible(column).all():
-                    row, face = np.argwhere(~plausible(column))[0]
-                    raise InputError(
-                        f"{path}, {name}",
-                        f"found {column[row, face]} in row {row} of face {face + 1}",
-                        "finite numbers of an image's size",
-                        "Copy the file again.",
-                    )
-                columns.append(column)
-    except InputError:
-        raise
-    except _DAMAGE as error:
-        raise InputError(
-            path, f"damaged HDF5 file ({error})", remedy="Copy the file again."
-        ) from error
+    with open_v73(path, path) as file:
+        for name, rows in wanted.items():
+            if name not in file:
+                raise InputError(path, f"no variable {name!r}", ", ".join(wanted))
+            column = read_v73(file, name).astype(np.float64)
+            if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
+                raise InputError(
+                    f"{path}, {name}", f"shape {column.shape}", f"({rows}, N) in HDF5 order"
+                )
+            if not plausible(column).all():
+                row, face = np.argwhere(~plausible(column))[0]
+                raise InputError(
+                    f"{path}, {name}",
+                    f"found {column[row, face]} in row {row} of face {face + 1}",
+                    "finite numbers of an image's size",
+                    "Copy the file again.",
+                )
+            columns.append(column)
     if columns[0].shape[1] != columns[1].shape[1]:
         raise InputError(path, f"{columns[0].shape[1]} faces, {columns[1].shape[1]} boxes")
     return columns[0], columns[1]
@@ -92,17 +83,15 @@ class _Hdf5Images:
         self._path, self._variable, self._faces = path, variable, faces
 
     def available(self) -> Bools:
-        with h5py.File(self._path, "r") as file:
+        with open_v73(self._path, self._path) as file:
             return np.full(len(self._faces), self._variable in file, dtype=np.bool_)
 
     def read(self, index: int) -> Bytes:
         face = int(self._faces[index])
         where = self.location(index)
-        try:
-            with h5py.File(self._path, "r") as file:
-                stored = np.asarray(file[np.asarray(file[self._variable]).ravel()[face]])
-        except _DAMAGE as error:
-            raise InputError(where, f"cannot be read ({error})", remedy="Copy the file.") from error
+        with open_v73(self._path, where) as file:
+            reference = read_v73(file, self._variable).ravel()[face]
+            stored = read_v73(file, reference, 3 * MOST_PIXELS)
         image = stored.T
         if image.ndim == 2:
             image = np.repeat(image[:, :, None], 3, axis=2)

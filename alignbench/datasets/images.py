@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from alignbench.errors import InputError
 
 _JPEG = b"\xff\xd8"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
-_PNG = b"\x89PNG"
-_LARGEST = 32_766
+_PNG, _BMP = b"\x89PNG\r\n\x1a\n", b"BM"
+_LONGEST = 32_766
 """Side beyond which OpenCV's warp refuses an image."""
+MOST_PIXELS = 100_000_000
+"""Pixels beyond which an image is none of a face: 0.3 GB once it is decoded."""
+_MOST_SCANS = 100
+"""Passes of a progressive JPEG, of which usual ones have ten, each over the whole image."""
 
 
 class ImageFiles:
@@ -70,8 +75,9 @@ def read_image(path: Path) -> Bytes:
     Raises
     ------
     InputError
-        If the file is missing, empty, cut short or not an image. OpenCV fills the lower part of
-        a JPEG that was cut short with grey; such a file is refused here.
+        If the file is missing, empty, cut short, no JPEG, PNG or BMP, or absurdly large, which
+        its header says before anything is decoded. OpenCV fills the lower part of a JPEG that was
+        cut short with grey; such a file is refused here.
     """
     try:
         data = path.read_bytes()
@@ -79,21 +85,62 @@ def read_image(path: Path) -> Bytes:
         raise _unreadable(path, error) from error
     if not data:
         raise InputError(path, "image file is empty", remedy="Copy the file again.")
-    image = None if _cut_short(data) else _decode(data)
-    if image is not None and max(image.shape) > _LARGEST:
-        raise InputError(path, f"image of shape {image.shape}", f"sides of at most {_LARGEST:,}")
+    size = _size(data)
+    if size is not None:
+        _require_bearable(path, *size)
+    image = None if size is None or _cut_short(data) else _decode(data)
     if image is None:
         raise InputError(
             path,
             "image is broken or cut short",
-            "a complete JPEG, PNG or other image that OpenCV reads",
+            "a complete JPEG, PNG or BMP",
             "Copy the file again.",
         )
     return image
 
 
+def _require_bearable(path: Path, height: int, width: int) -> None:
+    """Raise InputError for an image of so many pixels that it is an accident or a trap."""
+    if max(height, width) > _LONGEST or height * width > MOST_PIXELS:
+        raise InputError(
+            path,
+            f"image of {width:,} x {height:,} pixels",
+            f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}",
+        )
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    """Height and width by an image's header; None if it is no JPEG, PNG or BMP."""
+    if data.startswith(_PNG) and len(data) >= 24:
+        width, height = struct.unpack_from(">II", data, 16)
+        return height, width
+    if data.startswith(_BMP) and len(data) >= 26:
+        # The header of old OS/2 is 12 bytes long and has sides of two; rows may be upside down.
+        old = int.from_bytes(data[14:18], "little") == 12
+        width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
+        return abs(height), abs(width)
+    return _jpeg_size(data) if data.startswith(_JPEG) else None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Height and width by the first frame header of a JPEG; None if it has none."""
+    if data.count(_JPEG_SCAN) > _MOST_SCANS:
+        return None
+    at = 2
+    while (at := data.find(0xFF, at)) >= 0 and at + 9 <= len(data):
+        marker = data[at + 1]
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
+            at += 1 if marker == 0xFF else 2
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return height, width
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
 def _decode(data: bytes) -> Bytes | None:
-    """The image, or None if OpenCV cannot read it or thinks it absurdly large."""
+    """The image, or None if OpenCV cannot read it."""
     try:
         image = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +15,9 @@ from alignbench.errors import InputError
 from alignbench.geometry import LARGEST_COORDINATE, plausible
 
 T = TypeVar("T")
+
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255
+"""Bytes of a path and of each of its parts that every usual file system takes."""
 
 _ROWS = 1024
 
@@ -29,6 +32,8 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """
     line = 0
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(path, "is no regular file", "a file")  # a pipe would be waited for
         with path.open(encoding="utf-8-sig") as stream:
             for number, text in enumerate(stream, start=1):
                 if text.strip():
@@ -49,6 +54,21 @@ def in_blocks(rows: Iterable[T]) -> Iterator[list[T]]:
     rows = iter(rows)
     while block := list(islice(rows, _ROWS)):
         yield block
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name stays below the folder it is joined to, on every system.
+
+    Links are followed where a user laid them: a name is all that a list of others can give.
+    """
+    return not (
+        name.startswith("/")
+        or ".." in name.split("/")
+        or PureWindowsPath(name).drive
+        or set(name) & set("\\\0")
+        or len(name.encode()) > _LONGEST_PATH
+        or max(len(part.encode()) for part in name.split("/")) > _LONGEST_NAME
+    )
 
 
 def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str], Floats]:
@@ -138,7 +158,7 @@ def _is_number(text: str) -> bool:
 def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
     return InputError(
         f"{path}, line {line}, field {field}",
-        f"found {text!r}",
+        f"found {text[:40]!r}",
         f"a finite number of at most {LARGEST_COORDINATE:,.0f}",
         "Copy the file again or correct the line.",
     )

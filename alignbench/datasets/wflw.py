@@ -12,7 +12,7 @@ from alignbench import columns
 from alignbench.arrays import Bools, Floats
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.images import ImageFiles
-from alignbench.datasets.text import in_blocks, lines_of, numbers
+from alignbench.datasets.text import in_blocks, is_inside, lines_of, numbers
 from alignbench.errors import InputError
 from alignbench.markups import WFLW98
 
@@ -128,12 +128,11 @@ def _ids(images: list[str], boxes: Floats) -> tuple[str, ...]:
 
 def _image(path: Path, line: int, image: str) -> str:
     """The image path of a line, refused where it would leave the image folder."""
-    parts = Path(image).parts
-    if Path(image).is_absolute() or ".." in parts:
+    if not is_inside(image):
         raise InputError(
             f"{path}, line {line}",
-            f"image path {image!r} leaves the image folder",
-            f"a path relative to {IMAGES}",
+            f"image path {image[:60]!r} leaves the image folder, or is no name everywhere",
+            f"a path relative to {IMAGES}, with / between its parts",
             "Correct the line.",
         )
     return Path(image).as_posix()

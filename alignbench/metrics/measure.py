@@ -22,7 +22,8 @@ from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.errors import InputError, unknown
 
-_GRAMMAR = re.compile(r"\s*([a-z]\w*)\s*(?:\(\s*(\w+)\s*\))?\s*(?:@\s*([0-9.]+))?\s*")
+# Blanks stand in one place at a time, so that a text of many is not tried in every way.
+_GRAMMAR = re.compile(r"([a-z]\w*)(?:\s*\(\s*(\w+)\s*\))?(?:\s*@\s*([0-9.]+))?")
 _ACCEPTED = "name, name(normaliser), name@threshold or name(normaliser)@threshold"
 
 
@@ -108,7 +109,7 @@ def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measur
     InputError
         If the text is not of the grammar, or a name in it is unknown (near matches are offered).
     """
-    match = _GRAMMAR.fullmatch(text)
+    match = _GRAMMAR.fullmatch(text.strip())
     if not match:
         raise InputError(f"measure {text!r}", "not a measure", _ACCEPTED, "Example: fr@0.10.")
     name, normaliser, threshold = match.groups()

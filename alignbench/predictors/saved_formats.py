@@ -12,7 +12,6 @@ a folder      of ``.pts`` files, at any depth, 1-based; or a run's own folder
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from alignbench.datasets.pts import read_pts
 from alignbench.datasets.text import id_table, in_blocks, lines_of, numbers
 from alignbench.errors import InputError
 from alignbench.geometry import plausible
+from alignbench.notation import parse_json
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,7 @@ def read_saved(path: Path) -> Saved:
 
 def _read_npz(path: Path) -> tuple[list[str], Floats]:
     try:
-        with archives.opened(path) as stored:
-            missing = {"ids", "points"} - stored.keys()
-            if missing:
-                raise ValueError(f"no array {sorted(missing)[0]!r}")
-            ids, points = stored["ids"], stored["points"]
+        with archives.opened(path, "ids", "points") as (ids, points):
             if (
                 points.dtype.kind not in "fiu"
                 or points.dtype.itemsize > 8
@@ -102,7 +98,9 @@ def _read_npz(path: Path) -> tuple[list[str], Floats]:
                 )
             names = [str(name) for rows in ids.rows() for name in rows.tolist()]
             return names, columns.join(rows.astype(np.float64) for rows in points.rows())
-    except archives.BROKEN as error:
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
         raise InputError(
             path, f"not a usable .npz file ({error})", "arrays ids and points",
             "Write it with numpy.savez.",
@@ -144,8 +142,10 @@ def _read_cofw68(path: Path) -> tuple[list[str], Floats]:
 
 def _read_spiga(path: Path) -> tuple[list[str], Floats]:
     try:
-        faces = json.loads("\n".join(text for _, text in lines_of(path)))
-    except (json.JSONDecodeError, RecursionError) as error:
+        faces = parse_json("\n".join(text for _, text in lines_of(path)))
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(path, f"not JSON ({error})") from error
     if not isinstance(faces, list):
         raise InputError(path, f"a JSON {type(faces).__name__}", "a list of faces, as SPIGA has it")

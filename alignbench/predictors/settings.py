@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
+from alignbench.notation import parse_toml
 
 
 class _Settings(BaseModel):
@@ -123,10 +123,10 @@ def read_settings(path: Path) -> CropSettings:
         If the file is not there, is no TOML, or a key is missing, unknown or has a wrong value.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InputError(path, f"not TOML ({error})", "TOML as in docs/models.md") from error
     try:
         return CropSettings.model_validate(content)
@@ -137,7 +137,7 @@ def read_settings(path: Path) -> CropSettings:
 def settings_error(path: Path, error: ValidationError) -> InputError:
     """The first thing wrong with a settings file."""
     first = error.errors()[0]
-    *table, key = [str(part) for part in first["loc"]]
+    *table, key = [str(part) for part in first["loc"]] or ["(all)"]
     dotted = ".".join([*table, key])
     where = f"{path}, key {dotted}"
     if first["type"] == "missing":

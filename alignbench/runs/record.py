@@ -81,9 +81,9 @@ class StatisticsBlock(_Block):
     """How intervals were made, and which measures."""
 
     measures: tuple[str, ...]
-    replicates: int = Field(ge=1)
+    replicates: int = Field(ge=1, le=1_000_000)
     confidence: float = Field(gt=0, lt=1)
-    seed: int
+    seed: int = Field(ge=0)
     shares: Literal["bootstrap", "wilson"] = "bootstrap"
     """How intervals of shares of faces, such as FR, were made; all others by bootstrap."""
     clusters: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from alignbench.errors import InputError, unknown
 from alignbench.markups import MARKUPS
 from alignbench.metrics import Measure
 from alignbench.metrics.errors import normaliser_names
+from alignbench.notation import parse_json
 from alignbench.runs.evaluation import cluster_numbers, metric_rows
 from alignbench.runs.record import MetricRow, RunRecord
 from alignbench.stats import Bootstrap
@@ -135,14 +135,14 @@ def load_run(path: str | Path) -> Run:
     readers: dict[str, Callable[[Path], Any]] = {
         METRICS: _read_metrics,
         FACES: lambda path: _read_faces(path, record),
-        BREAKDOWN: lambda path: _read_csv(path, text=["kind", "name", "norm"], whole=["faces"]),
+        BREAKDOWN: lambda path: _read_breakdown(path, record),
         PREDICTIONS: lambda path: _read_predictions(path, record),
     }
     found = {}
     for name, read in readers.items():
         try:
             found[name] = read(folder / name)
-        except (TypeError, KeyError, *archives.BROKEN) as error:
+        except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
             raise InputError(
                 folder / name, f"damaged ({error})", remedy="Run it again with --fresh."
             ) from error
@@ -154,7 +154,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def _read_metrics(path: Path) -> tuple[MetricRow, ...]:
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = parse_json(path.read_text(encoding="utf-8"))
     if not isinstance(rows, list) or not rows:
         raise ValueError("not a list of rows")
     return tuple(MetricRow.model_validate(row) for row in rows)
@@ -173,25 +173,45 @@ def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
     return faces
 
 
+def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
+    rows = _read_csv(path, text=["kind", "name", "norm"], whole=["faces"])
+    if missing := {"nme", "ci_low", "ci_high"} - set(rows.columns):
+        raise ValueError(f"no column {min(missing)}")
+    markup = MARKUPS[record.dataset.markup]
+    for norm in normaliser_names(markup):
+        found = int(((rows["kind"] == "landmark") & (rows["norm"] == norm)).sum())
+        if found != markup.landmarks:
+            raise ValueError(f"{found} landmarks under {norm}, {markup.landmarks} by its record")
+    return rows
+
+
 def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], Floats]:
-    with archives.opened(path) as stored:
-        ids = tuple(name for rows in stored["ids"].rows() for name in rows.tolist())
-        points = columns.join(rows.astype(np.float64) for rows in stored["points"].rows())
     wanted = record.dataset.faces - record.missed
-    if len(ids) != wanted or len(points) != wanted:
-        raise ValueError(f"{len(ids)} faces, {wanted} by its record")
-    return ids, points
+    landmarks = MARKUPS[record.dataset.markup].landmarks
+    with archives.opened(path, "ids", "points") as (names, points):
+        if names.shape != (wanted,) or points.shape != (wanted, landmarks, 2):
+            shapes = f"{names.shape} ids, {points.shape} points"
+            raise ValueError(f"{shapes}; {wanted} faces by its record")
+        if names.dtype.kind != "U" or points.dtype != np.float64:
+            raise ValueError(f"ids are {names.dtype}, points {points.dtype}")
+        return (
+            tuple(name for rows in names.rows() for name in rows.tolist()),
+            columns.join(points.rows()),
+        )
 
 
 def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
     """A CSV file with its numbers to the last bit, which pandas' own parser does not promise."""
+    if missing := {*text, *whole} - set(pd.read_csv(path, dtype=str, nrows=0).columns):
+        raise ValueError(f"no column {min(missing)}")
     frames = []
     # In blocks, because texts take ten times the memory of numbers.
-    for frame in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=columns.BLOCK):
-        for name in frame.columns.difference(text):
-            numbers = [float(value) if value else np.nan for value in frame[name]]
-            frame[name] = np.array(numbers, dtype=np.int64 if name in whole else np.float64)
-        frames.append(frame)
+    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=columns.BLOCK) as blocks:
+        for frame in blocks:
+            for name in frame.columns.difference(text):
+                numbers = [float(value) if value else np.nan for value in frame[name]]
+                frame[name] = np.array(numbers, dtype=np.int64 if name in whole else np.float64)
+            frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 
@@ -199,7 +219,7 @@ def read_record(folder: Path) -> RunRecord:
     """The record of a run's folder; raises InputError if there is none or it is no record."""
     path = folder / RECORD
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = parse_json(path.read_text(encoding="utf-8"))
         return RunRecord.model_validate(content)
     except FileNotFoundError as error:
         raise InputError(

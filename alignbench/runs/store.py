@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from numpy.lib.format import open_memmap
 
 from alignbench import columns
 from alignbench.arrays import Floats
@@ -146,10 +147,15 @@ def resume(folder: Path, into: Floats) -> int:
     unfinished = folder / UNFINISHED
     while (path := unfinished / f"{done:08d}.npy").exists():
         try:
-            part = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            # Mapped: what its header claims beyond the file is an error, not memory.
+            part = open_memmap(path, mode="r")
+        except Exception:  # NumPy raises many kinds for a damaged file
             break
-        if part.shape[1:] != into.shape[1:] or not 0 < len(part) <= len(into) - done:
+        if (
+            part.dtype != into.dtype
+            or part.shape[1:] != into.shape[1:]
+            or not 0 < len(part) <= len(into) - done
+        ):
             break
         into[done : done + len(part)] = part
         done += len(part)
@@ -208,6 +214,8 @@ def _claim(folder: Path, record: RunRecord) -> None:
 def _drop_unfinished(folder: Path) -> None:
     """Remove the folder of an unfinished run, its record last."""
     unfinished = folder / UNFINISHED
+    if unfinished.is_symlink():  # what is behind it is not ours
+        unfinished.unlink()
     if not unfinished.is_dir():
         return
     for entry in unfinished.iterdir():

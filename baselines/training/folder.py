@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from alignbench.errors import InputError
 from alignbench.files import write_atomic
+from alignbench.notation import parse_json
 from baselines.training.recipe import differing
 
 RECIPE, LOG, CHECKPOINT, RECORD = "recipe.toml", "log.csv", "checkpoint.pt", "training.json"
@@ -65,7 +65,7 @@ def prepare(folder: Path, what: Mapping[str, Any], fresh: bool) -> bool:
     if not {RECORD, WEIGHTS} <= there:
         return False
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = parse_json((folder / RECORD).read_text(encoding="utf-8"))
         before = {"recipe": record["recipe"], "data": record["data"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -108,8 +108,8 @@ def unpack_checkpoint(folder: Path, data: bytes, what: Mapping[str, Any]) -> dic
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         if content["schema"] != _SCHEMA:
             raise ValueError(f"schema {content['schema']}")
-        before = json.loads(content["what"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as e:
+        before = parse_json(content["what"])
+    except Exception as e:  # torch raises many kinds for a damaged file
         raise InputError(
             folder / CHECKPOINT, "is damaged: no whole checkpoint of a training",
             remedy="--fresh begins again.",

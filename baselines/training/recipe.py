@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
+from alignbench.notation import parse_toml
 from baselines.losses import FocalReading
 from baselines.predictors import MODELS
 
@@ -241,8 +241,8 @@ def _recipes() -> Iterator[tuple[str, Traversable]]:
 
 def _parse(text: str, where: object, overrides: Sequence[str] = ()) -> Recipe:
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = parse_toml(text)
+    except ValueError as error:
         raise InputError(where, f"not TOML ({error})", "TOML as in docs/training.md") from error
     changed = {_override(content, override) for override in overrides}
     try:
@@ -268,8 +268,8 @@ def _override(content: dict[str, Any], override: str) -> str:
     if not equals or not key:
         raise InputError(f"--set {override!r}", "no key and value", "key=value")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text  # a text without its quotes
     *tables, last = key.split(".")
     place: Any = content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.errors import InputError, blame, unknown
+from alignbench.notation import parse_toml
 from baselines.training import train
 from baselines.training.folder import WEIGHTS
 from baselines.training.loop import Progress, Say
@@ -66,7 +66,7 @@ class Trial:
     @property
     def folder(self) -> str:
         """Where it is kept within the study's folders."""
-        plain = re.sub(r"[^\w.+-]+", "-", self.variant)
+        plain = re.sub(r"[^\w.+-]+", "-", self.variant)[:100]
         return f"{plain}/seed{self.seed}"
 
 
@@ -193,9 +193,11 @@ def _studies() -> Iterator[tuple[str, Traversable]]:
 
 def _parse(text: str, where: object) -> Study:
     try:
-        return Study.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        content = parse_toml(text)
+    except ValueError as error:
         raise InputError(where, f"not TOML ({error})", "TOML as in docs/training.md") from error
+    try:
+        return Study.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

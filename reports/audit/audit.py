@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alignbench import InputError
 from alignbench.errors import unknown
+from alignbench.visible import visible
 from reports.audit import bounds, claims, failures, normalisers, subsets
 from reports.audit.cells import Cell
 from reports.audit.finding import OK, VERDICTS, Finding, worst
@@ -157,13 +158,13 @@ def command(
     """
     findings = audit(paths, dataset=dataset, norm=norm, partitions=partitions)
     if form == "json":
-        text = json.dumps([asdict(finding) for finding in findings], indent=1, ensure_ascii=False)
+        text = json.dumps([asdict(finding) for finding in findings], indent=1)
     elif form == "csv":
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(_FIELDS)
         writer.writerows(map(astuple, findings))
-        text = stream.getvalue().rstrip("\n")
+        text = visible(stream.getvalue(), lines=True).rstrip("\n")
     else:
         text = render(tables(findings, everything=everything), form)
     return text, worst(findings)

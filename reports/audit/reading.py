@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -35,7 +36,7 @@ _CLAIM = ("table", "row", "column", "reference", "change", "source")
 _NORMS = (OCULAR, PUPIL, BOX, DIAGONAL)
 _SAME = {"testset": "full", "test": "full", "fullset": "full", "all": "full", "makeup": "make-up"}
 _SHORT = re.compile(r"(fr|auc)(\d{1,2})")
-_SIZED = re.compile(r"(.*?)\s*\[\s*(\d{1,9})\s*\]")
+_SIZED = re.compile(r"([^\[]*)\[\s*([0-9]{1,9})\s*\]")
 _EMPTY = ("", "-", "–", "—")
 _ACCEPTED = "method; dataset, norm, metric, subset, faces, factor, note; measures or subsets"
 
@@ -120,7 +121,7 @@ def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
                 continue
             if not header:
                 header = fields
-                twice = [name for name in header if header.count(name) > 1]
+                twice = [name for name, times in Counter(header).items() if times > 1]
                 if twice or not all(header):
                     found = f"column {twice[0]!r} twice" if twice else "a column without name"
                     raise InputError(where, found, "a name of its own for each column")
@@ -175,7 +176,7 @@ def _measure(name: str) -> str:
 def _subset(name: str) -> _Heading:
     """``common`` or ``common [554]``."""
     sized = _SIZED.fullmatch(name)
-    bare = sized[1] if sized else name
+    bare = sized[1].rstrip() if sized else name
     return _Heading(name, "", _canonical(bare), int(sized[2]) if sized else None)
 
 

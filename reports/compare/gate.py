@@ -21,8 +21,8 @@ from alignbench.stats import Bootstrap
 from reports.compare.comparison import Comparison, Difference, compare
 
 _GRAMMAR = re.compile(
-    r"(?P<measure>[^<>\[\]]+?)\s*(?:\[(?P<subset>[^\[\]]+)\])?\s*(?P<sign>[<>])"
-    r"\s*(?P<limit>[+-]?(?:\d+\.?\d*|\.\d+))(?:\s*@\s*(?P<confidence>\d+\.?\d*)\s*%)?"
+    r"(?P<measure>[^<>\[\]]+)(?:\[(?P<subset>[^\[\]]+)\]\s*)?(?P<sign>[<>])"
+    r"\s*(?P<limit>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:\s*@\s*(?P<confidence>\d+(?:\.\d*)?)\s*%)?"
 )
 _EXAMPLES = "nme > +0.05 @95%, fr@0.10 > 1, auc(inter_pupil)@0.08 [pose] < -0.01 @99%"
 

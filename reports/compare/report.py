@@ -11,6 +11,7 @@ import numpy as np
 
 from alignbench import Run
 from alignbench.stats import Bootstrap
+from alignbench.visible import visible
 from reports.compare.comparison import Comparison, Difference, FaceByFace, compare
 from reports.compare.gate import Verdict, judge, parse_gate
 from reports.compare.tables import gate_table, tables
@@ -109,7 +110,7 @@ def to_csv(comparison: Comparison) -> str:
                 "b_nearer": shift.losses,
             }
         )
-    return stream.getvalue()
+    return visible(stream.getvalue(), lines=True)
 
 
 def _shared_columns(comparison: Comparison, one: Difference | FaceByFace) -> dict[str, object]:

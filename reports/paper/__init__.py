@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alignbench import InputError, Measure, Run
+from alignbench.visible import visible
 from reports.paper import ablation, benchmarks, networks
 from reports.paper.model import PaperTable, laid_out
-from reports.tables import Table, render, visible
+from reports.tables import Table, render
 
 NUMBERS = (1, 2, 3, *ablation.NUMBERS, 8)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reports.tables import DERIVED, MEASURED, PUBLISHED, Cell, Marked, Number, Table, visible
+from alignbench.visible import visible
+from reports.tables import DERIVED, MEASURED, PUBLISHED, Cell, Marked, Number, Table
 
 _BETTER = {"nme": -1, "fr@0.10": -1, "auc@0.10": 1}
 """Whether more (1) or less (-1) of a measure is better."""

@@ -17,6 +17,7 @@ from alignbench.arrays import Floats, Ints
 from alignbench.metrics.measure import mean_counted
 from alignbench.runs.evaluation import cluster_numbers
 from alignbench.stats import Bootstrap, replicated_means
+from alignbench.visible import visible
 from reports.tables import Cell, Number, Table, render
 
 
@@ -142,4 +143,4 @@ def _csv(tables: Sequence[Table]) -> str:
                         change.low, change.high,
                     ]
                 )  # fmt: skip
-    return stream.getvalue().rstrip("\n")
+    return visible(stream.getvalue(), lines=True).rstrip("\n")

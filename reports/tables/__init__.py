@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 
 from alignbench.errors import unknown
+from alignbench.visible import visible
 from reports.tables.html import TABLE_STYLE, to_html, to_page
 from reports.tables.latex import to_latex
 from reports.tables.markdown import to_markdown
@@ -18,7 +19,6 @@ from reports.tables.model import (
     Marked,
     Number,
     Table,
-    visible,
 )
 from reports.tables.terminal import to_terminal
 
@@ -38,7 +38,6 @@ __all__ = [
     "to_markdown",
     "to_page",
     "to_terminal",
-    "visible",
 ]
 
 
@@ -71,4 +70,4 @@ def to_csv(tables: Sequence[Table]) -> str:
     writer = csv.DictWriter(stream, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(records)
-    return stream.getvalue()
+    return visible(stream.getvalue(), lines=True)

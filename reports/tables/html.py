@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from alignbench.visible import visible
 from reports.tables.model import (
     Cell,
     Number,
@@ -12,7 +13,6 @@ from reports.tables.model import (
     align,
     marks_of,
     plain,
-    visible,
 )
 
 _BODY = """\

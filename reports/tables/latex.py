@@ -7,6 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+from alignbench.visible import visible
 from reports.tables.model import (
     DERIVED,
     Cell,
@@ -15,7 +16,6 @@ from reports.tables.model import (
     align,
     marks_of,
     plain,
-    visible,
 )
 
 _PAGE = 335

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from alignbench.visible import visible
 from reports.tables.model import (
     DERIVED,
     Cell,
@@ -15,7 +16,6 @@ from reports.tables.model import (
     align,
     marks_of,
     plain,
-    visible,
 )
 
 
@@ -39,7 +39,7 @@ def to_markdown(tables: Sequence[Table]) -> str:
                 disable_numparse=True,
             )
         )
-        notes = [_markdown(note) for note in table.notes]
+        notes = [_paragraph(note) for note in table.notes]
         notes += [f"<sup>{mark}</sup> {_markdown(note)}" for mark, note in table.footnotes]
         if notes:
             parts.append("\n".join(f"- {note}" for note in notes))
@@ -54,6 +54,11 @@ def _markdown_cell(cell: Cell) -> str:
         text = _markdown(plain(cell))
     marks = marks_of(cell)
     return f"{text} <sup>{marks}</sup>" if marks else text
+
+
+def _paragraph(note: str) -> str:
+    """A note that begins no heading, list or rule of its own."""
+    return re.sub(r"^(\d*)([#+=.)-])", r"\1\\\2", _markdown(note))
 
 
 def _markdown(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from alignbench.visible import visible
+
 PUBLISHED, MEASURED, DERIVED = "published", "measured", "derived"
 """Where a number comes from: a paper, a run, or a sum over such numbers."""
 
@@ -108,11 +110,3 @@ def plain(cell: str | int | Marked) -> str:
 def marks_of(cell: Cell) -> str:
     """A cell's marks of footnotes, with commas between them."""
     return ",".join(cell.marks) if isinstance(cell, Number | Marked) else ""
-
-
-def visible(text: str) -> str:
-    """Text on one line, with what cannot be seen, such as a terminal's commands, spelled out."""
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode()
-        for c in text
-    )

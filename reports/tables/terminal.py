@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from alignbench.visible import visible
 from reports.tables.model import (
     DERIVED,
     MEASURED,
@@ -20,7 +21,6 @@ from reports.tables.model import (
     align,
     marks_of,
     plain,
-    visible,
 )
 
 _SHORT = 14

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from alignbench.datasets.text import in_blocks, lines_of
 from alignbench.datasets.wflw import LIST, read_layout
 from alignbench.errors import InputError
 from alignbench.markups import WFLW98
+from alignbench.notation import parse_json
 
 SEED = 0
 FACES = {"test": 1000, "train": 8000, "validation": 500}
@@ -65,9 +65,9 @@ def _again(root: Path) -> str:
 def _manifest(root: Path) -> Mapping[str, int]:
     path = root / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         faces = {str(split): int(number) for split, number in content["faces"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             path, f"no record of drawn faces ({error})", remedy=_again(root)
         ) from error

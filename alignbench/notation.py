@@ -1,0 +1,50 @@
+"""JSON and TOML of others: whatever is wrong with a text is a ValueError."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from itertools import chain
+from typing import Any
+
+DEEPEST = 64
+"""How deep lists and tables may lie within each other; nothing of ours lies deeper than six."""
+
+
+def parse_json(text: str) -> Any:
+    """The content of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or nested too deeply.
+    """
+    try:
+        return _shallow(json.loads(text))
+    except RecursionError as error:
+        raise _too_deep() from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The content of a TOML text; raises ValueError as :func:`parse_json` does."""
+    try:
+        content: dict[str, Any] = _shallow(tomllib.loads(text))
+    except RecursionError as error:
+        raise _too_deep() from error
+    return content
+
+
+def _shallow(content: Any) -> Any:
+    """The content itself, if Python can still copy, compare and print it."""
+    level = [content]
+    for _ in range(DEEPEST):
+        nodes = [node.values() if isinstance(node, dict) else node
+                 for node in level if isinstance(node, dict | list)]  # fmt: skip
+        if not nodes:
+            return content
+        level = list(chain.from_iterable(nodes))
+    raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"nested deeper than {DEEPEST}")
