@@ -92,13 +92,13 @@ class _Hdf5Images:
         with open_v73(self._path, where) as file:
             reference = read_v73(file, self._variable).ravel()[face]
             stored = read_v73(file, reference, 3 * MOST_PIXELS)
-        image = stored.T
-        if image.ndim == 2:
-            image = np.repeat(image[:, :, None], 3, axis=2)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        if stored.dtype != np.uint8 or (stored.ndim != 2 and stored.shape[:-2] != (3,)):
             raise InputError(
                 where, f"stored as {stored.dtype} {stored.shape}", "uint8, grey or RGB"
             )
+        image = stored.T
+        if image.ndim == 2:
+            image = np.repeat(image[:, :, None], 3, axis=2)
         return np.ascontiguousarray(image)
 
     def location(self, index: int) -> str:

@@ -355,7 +355,7 @@ TARGETS = {
             _wflw,
             _written(lambda f: layouts.write_wflw(f, 2), _LIST),
             mutate.fields,
-            40_000,
+            15_000,
         ),
         Target(
             "synthetic-manifest",
@@ -363,7 +363,7 @@ TARGETS = {
             lambda f: synthetic.read(f, "test"),
             _written(_write_synthetic, synthetic.MANIFEST),
             mutate.as_json,
-            20_000,
+            60_000,
             _write_synthetic,
         ),
         Target(
@@ -372,7 +372,7 @@ TARGETS = {
             lambda f: synthetic.read(f, "test"),
             _written(_write_synthetic, synthetic.VISIBLE.format(split="test")),
             mutate.fields,
-            20_000,
+            15_000,
             _write_synthetic,
         ),
         Target(
@@ -381,7 +381,7 @@ TARGETS = {
             _w300,
             lambda: [b"face_1\n" + layouts.pts_text(_POINTS[0]).encode()],
             mutate.fields,
-            20_000,
+            15_000,
         ),
         Target(
             "cofw",
@@ -389,7 +389,7 @@ TARGETS = {
             _cofw,
             _written(_write_cofw, "COFW_test_color.mat"),
             mutate.hdf5,
-            20_000,
+            6_000,
         ),
         Target(
             "cofw68",
@@ -397,7 +397,7 @@ TARGETS = {
             lambda f: cofw68.read(f, "test"),
             _written(_write_cofw68, "test_annotations/1_points.mat"),
             mutate.mat5,
-            20_000,
+            60_000,
             _write_cofw68,
         ),
         Target(
@@ -406,12 +406,12 @@ TARGETS = {
             lambda f: cofw68.read(f, "test"),
             _written(_write_cofw68, "cofw68_test_bboxes.mat"),
             mutate.mat5,
-            20_000,
+            60_000,
             _write_cofw68,
         ),
-        Target("image", "image", _file(read_image, "image"), _pictures, mutate.image, 60_000),
+        Target("image", "image", _file(read_image, "image"), _pictures, mutate.image, 100_000),
         Target(
-            "csv", "p.csv", _file(saved_formats.read_saved, "p.csv"), _csv, mutate.fields, 50_000
+            "csv", "p.csv", _file(saved_formats.read_saved, "p.csv"), _csv, mutate.fields, 20_000
         ),
         Target(
             "cofw68-text",
@@ -419,7 +419,7 @@ TARGETS = {
             _file(saved_formats.read_saved, "p.txt"),
             _cofw68_text,
             mutate.fields,
-            50_000,
+            40_000,
         ),
         Target(
             "spiga",
@@ -427,7 +427,7 @@ TARGETS = {
             _file(saved_formats.read_saved, "p.json"),
             _spiga,
             mutate.as_json,
-            50_000,
+            60_000,
         ),
         Target(
             "npz",
@@ -435,7 +435,7 @@ TARGETS = {
             _file(saved_formats.read_saved, "p.npz"),
             lambda: [_npz(ids=np.array(_IDS), points=_POINTS)],
             mutate.npz,
-            50_000,
+            60_000,
         ),
         Target(
             "boxes",
@@ -451,7 +451,7 @@ TARGETS = {
             _file(read_settings, "m.toml"),
             _lines(_SETTINGS),
             mutate.fields,
-            50_000,
+            40_000,
         ),
         Target(
             "recipe",
@@ -459,7 +459,7 @@ TARGETS = {
             _file(recipe.read_recipe, "r.toml"),
             lambda: [_RECIPE],
             mutate.fields,
-            40_000,
+            10_000,
         ),
         Target(
             "override",
@@ -467,16 +467,16 @@ TARGETS = {
             _text(_override),
             _lines("network.stacks=1", "optimiser.milestones=[0.5, 0.9]", 'dataset="wflw"'),
             mutate.fields,
-            20_000,
+            6_000,
         ),
-        Target("study", "s.toml", _study, lambda: [_STUDY], mutate.fields, 40_000),
+        Target("study", "s.toml", _study, lambda: [_STUDY], mutate.fields, 10_000),
         Target(
             "options",
             "text",
             _text(_options),
             _lines("stacks=2,block=bottleneck", "dilations=[16,16],markup=wflw98"),
             mutate.fields,
-            40_000,
+            15_000,
         ),
         Target(
             "safetensors",
@@ -494,7 +494,7 @@ TARGETS = {
                 (Path(mean_shape.__file__).parent / "weights" / mean_shape.DEFAULT).read_bytes()
             ],
             mutate.safetensors,
-            20_000,
+            30_000,
         ),
         Target(
             "linear",
@@ -504,8 +504,8 @@ TARGETS = {
             mutate.safetensors,
             20_000,
         ),
-        Target("pth", "w.pth", _file(checkpoints.read, "w.pth"), _pth, mutate.pth, 20_000),
-        Target("checkpoint", "checkpoint.pt", _unpack, _checkpoint, mutate.pth, 20_000),
+        Target("pth", "w.pth", _file(checkpoints.read, "w.pth"), _pth, mutate.pth, 30_000),
+        Target("checkpoint", "checkpoint.pt", _unpack, _checkpoint, mutate.pth, 10_000),
         Target(
             "training",
             "training.json",
@@ -520,7 +520,7 @@ TARGETS = {
             _run,
             _of_run("run.json"),
             mutate.as_json,
-            20_000,
+            6_000,
             _run_folder,
         ),
         Target(
@@ -529,7 +529,7 @@ TARGETS = {
             _run,
             _of_run("metrics.json"),
             mutate.as_json,
-            15_000,
+            6_000,
             _run_folder,
         ),
         Target(
@@ -538,7 +538,7 @@ TARGETS = {
             _run,
             _of_run("faces.csv"),
             mutate.fields,
-            15_000,
+            4_000,
             _run_folder,
         ),
         Target(
@@ -547,7 +547,7 @@ TARGETS = {
             _run,
             _of_run("breakdown.csv"),
             mutate.fields,
-            10_000,
+            4_000,
             _run_folder,
         ),
         Target(
@@ -556,17 +556,17 @@ TARGETS = {
             _run,
             _of_run("predictions.npz"),
             mutate.npz,
-            15_000,
+            6_000,
             _run_folder,
         ),
-        Target("run-part", ".unfinished/00000000.npy", _part, _npy, mutate.npy, 50_000),
+        Target("run-part", ".unfinished/00000000.npy", _part, _npy, mutate.npy, 80_000),
         Target(
             "board-record",
             "run/run.json",
             _board,
             _of_run("run.json"),
             mutate.as_json,
-            20_000,
+            30_000,
             _run_folder,
         ),
         Target(
@@ -578,14 +578,14 @@ TARGETS = {
             20_000,
             _run_folder,
         ),
-        Target("audit", "table.csv", _table, _published, mutate.fields, 30_000),
+        Target("audit", "table.csv", _table, _published, mutate.fields, 20_000),
         Target(
             "measure",
             "text",
             _text(parse_measure),
             _lines("nme(inter_pupil)", "fr@0.10", "auc( box )@0.08"),
             mutate.fields,
-            60_000,
+            150_000,
         ),
         Target(
             "gate",
@@ -593,7 +593,7 @@ TARGETS = {
             _text(parse_gate),
             _lines("nme > +0.05 @95%", "auc(inter_pupil)@0.08 [pose] < -0.01 @99%"),
             mutate.fields,
-            60_000,
+            100_000,
         ),
     ]
 }
