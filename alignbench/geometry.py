@@ -115,20 +115,24 @@ def transform(points: Floats, matrices: Floats) -> Floats:
     return points @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
 
 
-def warp(image: Bytes, matrix: Floats, size: int, border: int = 0) -> Bytes:
+def warp(
+    image: Bytes, matrix: Floats, size: int, border: int = 0, out: Bytes | None = None
+) -> Bytes:
     """The ``size`` x ``size`` crop (size, size, 3) of an image (H, W, 3) under a map (2, 3).
 
-    Bilinear; what lies outside the image has the grey value ``border``.
+    Bilinear; what lies outside the image has the grey value ``border``. Written into ``out``
+    where that is given: a row of a batch (B, size, size, 3).
     """
-    out = cv2.warpAffine(
+    crop = cv2.warpAffine(
         image,
         matrix,
         (size, size),
+        dst=out,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(border, border, border),
     )
-    return np.asarray(out, dtype=np.uint8)
+    return np.asarray(crop, dtype=np.uint8)
 
 
 def parse_protocol(text: str) -> tuple[BoxProtocol, str | None]:

@@ -33,11 +33,10 @@ def window(
 ) -> NDArray[np.float32]:
     """What the network sees, (B, C, S, S), of images (H, W, 3) under crop maps (B, 2, 3)."""
     crop = settings.crop
-    pixels = [
-        warp(image, matrix, crop.size, crop.border)
-        for image, matrix in zip(images, matrices, strict=True)
-    ]
-    return network_input(settings.input, np.stack(pixels))
+    pixels = np.empty((len(images), crop.size, crop.size, 3), np.uint8)
+    for row, image, matrix in zip(pixels, images, matrices, strict=True):
+        warp(image, matrix, crop.size, crop.border, out=row)
+    return network_input(settings.input, pixels)
 
 
 def network_input(colour: Input, windows: Bytes) -> NDArray[np.float32]:

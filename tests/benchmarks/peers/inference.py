@@ -77,7 +77,7 @@ def fan() -> Question:
 
     def ours(name, backend):
         predictor = our_fan(network, backend)
-        return Way(f"alignbench, {name}", lambda: predictor.predict(batch), 1.0, goal=None)
+        return Way(f"alignbench, {name}", lambda: predictor.predict(batch), 1.0, nine_in_ten, None)
 
     def theirs(name, compiled):
         predictor = TheirFan(network, compiled)
@@ -89,7 +89,7 @@ def fan() -> Question:
             ]
             return np.concatenate(found)
 
-        return Way(f"face-alignment, {name}", call, 2.0)
+        return Way(f"face-alignment, {name}", call, 2.0, nine_in_ten)
 
     return Question(
         "inference with FAN's four hourglasses: 4 images and boxes to 68 landmarks",
@@ -104,9 +104,16 @@ def fan() -> Question:
         ],
         note=(
             "The same random weights and squares of the image, no flip test. face-alignment takes "
-            "one image at a time and cuts landmarks to whole pixels of the image."
+            "one image at a time and cuts landmarks to whole pixels of the image. Apart, in "
+            "pixels, is what nine landmarks in ten keep within: a random map may have two peaks "
+            "as high, of which rounding chooses."
         ),
     )
+
+
+def nine_in_ten(ours, theirs):
+    """Distance that nine landmarks in ten keep within."""
+    return float(np.quantile(np.linalg.norm(ours - theirs, axis=2), 0.9))
 
 
 def centre_and_scale(box):
