@@ -68,7 +68,7 @@ def look_at(name: str) -> Mutant:
     function = re.sub(r"^xǁ?_?|__mutmut_\d+$", "", name.rpartition(".")[2]).replace("ǁ", ".")
     lines = mutmut("show", name).splitlines()
     was, now = (
-        " ".join(line[1:].strip() for line in lines if re.match(rf"\{sign}(?!{sign}\{sign})", line))
+        " ".join(x[1:].strip() for x in lines if x.startswith(sign) and not x.startswith(3 * sign))
         for sign in "-+"
     )
     return Mutant(f"{module(name)}.{function}", was, now)
