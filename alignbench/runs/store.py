@@ -188,14 +188,20 @@ def write_results(
     write_atomic(staging / PREDICTIONS, lambda stream: _write_npz(run, stream))
     write_more(staging)
     write_atomic(staging / _FINISHED, _record_bytes(run.record))
-    # From here on files are only renamed, which takes no space on the disk. Without its record
-    # the folder is that of an unfinished run until the new record is there, last.
+    _move_into_place(staging, folder)
+    _drop_unfinished(folder)
+
+
+def _move_into_place(staging: Path, folder: Path) -> None:
+    """Rename a finished run's files, which takes no space on the disk.
+
+    Without its record the folder is that of an unfinished run until the new one is there, last.
+    """
     (folder / RECORD).unlink(missing_ok=True)
     for entry in sorted(staging.iterdir()):
         if entry.name not in (RECORD, _FINISHED) and not _ours(entry):
             entry.replace(folder / entry.name)
     (staging / _FINISHED).replace(folder / RECORD)
-    _drop_unfinished(folder)
 
 
 def _ours(entry: Path) -> bool:
