@@ -24,8 +24,7 @@ def read_lines(path: Path) -> list[str]:
         If it cannot be read, is not text, or is empty.
     """
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise InputError(path, "is no regular file", "a file")  # a pipe would be waited for
+        require_regular(path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
@@ -36,6 +35,12 @@ def read_lines(path: Path) -> list[str]:
     if not text.strip():
         raise InputError(path, "file is empty", remedy="Copy the file again.")
     return text.splitlines()
+
+
+def require_regular(path: Path) -> None:
+    """Raise InputError for a device or a pipe, which would be waited for."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(path, "is no regular file", "a file")
 
 
 def is_inside(name: str) -> bool:
