@@ -17,6 +17,7 @@ import numpy as np
 
 from alignbench.archives import Array, room
 from alignbench.datasets.mat5 import parse_mat5
+from alignbench.datasets.text import require_regular
 from alignbench.errors import InputError
 
 _V5, _V73 = b"MATLAB 5.0", b"MATLAB 7.3"
@@ -36,6 +37,7 @@ def mat_version(path: Path) -> str:
     InputError
         If the file cannot be read or is empty.
     """
+    require_regular(path)
     try:
         with path.open("rb") as stream:
             head = stream.read(128)

@@ -32,8 +32,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """
     line = 0
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise InputError(path, "is no regular file", "a file")  # a pipe would be waited for
+        require_regular(path)
         with path.open(encoding="utf-8-sig") as stream:
             for number, text in enumerate(stream, start=1):
                 if text.strip():
@@ -54,6 +53,12 @@ def in_blocks(rows: Iterable[T]) -> Iterator[list[T]]:
     rows = iter(rows)
     while block := list(islice(rows, _ROWS)):
         yield block
+
+
+def require_regular(path: Path) -> None:
+    """Raise InputError for a device or a pipe, which would be waited for."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(path, "is no regular file", "a file")
 
 
 def is_inside(name: str) -> bool:
