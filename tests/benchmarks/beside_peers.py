@@ -24,7 +24,7 @@ from report import milliseconds, put, rate
 
 from alignbench.environment import processor
 
-SUBJECTS = {"metrics": 6, "decoding": 8, "targets": 8, "crops": 10, "inference": 60}
+SUBJECTS = {"metrics": 6, "decoding": 8, "targets": 8, "crops": 10, "inference": 40}
 """Modules of ``peers`` and how many seconds each of their questions is raced for."""
 
 PACKAGES = (
