@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
 
@@ -188,6 +188,25 @@ def test_two_runs_do_not_write_one_folder(tmp_path):
     dataset = make_dataset(4)
     with locked(tmp_path / "run"), pytest.raises(InputError, match="another run is writing here"):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "run")
+
+
+def test_a_run_that_another_process_finishes_first_is_read_back(tmp_path, monkeypatch):
+    from alignbench.runs import store
+
+    real = store.locked
+
+    @contextmanager
+    def slow(folder):
+        monkeypatch.setattr(store, "locked", real)
+        evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=folder)
+        with real(folder):
+            yield
+
+    dataset = make_dataset(4)
+    monkeypatch.setattr(store, "locked", slow)
+    second = Shifted(dataset)
+    assert evaluate(second, dataset, bootstrap=QUICK, out=tmp_path / "run").read_back
+    assert not second.batches
 
 
 def test_a_run_that_fails_early_leaves_nothing(tmp_path):

@@ -311,7 +311,7 @@ class Failing(ArrayImages):
         ("refused", r"^face5.jpg: image cannot be read\.$"),
         (
             "killed",
-            r"^--workers: a process that makes batches died \(DataLoader worker .*from the last",
+            r"^--workers: a process that makes batches died \(.*from the last",
         ),
     ],
 )
@@ -320,6 +320,19 @@ def test_what_stops_a_worker_is_one_message(how, message, tmp_path):
     samples = samples_of("propnet", make_dataset(8, images=images), tmp_path)
     with pytest.raises(InputError, match=message):
         list(made(samples, Batches(8, 4, 3, 0, 0, 0, 1), 1, pin=False))
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "reset")])
+def test_a_worker_that_dies_while_it_sends_is_one_message(error, tmp_path, monkeypatch):
+    def broken(*_, **options):
+        yield "the first"
+        raise error
+
+    monkeypatch.setattr("baselines.training.samples.DataLoader", broken)
+    batches = made(samples_of("propnet", noisy(), tmp_path), Batches(8, 4, 3, 0, 0, 0, 1), 2, False)
+    assert next(batches) == "the first"
+    with pytest.raises(InputError, match=f"batches died .{type(error).__name__}"):
+        next(batches)
 
 
 def test_a_face_differs_from_epoch_to_epoch(tmp_path):

@@ -162,14 +162,20 @@ def evaluate(
         for _ in predict(resumed):
             pass
         return measured()
-    if not fresh and store.holds(folder, record.key):
-        store.tidy(folder, record.key)
+
+    def finished_before() -> Run:
         progress(len(faces), len(faces))
         run = replace(load_run(folder), read_back=True)
         ranks.share(np.full(1, -1.0))
         _share(ranks, _landmarks(run, faces))
         return run
+
+    if not fresh and store.holds(folder, record.key):
+        store.tidy(folder, record.key)
+        return finished_before()
     with store.locked(folder):
+        if not fresh and store.holds(folder, record.key):  # by another process, a moment ago
+            return finished_before()
         store.prepare(folder, record.key, fresh)
         resumed = store.resume(folder, predicted)
         ranks.share(np.full(1, float(resumed)))

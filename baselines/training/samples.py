@@ -273,11 +273,13 @@ def made(samples: Samples, batches: Batches, workers: int, pin: bool) -> Iterato
             if isinstance(batch, InputError):
                 raise batch
             yield batch
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, EOFError, OSError) as error:
+        # One that dies is noticed by PyTorch, or while it sends a batch, by a connection that ends.
+        if not workers or (type(error) is RuntimeError and "DataLoader worker" not in str(error)):
             raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise InputError(
-            "--workers", f"a process that makes batches died ({str(error).splitlines()[0]})",
+            "--workers", f"a process that makes batches died ({said})",
             remedy="It may have run out of memory: fewer workers, or 0, need less. "
             "The same command goes on from the last checkpoint.",
         ) from error  # fmt: skip
