@@ -447,6 +447,8 @@ def _elsewhere(file):
     [
         (_replace("phisT", shape=(87, 2**36), dtype="f8", chunks=(87, 1)), "array that claims"),
         (_replace("phisT", shape=(87, 2), dtype="f8", external="/etc/passwd"), "in another file"),
+        (_replace("phisT", shape=(10**6, 2), dtype="f8", chunks=(8, 2)), "not every chunk is"),
+        (_replace("phisT", shape=(87, 2), dtype="c16"), "phisT: values of complex128"),
         (_elsewhere, "phisT is a link"),
         (_bomb_chunk, "a chunk with more than the 1,392 bytes it claims"),
         (

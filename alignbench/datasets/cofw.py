@@ -57,7 +57,10 @@ def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
         for name, rows in wanted.items():
             if name not in file:
                 raise InputError(path, f"no variable {name!r}", ", ".join(wanted))
-            column = read_v73(file, name).astype(np.float64)
+            column = read_v73(file, name)
+            if column.dtype.kind not in "fiub":
+                raise InputError(f"{path}, {name}", f"values of {column.dtype}", "numbers")
+            column = column.astype(np.float64)
             if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
                 raise InputError(
                     f"{path}, {name}", f"shape {column.shape}", f"({rows}, N) in HDF5 order"

@@ -137,9 +137,14 @@ def _require_honest_chunks(found: h5py.Dataset) -> None:
     size = prod(found.chunks) * found.dtype.itemsize
     if size > _CHUNK:
         raise ValueError(f"an array with chunks of {size:,} bytes")
+    stored = found.id.get_num_chunks()
+    if stored != prod(
+        -(-side // step) for side, step in zip(found.shape, found.chunks, strict=True)
+    ):
+        raise ValueError("an array of which not every chunk is stored")
     if _GZIP not in filters:
         return
-    for k in range(found.id.get_num_chunks()):
+    for k in range(stored):
         chunk = found.id.get_chunk_info(k)
         if chunk.size > found.file.id.get_filesize():
             raise ValueError(f"a chunk that claims {chunk.size:,} bytes of the file")
