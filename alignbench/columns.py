@@ -52,16 +52,19 @@ def join(parts: Iterable[Floats]) -> Floats:
     row_shape: tuple[int, ...] = ()
     try:
         for part in parts:
+            part = np.ascontiguousarray(part, np.float64)
+            if rows and part.shape[1:] != row_shape:
+                raise ValueError(f"rows of shape {part.shape[1:]} behind some of {row_shape}")
             rows, size, row_shape = rows + len(part), size + part.nbytes, part.shape[1:]
             if stream is None and size > _IN_MEMORY:
                 stream = tempfile.TemporaryFile()  # noqa: SIM115 (the map keeps it)
                 for earlier in kept:
-                    stream.write(np.ascontiguousarray(earlier).data)
+                    stream.write(earlier.data)
                 kept.clear()
             if stream is None:
                 kept.append(part)
             else:
-                stream.write(np.ascontiguousarray(part).data)
+                stream.write(part.data)
         if stream is None:
             return np.concatenate(kept)
         stream.flush()

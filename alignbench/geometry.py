@@ -122,7 +122,16 @@ def warp(
 
     Bilinear; what lies outside the image has the grey value ``border``. Written into ``out``
     where that is given: a row of a batch (B, size, size, 3).
+
+    Raises
+    ------
+    InputError
+        If the image is no uint8 (H, W, 3): OpenCV would leave ``out`` as it is.
     """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(
+            "image", f"{image.dtype} of shape {image.shape}", "uint8 of shape (H, W, 3), RGB"
+        )
     crop = cv2.warpAffine(
         image,
         matrix,

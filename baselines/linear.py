@@ -69,7 +69,9 @@ def load(weights: Path | None = None) -> CropPredictor:
             bias = stored.get_tensor("bias")
             settings = CropSettings.model_validate_json(stored.metadata()["settings"])
         shape = settings.crop.size**2, 2 * MARKUPS[settings.markup].landmarks
-        if matrix.shape != shape or bias.shape != shape[1:] or settings.input.colour != "grey":
+        if settings.input.colour != "grey":
+            raise ValueError(f"colour {settings.input.colour!r}, not 'grey'")
+        if matrix.shape != shape or bias.shape != shape[1:]:
             raise ValueError(f"weights {matrix.shape}, bias {bias.shape}, for {shape}")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(

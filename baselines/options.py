@@ -17,11 +17,13 @@ from alignbench.markups import MARKUPS, Markup
 from alignbench.notation import parse_toml
 
 _MOST = {"stacks": 32}
-"""The most of an option; of all others 1,024. More is an accident, or a trap in a file's header."""
+"""Upper limit of an option by name, 1,024 for the others: more is an accident or a trap."""
 _LONGEST = 1_000
-"""The most characters of all options."""
-_USUAL, _LARGEST = 256, 1_000_000_000
-"""With an option beyond the papers', the parameters are counted first: the most there may be."""
+"""Most characters of a model's options."""
+_USUAL = 256
+"""No number in the papers' networks is larger; with a larger one parameters are counted first."""
+_LARGEST = 1_000_000_000
+"""Most parameters of a network."""
 
 
 def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
@@ -82,8 +84,7 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
                 remedy=f"The default is {_typed(completed({}, network)[name])}.",
             ) from error
         most = _MOST.get(name, 1024)
-        numbers = found[name] if isinstance(found[name], list | tuple) else [found[name]]
-        if any(type(number) is int and not 0 < number <= most for number in numbers):
+        if any(type(number) is int and not 0 < number <= most for number in _each(found[name])):
             raise InputError(f"{where}, option {name}", f"{value}", f"1 to {most:,}")
     return found
 
@@ -128,7 +129,7 @@ def build(
     named = {"markup": MARKUPS[options["markup"]]} if "markup" in options else {}
     given = {**options, **named}
     try:
-        if any(type(value) is int and value > _USUAL for value in options.values()):
+        if any(type(n) is int and n > _USUAL for value in options.values() for n in _each(value)):
             with torch.device("meta"):  # takes no memory
                 size = sum(parameter.numel() for parameter in network(**given).parameters())
             if size > _LARGEST:
@@ -136,6 +137,11 @@ def build(
         return network(**given)
     except ValueError as error:
         raise InputError(f"{where}, options", str(error)) from error
+
+
+def _each(value: Any) -> Sequence[Any]:
+    """The numbers of a list, or the value alone."""
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _value(text: str) -> Any:

@@ -12,6 +12,7 @@ from alignbench.complexity import Complexity, count_predictor, network_of
 from alignbench.environment import processor
 from alignbench.latency import Timing
 from alignbench.predictors import RANDOM_IF_TAKEN
+from alignbench.visible import visible
 from reports import published as printed
 from reports.tables import Cell, Number, Table, render
 
@@ -204,4 +205,4 @@ def _csv(rows: Sequence[Mapping[str, object]]) -> str:
     writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return stream.getvalue()
+    return visible(stream.getvalue(), lines=True)

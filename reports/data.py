@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import Dataset, InputError, Run, load_dataset
-from alignbench.arrays import Bools, Floats, Ints
+from alignbench.arrays import Bools, Ints
 from alignbench.errors import unknown
 from reports.labels import labels
 
@@ -64,14 +64,6 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
             "Name the folder of that data with --data-root, or evaluate the model again.",
         )
     return faces
-
-
-def all_points(run: Run) -> Floats:
-    """Predicted landmarks (N, L, 2) of every face of a run, NaN for a missed one."""
-    rows = {name: row for row, name in enumerate(run.faces["id"])}
-    points = np.full((len(rows), *run.points.shape[1:]), np.nan)
-    points[[rows[name] for name in run.ids]] = run.points
-    return points
 
 
 def member(run: Run, subset: str) -> Bools:

@@ -156,3 +156,22 @@ def test_temporary_files_are_gone_with_their_columns(small_memory, tmp_path, mon
     column = columns.full((40, 98, 2), 1.0)
     assert isinstance(column, np.memmap)
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_are_of_one_shape_and_become_doubles(small_memory):
+    with pytest.raises(ValueError, match="rows of shape"):
+        columns.join([np.zeros((40, 98, 2)), np.zeros((40, 97, 2))])
+    column = columns.join([np.ones((40, 98, 2), np.float32)])
+    assert isinstance(column, np.memmap)
+    assert (column == 1).all()
+
+
+def test_a_run_that_is_there_needs_no_room(small_memory, tmp_path, monkeypatch):
+    dataset = make_dataset(40)
+    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
+
+    def no_room(*_):
+        raise AssertionError("a column was made")
+
+    monkeypatch.setattr(columns, "full", no_room)
+    assert evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path).read_back

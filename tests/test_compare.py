@@ -5,15 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from conftest import ArrayImages, make_dataset
 from scipy import stats as scipy_stats
 
-from alignbench import InputError, Predictor, evaluate, load_dataset, load_predictor, parse_measure
+from alignbench import (
+    InputError,
+    Measure,
+    Predictor,
+    evaluate,
+    load_dataset,
+    load_predictor,
+    parse_measure,
+)
 from alignbench.markups import COFW29, WFLW98
 from alignbench.stats import Bootstrap
 from reports.compare import compare, judge, pair, parse_gate, report, tables
@@ -506,3 +515,28 @@ def test_real_predictions_on_cofw68(shared):
     assert nme.low > -2 and nme.high < -1
     letters = {m.name: [x.letters for x in found.levels if x.measure == m] for m in found.measures}
     assert letters == {"nme": ["a", "b", "c"], "fr": ["a", "b", "b"], "auc": ["a", "b", "b"]}
+
+
+@dataclass(frozen=True)
+class Lost(Measure):
+    """A stranger's share of faces, in another unit than percent."""
+
+    name: ClassVar[str] = "lost"
+    title: ClassVar[str] = "Lost"
+    unit: ClassVar[str] = "of 1"
+    whole: ClassVar[float | None] = 1.0
+
+    def per_face(self, errors):
+        return np.greater(errors, self.threshold).astype(np.float64)
+
+
+def test_a_strangers_share_has_the_intervals_of_a_failure_rate():
+    runs = [A, B]
+    ours = compare(runs, measures=[parse_measure("fr@0.05")], bootstrap=QUICK)
+    theirs = compare(runs, measures=[Lost(None, 0.05)], bootstrap=QUICK)
+    for one, other in ((ours.levels, theirs.levels), (ours.differences, theirs.differences)):
+        for a, b in zip(one, other, strict=True):
+            assert (a.value, a.low, a.high) == pytest.approx(
+                (100 * b.value, 100 * b.low, 100 * b.high)
+            )
+    assert "Lost@0.05 of 1" in render(tables(theirs), "md")

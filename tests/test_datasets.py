@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from conftest import make_dataset
 from layouts import (
     image,
     points,
@@ -18,6 +21,7 @@ from layouts import (
 from scipy.io import savemat
 
 from alignbench import InputError, load_dataset
+from alignbench.datasets.checks import checked
 from alignbench.datasets.images import read_image
 from alignbench.datasets.pts import read_pts
 from alignbench.datasets.verify import verify
@@ -442,3 +446,31 @@ def test_real_cofw_through_the_official_layout(shared, tmp_path):
     )
     assert np.median(chin) < 0.1 * np.median(other.boxes[:, 2] - other.boxes[:, 0])
     assert other.shortfall() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ids": ("a",) * 4}, "id 'a' stands 4 times"),
+        ({"points": np.zeros((4, 9, 2))}, r"points: shape \(4, 9, 2\); accepted: \(4, 98, 2\)"),
+        ({"visible": np.ones((3, 98), np.bool_)}, "visible: shape"),
+        (
+            {"boxes": np.zeros((4, 4))},
+            r"box \[0.0, 0.0, 0.0, 0.0\]; accepted: finite x_min < x_max",
+        ),
+        ({"boxes": np.full((4, 4), np.nan)}, "box .nan"),
+        ({"subsets": {"full": np.ones(3, np.bool_)}}, "subset 'full': shape"),
+        ({"subsets": {"full": np.ones(4)}}, "subset 'full': float64; accepted: bool"),
+        ({"subsets": {"full": np.arange(4) > 0}}, "subset 'full' lacks faces"),
+        ({"subsets": {}}, "subset 'full' lacks faces"),
+    ],
+)
+def test_a_data_set_that_somebody_reads_wrongly_is_refused(change, message):
+    sound = make_dataset(4)
+    assert checked(sound) is sound
+    with pytest.raises(InputError, match=message):
+        checked(replace(sound, **change))
+    points = sound.points.copy()
+    points[2, 7] = np.nan
+    with pytest.raises(InputError, match=r"face face2\S*, landmark 7: found \[nan, nan\]"):
+        checked(replace(sound, points=points))

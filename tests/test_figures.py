@@ -566,7 +566,7 @@ def test_a_run_on_part_of_a_data_set_finds_its_faces(faces, root):
 
 
 def test_landmarks_of_all_faces_stand_at_their_rows(missing, faces):
-    points = data.all_points(missing)
+    points = missing.all_points()
     gone = np.isnan(points).all(axis=(1, 2))
     assert np.flatnonzero(gone).tolist() == [3, 4]
     assert [faces.ids[k] for k in np.flatnonzero(~gone)] == list(missing.ids)

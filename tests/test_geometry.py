@@ -132,3 +132,12 @@ def test_box_protocols():
     for wrong in ("square", "rect:boxes.csv", ""):
         with pytest.raises(InputError, match="accepted: rect, tight, detector, detector:FILE"):
             parse_protocol(wrong)
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((9, 9)), np.zeros((9, 9, 3)), np.zeros((9, 9, 4), "u1")]
+)
+def test_no_window_is_left_as_memory_happened_to_be(image):
+    out = np.full((4, 4, 3), 7, np.uint8)
+    with pytest.raises(InputError, match=r"uint8 of shape \(H, W, 3\)"):
+        warp(image, np.eye(2, 3), 4, out=out)

@@ -253,3 +253,16 @@ def test_every_row_of_an_evaluation_is_its_measure_of_its_faces():
     for name, mask in (("visible", dataset.visible), ("occluded", ~dataset.visible)):
         by_hand = [d[m].mean() / s for d, m, s in zip(distance, mask, scale, strict=True)]
         assert seen[name] == pytest.approx(100 * np.mean(by_hand))
+
+
+def test_truth_that_is_no_number_is_no_missed_face():
+    truth = np.random.default_rng(0).random((3, 98, 2))
+    truth[1, 5] = np.nan
+    with pytest.raises(InputError, match="face b: normaliser box is nan"):
+        normalisers(truth, WFLW98, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("settings", [{"replicates": 0}, {"confidence": 1}, {"seed": -1}])
+def test_a_bootstrap_is_possible(settings):
+    with pytest.raises(InputError, match="bootstrap: Bootstrap"):
+        Bootstrap(**settings)

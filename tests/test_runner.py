@@ -883,3 +883,19 @@ def test_a_step_that_breaks_is_one_message_and_leaves_no_thread(step):
     with pytest.raises(InputError, match=r"model 'stepping', faces face0 to face3.*broken step"):
         evaluate(Stepping(breaks_in=step), make_dataset(16), batch_size=4, bootstrap=QUICK)
     assert threading.active_count() == before
+
+
+def test_a_limit_that_cuts_nothing_is_none():
+    dataset = make_dataset(6)
+    keys = {
+        limit: evaluate(Shifted(dataset), dataset, bootstrap=QUICK, limit=limit).record.key
+        for limit in (None, 5, 6, 1000)
+    }
+    assert keys[None] == keys[6] == keys[1000] != keys[5]
+
+
+def test_a_subset_may_not_be_called_as_a_column():
+    dataset = make_dataset(6)
+    subsets = {**dataset.subsets, "box": np.ones(6, np.bool_)}
+    with pytest.raises(InputError, match="a subset is called 'box'"):
+        evaluate(Shifted(dataset), replace(dataset, subsets=subsets), bootstrap=QUICK)

@@ -279,3 +279,17 @@ def test_any_text_comes_back_from_html(text):
 
 def test_a_number_that_rounds_to_zero_has_no_sign():
     assert str(Number(-0.001, -0.002, 0.001, 2)) == "0.00 [0.00, 0.00]"
+
+
+def test_a_table_without_records_is_csv_as_it_stands():
+    rows = (("a", Number(1.23456, 1.0, 2.0, 2), 3), ("b", Number(None, None, None, 2), 4))
+    text = render([Table("T", ("name", "NME", "n"), rows, ())], "csv")
+    assert text.splitlines() == [
+        "table,name,NME,NME low,NME high,n", "T,a,1.23456,1.0,2.0,3", "T,b,,,,4",
+    ]  # fmt: skip
+
+
+def test_both_ends_of_an_interval_have_a_minus():
+    table = Table("T", ("NME",), ((Number(-1.5, -2.0, -0.5, 1),),), ())
+    text = render([table], "latex")
+    assert text.count(r"\ensuremath{-}") == 3

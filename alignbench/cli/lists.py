@@ -18,6 +18,7 @@ class Kind(StrEnum):
     datasets = "datasets"
     measures = "measures"
     reports = "reports"
+    figures = "figures"
     boxes = "boxes"
     recipes = "recipes"
 
@@ -25,7 +26,7 @@ class Kind(StrEnum):
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
 ) -> None:
-    """Show what there is: models, data sets, measures, reports, box protocols, recipes."""
+    """Show what there is: models, data sets, measures, reports, figures, boxes, recipes."""
     from alignbench.console import print_columns
 
     groups = {
@@ -33,6 +34,7 @@ def list_(
         Kind.datasets: plugins.DATASETS,
         Kind.measures: plugins.MEASURES,
         Kind.reports: plugins.REPORTS,
+        Kind.figures: plugins.FIGURES,
         Kind.boxes: plugins.BOX_PROTOCOLS,
     }
     for wanted in [kind] if kind else list(Kind):

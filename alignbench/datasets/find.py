@@ -9,6 +9,7 @@ from platformdirs import user_data_path
 
 from alignbench import plugins
 from alignbench.datasets.base import Dataset, DatasetSource
+from alignbench.datasets.checks import checked
 from alignbench.errors import InputError, unknown
 
 ENVIRONMENT = "ALIGNBENCH_DATA"
@@ -50,7 +51,7 @@ def load_dataset(name: str, root: str | Path | None = None, split: str = "test")
     of = source(name)
     if split not in of.splits:
         raise unknown(f"split of {name}", split, of.splits)
-    return of.read(_folder(of, root, split), split)
+    return checked(of.read(_folder(of, root, split), split))
 
 
 def data_roots(root: str | Path | None) -> list[Path]:

@@ -87,7 +87,7 @@ def read_image(path: Path) -> Bytes:
         raise InputError(path, "image file is empty", remedy="Copy the file again.")
     size = _size(data)
     if size is not None:
-        _require_bearable(path, *size)
+        _require_bearable(path, *size, data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 1)
     image = None if size is None or _cut_short(data) else _decode(data)
     if image is None:
         raise InputError(
@@ -99,14 +99,16 @@ def read_image(path: Path) -> Bytes:
     return image
 
 
-def _require_bearable(path: Path, height: int, width: int) -> None:
-    """Raise InputError for an image of so many pixels that it is an accident or a trap."""
+def _require_bearable(path: Path, height: int, width: int, scans: int) -> None:
+    """Raise InputError for an image of so many pixels, or scans, that it is a trap."""
     if max(height, width) > _LONGEST or height * width > MOST_PIXELS:
         raise InputError(
             path,
             f"image of {width:,} x {height:,} pixels",
             f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}",
         )
+    if scans > _MOST_SCANS:
+        raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
 
 
 def _size(data: bytes) -> tuple[int, int] | None:
@@ -124,8 +126,6 @@ def _size(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Height and width by the first frame header of a JPEG; None if it has none."""
-    if data.count(_JPEG_SCAN) > _MOST_SCANS:
-        return None
     at = 2
     while (at := data.find(0xFF, at)) >= 0 and at + 9 <= len(data):
         marker = data[at + 1]

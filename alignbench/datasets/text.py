@@ -48,10 +48,10 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
 
 
-def in_blocks(rows: Iterable[T]) -> Iterator[list[T]]:
-    """Rows a thousand at a time: as texts they take far more memory than as numbers."""
+def in_blocks(rows: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
+    """Rows some at a time: as texts they take far more memory than as numbers."""
     rows = iter(rows)
-    while block := list(islice(rows, _ROWS)):
+    while block := list(islice(rows, size or _ROWS)):
         yield block
 
 

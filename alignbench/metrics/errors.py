@@ -51,7 +51,7 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
     Raises
     ------
     InputError
-        If a normaliser of a face is zero: its error would be infinite.
+        If a normaliser of a face is zero or no number: its error would be none either.
     """
     found = {}
     for name, (left, right) in markup.eyes.items():
@@ -62,11 +62,11 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
     found[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
     found[DIAGONAL] = np.hypot(extent[:, 0], extent[:, 1])
     for name, values in found.items():
-        for face in np.flatnonzero(values <= 0).tolist():
+        for face in np.flatnonzero(~(values > 0)).tolist():
             raise InputError(
                 f"face {ids[face]}",
-                f"normaliser {name} is zero",
-                "true landmarks whose normalising points differ",
+                f"normaliser {name} is {'zero' if values[face] == 0 else values[face]}",
+                "finite true landmarks whose normalising points differ",
                 "Correct the annotation or leave the face out.",
             )
     return found

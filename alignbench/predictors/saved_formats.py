@@ -113,7 +113,7 @@ def _read_cofw68(path: Path) -> tuple[list[str], Floats]:
     def faces() -> Iterator[Floats]:
         rows = ((line, text.split()) for line, text in lines_of(path))
         landmarks = 0
-        for block in in_blocks(rows):  # a block is whole faces: four lines each
+        for block in in_blocks(rows, 4 * 256):  # whole faces: four lines each
             landmarks = landmarks or len(block[min(1, len(block) - 1)][1])
             for place, (line, fields) in enumerate(block):
                 wanted = landmarks if place % 4 else 1

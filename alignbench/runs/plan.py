@@ -62,7 +62,8 @@ def choose_faces(
             "every face and image",
             "Complete the data, or leave out --require-complete.",
         )
-    if limit is not None and limit < len(faces):
+    limited = limit is not None and limit < len(faces)
+    if limited:
         faces = faces[:limit]
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
@@ -75,7 +76,7 @@ def choose_faces(
         complete=not reasons,
         incomplete=tuple(reasons),
         images_missing=len(missing),
-        limit=limit,
+        limit=limit if limited else None,
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
         normalisers=dataset.normalisers,

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from alignbench import archives, columns
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Ints
 from alignbench.errors import InputError, unknown
 from alignbench.markups import MARKUPS
 from alignbench.metrics import Measure
@@ -86,7 +86,7 @@ class Run:
             [measure.with_normaliser(norm)],
             errors,
             {subset: (self.faces[subset] == 1).to_numpy()},
-            cluster_numbers(self.faces["image"].tolist()),
+            self.clusters,
             Bootstrap(settings.replicates, settings.confidence, settings.seed),
         )
         return row
@@ -107,6 +107,18 @@ class Run:
         chosen = self.faces.loc[self.faces[subset] == 1, normaliser].to_numpy(np.float64)
         # Rounded, because e * 100 / 100 need not be e, which matters for a face at a threshold.
         return np.where(np.isnan(chosen), np.inf, np.round(chosen / 100, 15))
+
+    def all_points(self) -> Floats:
+        """Landmarks (N, L, 2) of every face, in the order of ``faces``; NaN for a missed one."""
+        points = columns.full((len(self.faces), *self.points.shape[1:]), np.nan)
+        place = {name: row for row, name in enumerate(self.faces["id"])}
+        points[[place[name] for name in self.ids]] = self.points
+        return points
+
+    @property
+    def clusters(self) -> Ints:
+        """The source image (N,) of each face, as a number from 0."""
+        return cluster_numbers(self.faces["image"].tolist())
 
     @property
     def subsets(self) -> list[str]:

@@ -98,7 +98,7 @@ def evaluate(
         If predictor and data set do not fit, data is missing or broken, or ``out`` holds
         something else.
     """
-    started = time.time()
+    started, began = time.time(), time.perf_counter()
     measures = tuple(dict.fromkeys(measures or default_measures()))
     bootstrap = bootstrap or Bootstrap()
     _check(predictor, dataset, measures, box_scale, limit, batch_size)
@@ -108,14 +108,17 @@ def evaluate(
     normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
     with blame(f"model {predictor.name!r}"):
         predictor.prepare(dataset)
-        used = choose_boxes(dataset, faces, predictor, boxes, box_scale)
+    used = choose_boxes(dataset, faces, predictor, boxes, box_scale)
+    with blame(f"model {predictor.name!r}"):
         record = make_record(
             name or predictor.name, predictor, markup, faces, block, used, measures, bootstrap
         )
     batch_size = batch_size or predictor.batch_size
-    predicted = columns.full((len(faces), markup.landmarks, 2), np.nan)
 
-    def predict(first: int = 0) -> Iterator[int]:
+    def nothing() -> Floats:
+        return columns.full((len(faces), markup.landmarks, 2), np.nan)
+
+    def predict(predicted: Floats, first: int) -> Iterator[int]:
         """Fill in landmarks turn after turn of all ranks; gives the number of faces done."""
         progress(first, len(faces))
         batches = [
@@ -139,17 +142,19 @@ def evaluate(
                 progress(done, len(faces))
                 yield done
 
-    def measured() -> Run:
+    def measured(predicted: Floats) -> Run:
         points = predicted
         if markup is not dataset.markup:
             points = columns.mapped(lambda p: convert(p, markup, dataset.markup), predicted)
         return _measure(record, points, faces, measures, bootstrap)
 
     if out is None:
-        for _ in predict():
+        predicted = nothing()
+        for _ in predict(predicted, 0):
             pass
-        return measured()
+        return measured(predicted)
 
+    # Ranks share in one order whatever happens: how far the first one is, what it has, the turns.
     folder = out(record) if callable(out) else Path(out)
     if not ranks.first:
         # What the first rank says: how far the run is, -1 where it was finished before.
@@ -158,16 +163,18 @@ def evaluate(
             finished = columns.full(faces.points.shape, np.nan)
             _share(ranks, finished)
             return _measure(record, finished, faces, measures, bootstrap)
+        predicted = nothing()
         _share(ranks, predicted)
-        for _ in predict(resumed):
+        for _ in predict(predicted, resumed):
             pass
-        return measured()
+        return measured(predicted)
 
     def finished_before() -> Run:
         progress(len(faces), len(faces))
         run = replace(load_run(folder), read_back=True)
         ranks.share(np.full(1, -1.0))
-        _share(ranks, _landmarks(run, faces))
+        if ranks.size > 1:  # alone, there is nobody to need them
+            _share(ranks, run.all_points())
         return run
 
     if not fresh and store.holds(folder, record.key):
@@ -177,12 +184,13 @@ def evaluate(
         if not fresh and store.holds(folder, record.key):  # by another process, a moment ago
             return finished_before()
         store.prepare(folder, record.key, fresh)
+        predicted = nothing()
         resumed = store.resume(folder, predicted)
         ranks.share(np.full(1, float(resumed)))
         _share(ranks, predicted)
-        _predict_and_keep(predict(resumed), resumed, predicted, folder, record)
-        run = measured()
-        seconds = time.time() - started
+        _predict_and_keep(predict(predicted, resumed), resumed, predicted, folder, record)
+        run = measured(predicted)
+        seconds = time.perf_counter() - began
         timings = {
             "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
@@ -200,16 +208,9 @@ def evaluate(
 
 def _share(ranks: Ranks, points: Floats) -> None:
     """Fill in the first rank's landmarks (N, L, 2) on every rank."""
-    for rows in columns.blocks(len(points)):
-        points[rows] = ranks.share(points[rows])
-
-
-def _landmarks(run: Run, faces: Dataset) -> Floats:
-    """A stored run's landmarks (N, L, 2) of every face, NaN where it missed one."""
-    points = columns.full(faces.points.shape, np.nan)
-    place = {name: k for k, name in enumerate(faces.ids)}
-    points[[place[name] for name in run.ids]] = run.points
-    return points
+    if ranks.size > 1:
+        for rows in columns.blocks(len(points)):
+            points[rows] = ranks.share(points[rows])
 
 
 def _predict_and_keep(
@@ -246,6 +247,13 @@ def _check(
         )  # fmt: skip
     for measure in measures:
         parse_measure(str(measure), normaliser_names(dataset.markup))
+    taken = {"id", "image", *normaliser_names(dataset.markup)} & dataset.subsets.keys()
+    if taken:
+        raise InputError(
+            f"data set {dataset.name!r}",
+            f"a subset is called {min(taken)!r}, as another column of a run's faces is",
+            "a name of its own",
+        )
     if not 1e-3 <= box_scale <= 1e3:
         raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
     for option, value in (("--limit", limit), ("--batch-size", batch_size)):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alignbench.arrays import Bools, Floats, Ints
+from alignbench.errors import InputError
 
 _CHUNK = 4_000_000
 """Weights of images held in memory at a time."""
@@ -36,11 +37,24 @@ class Bootstrap:
         Coverage aimed at.
     seed
         Seed of the draws (PCG64).
+
+    Raises
+    ------
+    InputError
+        If a value is beyond its limits.
     """
 
     replicates: int = 10_000
     confidence: float = 0.95
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.replicates < 1 or not 0 < self.confidence < 1 or self.seed < 0:
+            raise InputError(
+                "bootstrap",
+                f"{self}",
+                "replicates of 1 or more, a confidence between 0 and 1, a seed of 0 or more",
+            )
 
 
 def mean_intervals(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +12,6 @@ import numpy as np
 from alignbench import Measure, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.metrics import usual_measures
-from alignbench.metrics.fr import FR
 from alignbench.stats import Bootstrap, replicated_means
 from alignbench.stats.bca import bca_intervals, jackknife_means
 from alignbench.stats.multiple import holm, letters
@@ -192,7 +192,7 @@ def compare(
         clusters = pairing.clusters[member]
         drawn, left = (x[:, s].reshape(-1, *shape[1:]) for x in (replicates, jackknife))
         for k, measure in enumerate(bound):
-            kind = _rates if isinstance(measure, FR) else _means
+            kind = _means if measure.whole is None else partial(_rates, measure.whole)
             count, own, between = kind(
                 inside[:, k], even[:, k], clusters, drawn[:, :, k], left[:, :, k], bootstrap
             )
@@ -300,6 +300,7 @@ def _difference(means: Floats, first: Ints, second: Ints) -> Floats:
 
 
 def _rates(
+    whole: float,
     values: Floats,
     merged: Floats,
     clusters: Ints,
@@ -307,7 +308,9 @@ def _rates(
     jackknife: Floats,
     bootstrap: Bootstrap,
 ) -> tuple[int, Floats, Floats]:
-    """Levels and differences of a failure rate; arguments and results as those of :func:`_means`.
+    """Levels and differences of a share of faces; arguments and results as :func:`_means`'.
+
+    ``whole`` is what a face adds that is among them, all others adding 0.
 
     The bootstrap knows nothing of failures that did not happen, so it is not asked. A face fails by
     its own error, as in its run's table.
@@ -324,9 +327,13 @@ def _rates(
     one, two = (cell.sum(axis=1) / effect for cell in (alone > 0, alone < 0))
     between = tango(one, two, faces / effect, bootstrap.confidence)
     p = [mcnemar(difference.astype(np.intp), clusters)[0] for difference in alone]
-    numbers = 100 * np.stack([share[first] - share[second], *between], axis=1)
+    numbers = whole * np.stack([share[first] - share[second], *between], axis=1)
     tested = np.stack([np.full(len(first), np.nan), p], axis=1)
-    return faces, 100 * np.stack([share, *ends], axis=1), np.concatenate([numbers, tested], axis=1)
+    return (
+        faces,
+        whole * np.stack([share, *ends], axis=1),
+        np.concatenate([numbers, tested], axis=1),
+    )
 
 
 def _face_by_face(

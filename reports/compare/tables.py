@@ -20,8 +20,6 @@ from reports.compare.gate import Verdict
 from reports.labels import box_text
 from reports.tables import Cell, Number, Table
 
-_FINER = {"%": 3, "": 4}
-"""Digits of differences."""
 _SMALLEST = 1e-3
 """P-values below are not printed in digits."""
 
@@ -49,7 +47,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Table:
             one.gate.text,
             one.baseline,
             one.difference.faces,
-            _number(one.difference, _FINER[one.gate.measure.unit] + 1),
+            _number(one.difference, _finer(one.gate.measure) + 1),
             "FAILED" if one.tripped else "passed",
         )
         for one in verdicts
@@ -73,7 +71,7 @@ def _two_runs(comparison: Comparison) -> Table:
                 one.measure.heading,
                 replace(_number(a, digits), best=better == 0),
                 replace(_number(b, digits), best=better == 1),
-                _number(one, _FINER[one.measure.unit]),
+                _number(one, _finer(one.measure)),
                 _p(one),
             )
         )
@@ -109,7 +107,7 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
     cells: list[list[Cell]] = [["–"] * len(names) for _ in names]
     for one in comparison.differences:
         if (one.subset, one.measure) == (subset, measure):
-            cells[one.first][one.second] = str(_number(one, _FINER[measure.unit]))
+            cells[one.first][one.second] = str(_number(one, _finer(measure)))
             cells[one.second][one.first] = _short(one.holm)
     rows = tuple((name, *row) for name, row in zip(names, cells, strict=True))
     note = "Above the diagonal: row - column, with its interval. Below: its Holm p."
@@ -156,9 +154,9 @@ def _row(
         one.wins,
         one.ties,
         one.losses,
-        Number(_or_none(one.shift), _or_none(one.low), _or_none(one.high), _FINER["%"]),
+        Number(_or_none(one.shift), _or_none(one.low), _or_none(one.high), _finer(NME())),
         _p(one),
-        Number(_or_none(nme.detectable) if nme else None, None, None, _FINER["%"]),
+        Number(_or_none(nme.detectable) if nme else None, None, None, _finer(NME())),
     )
 
 
@@ -224,6 +222,11 @@ def _percent(share: float) -> str:
 
 def _alpha(comparison: Comparison) -> str:
     return f"p < {1 - comparison.bootstrap.confidence:.4g}"
+
+
+def _finer(measure: Measure) -> int:
+    """Decimals of differences, which are smaller than what they are of."""
+    return max(measure.digits, 3)
 
 
 def _number(one: Level | Difference, digits: int) -> Number:

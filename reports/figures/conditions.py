@@ -18,7 +18,6 @@ from alignbench.arrays import Bools, Floats, Ints
 from alignbench.datasets.synthetic.write import CONDITIONS
 from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, normalisers
-from alignbench.runs.evaluation import cluster_numbers
 from alignbench.stats import Bootstrap, mean_intervals
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
@@ -92,7 +91,7 @@ def figure(
         inside = member(run, subset) & np.isfinite(errors)
         if not inside.any():
             raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
-        images = cluster_numbers(run.faces["image"].tolist())[inside]
+        images = run.clusters[inside]
         for axes, name in zip(panels.flat, names, strict=False):
             drawn = _curve(
                 axes, known[k][name][inside], errors[inside], images, bins,

@@ -19,7 +19,7 @@ from alignbench.arrays import Floats
 from alignbench.datasets.base import FULL
 from alignbench.markups import MARKUPS, Markup
 from alignbench.metrics.errors import distances, landmark_errors, normalisers
-from reports.data import Root, all_points, evaluated_faces, member, require_one_dataset
+from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.figures.save import drawing
 from reports.labels import labels
@@ -143,7 +143,7 @@ def _about(found: Sequence[Spread], sigma: float) -> str:
 
 
 def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root) -> Spread:
-    points = all_points(run)
+    points = run.all_points()
     chosen = member(run, subset) & ~np.isnan(points).any(axis=(1, 2))
     if not chosen.any():
         raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")

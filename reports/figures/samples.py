@@ -12,7 +12,6 @@ from alignbench import InputError, Run
 from alignbench.arrays import Bytes, Floats, Ints
 from reports.data import (
     Root,
-    all_points,
     evaluated_faces,
     member,
     require_one_dataset,
@@ -81,7 +80,7 @@ def figure(
         chosen = np.flatnonzero(with_image(dataset, common & inside))
         rows.append((subset, spread(chosen[np.argsort(errors[0][chosen], kind="stable")], faces)))
     made, axes = tiles.grid(len(rows) * len(runs), max(len(row) for _, row in rows), 1)
-    points = [all_points(one) for one in runs]
+    points = [one.all_points() for one in runs]
     for r, (subset, chosen) in enumerate(rows):
         windows = tiles.Windows(dataset, chosen)
         for k, row in enumerate(chosen.tolist()):

@@ -14,7 +14,6 @@ from alignbench import Run
 from alignbench.datasets.base import FULL
 from reports.data import (
     Root,
-    all_points,
     evaluated_faces,
     member,
     require_one_run,
@@ -68,7 +67,7 @@ def figure(
     order = np.flatnonzero(there)
     # Stable, so that faces of the same error stand in the data set's order.
     order = order[np.argsort(-errors[order], kind="stable")][:faces]
-    windows, points = tiles.Windows(dataset, order), all_points(run)
+    windows, points = tiles.Windows(dataset, order), run.all_points()
     said = [_said(run, row, norm) for row in order.tolist()]
     columns = min(_COLUMNS, len(order))
     made, axes = tiles.grid(ceil(len(order) / columns), columns, max(map(len, said)))

@@ -20,7 +20,6 @@ from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
 from reports.sensitivity.rows import (
     Case,
-    clusters_of,
     compared,
     digits_of,
     headings,
@@ -141,7 +140,7 @@ def box_tables(
         norm = dataset.normalisers[0]
         cases = [Case(cells, per_face(measures, run.errors(norm))) for cells, run in rows]
         place = next(k for k, (_, run) in enumerate(rows) if run is own)
-        changes = compared(cases, clusters_of(own), bootstrap, digits_of(measures), place)
+        changes = compared(cases, own.clusters, bootstrap, digits_of(measures), place)
         return Table(
             f"{title(predictor.name, own)}: {question}",
             (column, *headings(measures)),

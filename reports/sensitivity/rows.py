@@ -15,7 +15,6 @@ from alignbench import (
 )
 from alignbench.arrays import Floats, Ints
 from alignbench.metrics.measure import mean_counted
-from alignbench.runs.evaluation import cluster_numbers
 from alignbench.stats import Bootstrap, replicated_means
 from alignbench.visible import visible
 from reports.tables import Cell, Number, Table, render
@@ -48,7 +47,7 @@ def compared(
     everyone = np.ones((1, len(clusters)), np.bool_)
     drawn = replicated_means(values, everyone, clusters, bootstrap).reshape(-1, *shape)
     tail = (1 - bootstrap.confidence) / 2
-    low, high = np.quantile(drawn - drawn[:, [reference]], [tail, 1 - tail], axis=0)
+    low, high = np.nanquantile(drawn - drawn[:, [reference]], [tail, 1 - tail], axis=0)
     change = means - means[reference]
     rows = []
     for r, case in enumerate(cases):
@@ -84,11 +83,6 @@ def digits_of(measures: Sequence[Measure]) -> list[int]:
 def headings(measures: Sequence[Measure]) -> list[str]:
     """Columns of each measure and of its change."""
     return [column for measure in measures for column in (measure.heading, "change")]
-
-
-def clusters_of(run: Run) -> Ints:
-    """The source image (N,) of each of a run's faces."""
-    return cluster_numbers(run.faces["image"].tolist())
 
 
 def title(name: str, run: Run) -> str:

@@ -16,13 +16,13 @@ from alignbench.datasets.find import DataNotFoundError, dataset_names
 from alignbench.markups import MARKUPS
 from alignbench.metrics import compat, usual_measures
 from alignbench.metrics.errors import distances, face_errors, normaliser_names, normalisers
+from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap
 from reports.data import OtherDataError, evaluated_faces
 from reports.labels import labels
 from reports.sensitivity.rows import (
     Case,
     change,
-    clusters_of,
     compared,
     digits_of,
     headings,
@@ -86,7 +86,7 @@ def _by_normaliser(name: str, run: Run, bootstrap: Bootstrap) -> Table:
     return Table(
         f"{title(name, run)}: which normaliser?",
         ("Normaliser", *headings(measures)),
-        compared(cases, clusters_of(run), bootstrap, digits_of(measures)),
+        compared(cases, run.clusters, bootstrap, digits_of(measures)),
         (reference(f"the data set's usual normaliser, {usual}", bootstrap), *missed_note(run)),
     )
 
@@ -95,15 +95,19 @@ def _by_threshold(name: str, run: Run, bootstrap: Bootstrap) -> Table:
     usual, norm = run.record.dataset.threshold, run.record.dataset.normalisers[0]
     order = (usual, *(t for t in THRESHOLDS if t != usual))
     cases = [
-        Case((f"{t:.2f}",), per_face(usual_measures(t)[1:], run.errors(norm))) for t in order
+        Case((_named(t),), per_face(usual_measures(t)[1:], run.errors(norm))) for t in order
     ]  # fmt: skip
-    rows = compared(cases, clusters_of(run), bootstrap, (2, 4))
+    rows = compared(cases, run.clusters, bootstrap, (2, 4))
     return Table(
         f"{title(name, run)}: which threshold?",
         ("Threshold", "FR %", "change", "AUC", "change"),
         tuple(row for _, row in sorted(zip(order, rows, strict=True))),
-        (reference(f"the data set's usual threshold, {usual:.2f}, by {norm}", bootstrap),),
+        (reference(f"the data set's usual threshold, {_named(usual)}, by {norm}", bootstrap),),
     )
+
+
+def _named(threshold: float) -> str:
+    return threshold_suffix(threshold).removeprefix("@")
 
 
 def _ours(errors: Floats, threshold: float) -> compat.Summary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from alignbench.errors import unknown
 from alignbench.visible import visible
@@ -19,6 +20,7 @@ from reports.tables.model import (
     Marked,
     Number,
     Table,
+    plain,
 )
 from reports.tables.terminal import to_terminal
 
@@ -64,10 +66,35 @@ def render(tables: Sequence[Table], form: str) -> str:
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """Records of tables as one CSV file."""
-    records = [record for table in tables for record in table.records]
+    """Records of tables as one CSV file; of tables without any, their rows as they stand."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(records[0]) if records else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
+    records = [record for table in tables for record in table.records]
+    if records:
+        writer = csv.DictWriter(stream, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    else:
+        rows = csv.writer(stream, lineterminator="\n")
+        for table in tables:
+            wide = [
+                any(_has_interval(cell) for cell in column)
+                for column in zip(*table.rows, strict=True)
+            ]
+            named = zip(table.columns, wide, strict=True)
+            heads = [(name, f"{name} low", f"{name} high")[: 3 if w else 1] for name, w in named]
+            rows.writerow(chain(["table"], *heads))
+            for row in table.rows:
+                cells = [_values(cell, w) for cell, w in zip(row, wide, strict=True)]
+                rows.writerow(chain([table.title], *cells))
     return visible(stream.getvalue(), lines=True)
+
+
+def _has_interval(cell: Cell) -> bool:
+    return isinstance(cell, Number) and cell.low is not None
+
+
+def _values(cell: Cell, wide: bool) -> tuple[object, ...]:
+    """What a cell is in CSV: a number in full precision, and its ends where its column has any."""
+    if isinstance(cell, Number):
+        return (cell.value, cell.low, cell.high)[: 3 if wide else 1]
+    return (plain(cell), "", "")[: 3 if wide else 1]

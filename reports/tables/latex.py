@@ -159,7 +159,7 @@ def _latex_cell(cell: Cell, stacked: bool, broken: bool) -> str:
         text += f"\\textsuperscript{{{marks}}}"
     if not isinstance(cell, Number) or not cell.interval:
         return text
-    interval = _latex(cell.interval)
+    interval = _latex(cell.interval.replace("-", "−"))
     if stacked:
         return _latex_lines([text, f"{{\\tiny {interval}}}"], "t")
     return f"{text} {interval.removeprefix('{}')}"
