@@ -361,7 +361,7 @@ def test_what_is_no_usual_picture_is_not_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(cv2, "imdecode", None)
     for data in (*others, progressive[:-2] + scan * 200 + b"\xff\xd9"):
         path.write_bytes(data)
-        with pytest.raises(InputError, match="a complete JPEG, PNG or BMP|JPEG of 210 scans"):
+        with pytest.raises(InputError, match=r"a complete JPEG, PNG or BMP|JPEG of 210 scans"):
             read_image(path)
 
 

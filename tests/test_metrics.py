@@ -172,8 +172,8 @@ def test_zero_normaliser_names_the_face():
     with pytest.raises(InputError) as refused:
         normalisers(truth, WFLW98, ["a", "b", "c"])
     assert str(refused.value) == (
-        "face b: normaliser inter_ocular is zero; accepted: true landmarks whose normalising "
-        "points differ. Correct the annotation or leave the face out."
+        "face b: normaliser inter_ocular is zero; accepted: finite true landmarks whose "
+        "normalising points differ. Correct the annotation or leave the face out."
     )
 
 
