@@ -19,8 +19,8 @@ _SAME = 1e-6
 TIE = 1e-6
 """Errors of a face, as fractions of the normaliser, that are no further apart are one error.
 
-Another number of threads, another batch or back end moves a landmark by about 1e-5 pixels, an
-error by up to 2e-8 (docs/trust.md); no annotation is as exact as a thousandth of a pixel, which
+Another number of threads or another batch moves a landmark by up to 2e-5 pixels, an
+error by up to 4e-8 (docs/trust.md); no annotation is as exact as a thousandth of a pixel, which
 this is for a face of 1,000."""
 
 
