@@ -11,7 +11,6 @@ from layouts import write_wflw
 from test_runner import QUICK, Killed, Shifted, contents
 
 from alignbench import InputError, columns, evaluate, load_dataset, load_predictor
-from alignbench.stats import Bootstrap, bootstrap, mean_intervals
 
 BYTES_A_FACE = 98 * 2 * 8
 
@@ -124,31 +123,6 @@ def test_missed_faces_and_a_resumed_run_go_by_blocks_too(small_memory, tmp_path,
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert whole.record.missed == 20
     assert np.isfinite(whole.points).all()
-
-
-def test_an_interval_by_blocks_of_images_is_the_same_interval(monkeypatch):
-    """Another way to draw the same bootstrap: ends differ by its Monte Carlo error alone."""
-    rng = np.random.default_rng(3)
-    values = rng.lognormal(0, 0.5, (600, 2))
-    values[::50, 1] = np.nan
-    subsets = np.stack([np.ones(600, np.bool_), rng.random(600) < 0.3])
-    images = rng.permutation(np.arange(600) // 2)
-    settings = Bootstrap(20_000)
-    whole = mean_intervals(values, subsets, images, settings)
-    monkeypatch.setattr(bootstrap, "_BLOCK", 37)
-    blocks = mean_intervals(values, subsets, images, settings)
-    width = whole[1] - whole[0]
-    for one, other in zip(whole, blocks, strict=True):
-        assert (np.abs(one - other) < 0.02 * width).all()
-        assert (one != other).all()
-    counted = replicates_of_counts(images, settings)
-    assert (counted == 1).all()
-
-
-def replicates_of_counts(images, settings):
-    """Means of ones: every sample draws as many images as there are, whatever the blocks."""
-    ones = np.ones((len(images), 1))
-    return bootstrap.replicated_means(ones, np.ones((1, len(images)), np.bool_), images, settings)
 
 
 def test_temporary_files_are_gone_with_their_columns(small_memory, tmp_path, monkeypatch):

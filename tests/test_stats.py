@@ -144,3 +144,41 @@ def test_faces_of_one_image_say_less_of_a_failure_rate():
     )
     assert alone.value == pairs.value
     assert pairs.ci_low < alone.ci_low < alone.ci_high < pairs.ci_high
+
+
+def test_an_interval_by_blocks_of_images_is_the_same_interval(monkeypatch):
+    """Another way to draw the same bootstrap: ends differ by its Monte Carlo error alone."""
+    rng = np.random.default_rng(3)
+    values = rng.lognormal(0, 0.5, (600, 2))
+    values[::50, 1] = np.nan
+    subsets = np.stack([np.ones(600, np.bool_), rng.random(600) < 0.3])
+    images = rng.permutation(np.arange(600) // 2)
+    settings = Bootstrap(20_000)
+    whole = mean_intervals(values, subsets, images, settings)
+    monkeypatch.setattr(bootstrap, "_BLOCK", 37)
+    blocks = mean_intervals(values, subsets, images, settings)
+    width = whole[1] - whole[0]
+    for one, other in zip(whole, blocks, strict=True):
+        assert (np.abs(one - other) < 0.02 * width).all()
+        assert (one != other).all()
+
+
+def test_every_sample_draws_as_many_images_as_there_are(monkeypatch):
+    """By blocks or not: all images' shares of a sample add up to one sample."""
+    images = np.arange(50)
+    drawn = []
+    real = np.bincount
+
+    def counting(numbers, minlength):
+        drawn.append(len(numbers))
+        return real(numbers, minlength=minlength)
+
+    for block, cached in ((7, 1), (7, 100), (50, 65_536)):
+        monkeypatch.setattr(bootstrap, "_BLOCK", block)
+        monkeypatch.setattr(bootstrap, "_CACHED", cached)
+        monkeypatch.setattr(bootstrap.np, "bincount", counting)
+        drawn.clear()
+        ones = np.ones((50, 1))
+        means = replicated_means(ones, np.ones((1, 50), np.bool_), images, Bootstrap(30))
+        assert sum(drawn) == 30 * 50
+        assert (means == 1).all()
