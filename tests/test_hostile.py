@@ -193,7 +193,9 @@ def test_a_hostile_option_is_one_message(value):
         options.parse(f"stacks={value}", AWing, "model")
 
 
-@pytest.mark.parametrize("given", ["stacks=1000000", "width=1000000", "stacks=32,width=1024"])
+@pytest.mark.parametrize(
+    "given", ["stacks=1000000", "stacks=33", "width=1000000", "stacks=32,width=1024"]
+)
 def test_a_network_too_large_is_refused_before_it_is_made(given):
     with pytest.raises(InputError, match=r"accepted: 1 to|parameters, 1,000,000,000 is the most"):
         options.build(AWing, options.parse(given, AWing, "model"))
