@@ -193,7 +193,9 @@ def test_a_hostile_option_is_one_message(value):
         options.parse(f"stacks={value}", AWing, "model")
 
 
-@pytest.mark.parametrize("given", ["stacks=1000000", "width=1000000", "stacks=32,width=1024"])
+@pytest.mark.parametrize(
+    "given", ["stacks=1000000", "stacks=33", "width=1000000", "stacks=32,width=1024"]
+)
 def test_a_network_too_large_is_refused_before_it_is_made(given):
     with pytest.raises(InputError, match=r"accepted: 1 to|parameters, 1,000,000,000 is the most"):
         options.build(AWing, options.parse(given, AWing, "model"))
@@ -541,7 +543,7 @@ def test_a_file_that_ends_scipys_process_is_one_message(tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_any_damage_to_version_5_is_a_value_error(data):
     made = bytearray(_mat(data.draw(st.booleans()), Points=np.ones((3, 2)), Occ=np.zeros((1, 3))))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -734,13 +736,13 @@ def _table(name):
 
 
 @given(_NAMES)
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_any_name_is_text_in_every_form(name):
     made, plain = _table(name), _table(ORDINARY)
     assert Elements(to_html([made])).found == Elements(to_html([plain])).found
     markdown, expected = to_markdown([made]), to_markdown([plain])
     assert len(markdown.splitlines()) == len(expected.splitlines())
-    bare = [line.replace("\\\\", "").replace("\\|", "") for line in markdown.splitlines()]
+    bare = [line.replace("\\\\", "x").replace("\\|", "x") for line in markdown.splitlines()]
     assert [line.count("|") for line in bare if line.startswith("|")] == [4] * 5
     assert not any(line.startswith(("- #", "- -", "- +", "- =", "- 1.")) for line in bare)
     for text in (markdown, to_terminal([made]), to_csv([made])):
@@ -784,7 +786,7 @@ def test_any_name_is_text_in_a_document(name):
 
 
 @given(_NAMES)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_any_name_in_a_message_can_be_seen(name):
     text = str(InputError(name, name, name, name))
     assert all(c.isprintable() or c == "\n" for c in text)
