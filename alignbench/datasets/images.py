@@ -118,7 +118,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
         return height, width
     if data.startswith(_BMP) and len(data) >= 26:
         # The header of old OS/2 is 12 bytes long and has sides of two; rows may be upside down.
-        old = int.from_bytes(data[14:18], "little") == 12
+        old = struct.unpack_from("<I", data, 14) == (12,)
         width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
         return abs(height), abs(width)
     return _jpeg_size(data) if data.startswith(_JPEG) else None
