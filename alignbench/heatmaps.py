@@ -63,7 +63,7 @@ def parabola(maps: Maps) -> Floats:
 def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
     """The highest pixel, moved on each axis by a function of the values before, at and after it.
 
-    The function has both axes at once: arrays (2, N, L), x first.
+    The function has both axes at once, x first: arrays (2, N, L), and (N, L) of the value at it.
     """
     n, landmarks, height, width = maps.shape
     flat = maps.reshape(n, landmarks, height * width)
@@ -71,9 +71,10 @@ def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> F
     x, y = peak % width, peak // width
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
     # Off the border both neighbours exist; on it the peak is compared with itself.
-    step = np.array([1, width])[:, None, None] * inside
-    around = peak + np.multiply.outer([-1, 0, 1], step)
-    values = flat[np.arange(n)[:, None], np.arange(landmarks), around].astype(np.float64)
+    step = np.multiply.outer([1, width], inside)
+    every = flat.reshape(-1)
+    at = peak + np.arange(0, every.size, height * width).reshape(n, landmarks)
+    values = (every[place].astype(np.float64) for place in (at - step, at, at + step))
     moved_x, moved_y = np.stack([x, y]) + shift(*values)
     return np.stack([moved_x, moved_y], axis=2)
 
