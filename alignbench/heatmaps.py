@@ -68,15 +68,15 @@ def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> F
     n, landmarks, height, width = maps.shape
     flat = maps.reshape(n, landmarks, height * width)
     peak = flat.argmax(axis=2)
-    x, y = peak % width, peak // width
+    y, x = np.divmod(peak, width)
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
     # Off the border both neighbours exist; on it the peak is compared with itself.
     step = np.multiply.outer([1, width], inside)
     every = flat.reshape(-1)
     at = peak + np.arange(0, every.size, height * width).reshape(n, landmarks)
     values = (every[place].astype(np.float64) for place in (at - step, at, at + step))
-    moved_x, moved_y = np.stack([x, y]) + shift(*values)
-    return np.stack([moved_x, moved_y], axis=2)
+    moved = shift(*values)
+    return np.stack([x + moved[0], y + moved[1]], axis=2)
 
 
 def soft_argmax(maps: Maps) -> Floats:
