@@ -143,3 +143,10 @@ def test_the_package_shown_adds_a_measure_a_data_set_a_model_and_a_report(studio
     for group, entries in studio["entry-points"].items():
         kind = group.rsplit(".", 1)[1].replace("predictors", "models")
         assert set(entries) <= set(re.findall(r"[\w-]+", cli("list", kind).out))
+
+
+def test_no_measured_table_is_missing():
+    for document in (ROOT / "docs").glob("*.md"):
+        text = document.read_text(encoding="utf-8")
+        empty = re.findall(r"<!-- ([^>]*): begin -->\s*<!-- \1: end -->", text)
+        assert not empty, f"{document.name}: {empty}"
