@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignbench import InputError, parse_measure
-from alignbench.metrics import default_measures
+from alignbench.metrics import default_measures, usual_measures
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,8 @@ def test_a_measure_is_computed_in_double_precision():
 def test_a_measure_of_no_faces_is_not_a_number():
     assert np.isnan(parse_measure("nme").value(np.array([])))
     assert np.isnan(parse_measure("nme").value(np.array([np.inf])))
+
+
+def test_the_usual_measures_are_those_papers_print():
+    assert [str(measure) for measure in usual_measures(0.1)] == ["nme", "fr@0.10", "auc@0.10"]
+    assert [str(measure) for measure in usual_measures(0.075)] == ["nme", "fr@0.075", "auc@0.075"]

@@ -262,7 +262,20 @@ def test_truth_that_is_no_number_is_no_missed_face():
         normalisers(truth, WFLW98, ["a", "b", "c"])
 
 
-@pytest.mark.parametrize("settings", [{"replicates": 0}, {"confidence": 1}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"replicates": 0}, {"confidence": 0}, {"confidence": 1}, {"seed": -1}]
+)
 def test_a_bootstrap_is_possible(settings):
-    with pytest.raises(InputError, match="bootstrap: Bootstrap"):
+    assert Bootstrap(1, 0.5, 0).replicates == 1
+    with pytest.raises(InputError) as refused:
         Bootstrap(**settings)
+    assert str(refused.value) == (
+        f"bootstrap: {unchecked(settings)}; accepted: replicates of 1 or more, a confidence "
+        "between 0 and 1, a seed of 0 or more."
+    )
+
+
+def unchecked(settings):
+    """A bootstrap as it is printed, of settings that it does not take."""
+    known = {"replicates": 10_000, "confidence": 0.95, "seed": 0} | settings
+    return "Bootstrap(" + ", ".join(f"{name}={value}" for name, value in known.items()) + ")"

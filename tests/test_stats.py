@@ -173,7 +173,7 @@ def test_every_sample_draws_as_many_images_as_there_are(monkeypatch):
         drawn.append(len(numbers))
         return real(numbers, minlength=minlength)
 
-    for block, cached in ((7, 1), (7, 100), (50, 65_536)):
+    for block, cached in ((7, 1), (7, 100), (25, 100), (50, 65_536)):
         monkeypatch.setattr(bootstrap, "_BLOCK", block)
         monkeypatch.setattr(bootstrap, "_CACHED", cached)
         monkeypatch.setattr(bootstrap.np, "bincount", counting)
