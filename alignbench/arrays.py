@@ -26,3 +26,12 @@ def some_at_a_time(faces: int) -> Iterator[slice]:
     """
     for start in range(0, faces, _FACES_AT_ONCE):
         yield slice(start, start + _FACES_AT_ONCE)
+
+
+LARGEST_COORDINATE = 1e6
+"""Beyond this a coordinate is no pixel of an image but an accident."""
+
+
+def plausible(values: Floats) -> Bools:
+    """Whether each value is finite and of an image's size."""
+    return np.abs(values) <= LARGEST_COORDINATE

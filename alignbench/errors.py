@@ -9,10 +9,28 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
-from alignbench.visible import visible
-
 _LONGEST = 2_000
 """Characters of a part of a message that come from outside."""
+
+
+def visible(text: str, lines: bool = False) -> str:
+    """Text with what cannot be seen, such as a terminal's commands, spelled out.
+
+    Parameters
+    ----------
+    lines
+        Whether line breaks stay; without, the text is on one line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c
+        if c.isprintable() or (lines and c == "\n")
+        else " "
+        if c.isspace()
+        else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 class InputError(ValueError):

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from alignbench.arrays import Bools, Bytes, Floats, some_at_a_time
+from alignbench.arrays import Bytes, Floats, some_at_a_time
 from alignbench.errors import InputError
 
 Rounding = Literal["none", "integer"]
@@ -28,15 +28,6 @@ LEAK_LEVELS = {
 }
 """What each box protocol tells the model of the truth. A face's annotated box is as much the
 annotator's as its landmarks are; only a detector's box is to be had in use."""
-
-
-LARGEST_COORDINATE = 1e6
-"""Beyond this a coordinate is no pixel of an image but an accident."""
-
-
-def plausible(values: Floats) -> Bools:
-    """Whether each value is finite and of an image's size."""
-    return np.abs(values) <= LARGEST_COORDINATE
 
 
 def tight_boxes(points: Floats) -> Floats:

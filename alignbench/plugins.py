@@ -13,6 +13,7 @@ from typing import Any
 
 from alignbench.errors import InputError, unknown
 
+MARKUPS = "alignbench.markups"
 DATASETS = "alignbench.datasets"
 MEASURES = "alignbench.measures"
 PREDICTORS = "alignbench.predictors"

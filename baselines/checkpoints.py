@@ -22,8 +22,8 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from alignbench import InputError
-from alignbench.files import write_atomic
-from alignbench.notation import parse_json
+from alignbench.io.files import write_atomic
+from alignbench.io.notation import parse_json
 from alignbench.predictors.settings import CropSettings, settings_error
 
 State = Mapping[str, Tensor]

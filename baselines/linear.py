@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
 from alignbench.geometry import crop_transforms, square_crops
-from alignbench.markups import MARKUPS
+from alignbench.markups import load_markup
 from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor, window
 from alignbench.predictors.settings import Crop, CropSettings, Input
@@ -68,7 +68,7 @@ def load(weights: Path | None = None) -> CropPredictor:
             matrix = stored.get_tensor("weights").astype(np.float32)
             bias = stored.get_tensor("bias")
             settings = CropSettings.model_validate_json(stored.metadata()["settings"])
-        shape = settings.crop.size**2, 2 * MARKUPS[settings.markup].landmarks
+        shape = settings.crop.size**2, 2 * load_markup(settings.markup).landmarks
         if settings.input.colour != "grey":
             raise ValueError(f"colour {settings.input.colour!r}, not 'grey'")
         if matrix.shape != shape or bias.shape != shape[1:]:

@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from alignbench import Batch, Dataset, InputError, Predictor
-from alignbench.arrays import Floats
-from alignbench.geometry import BOX_PROTOCOLS, plausible
+from alignbench.arrays import Floats, plausible
+from alignbench.geometry import BOX_PROTOCOLS
+from alignbench.io.notation import parse_json
 from alignbench.markups import by_landmarks
-from alignbench.notation import parse_json
 from alignbench.predictors.base import sha256
 from baselines.fitting import fitted_on, own_boxes
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
+from alignbench.boxes import BoxRule
 from alignbench.geometry import LEAK_LEVELS
 from alignbench.markups import WFLW98
-from alignbench.runs.boxes import BoxRule
 from baselines.crops import AWING_CROP, LAB_CROP
 
 _FRAME = 450.0

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from alignbench.errors import InputError, unknown
-from alignbench.markups import MARKUPS, Markup
-from alignbench.notation import parse_toml
+from alignbench.io.notation import parse_toml
+from alignbench.markups import Markup, load_markup, markup_names
 
 _MOST = {"stacks": 32}
 """Upper limit of an option by name, 1,024 for the others: more is an accident or a trap."""
@@ -65,8 +65,8 @@ def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -
         if name not in parameters:
             raise unknown(f"{where}, option", name, parameters)
         if hints[name] is Markup:
-            if not isinstance(value, str) or value not in MARKUPS:
-                raise unknown(f"{where}, markup", str(value), MARKUPS)
+            if not isinstance(value, str) or value not in markup_names():
+                raise unknown(f"{where}, markup", str(value), markup_names())
             found[name] = value
             continue
         kind = hints[name]
@@ -126,7 +126,7 @@ def build(
     InputError
         If a value does not fit the network.
     """
-    named = {"markup": MARKUPS[options["markup"]]} if "markup" in options else {}
+    named = {"markup": load_markup(options["markup"])} if "markup" in options else {}
     given = {**options, **named}
     try:
         if any(type(n) is int and n > _USUAL for value in options.values() for n in _each(value)):

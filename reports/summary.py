@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 
 from alignbench import Measure, Run, parse_measure
-from alignbench.markups import MARKUPS
+from alignbench.errors import visible
+from alignbench.markups import load_markup
 from alignbench.metrics import default_measures, usual_measures
 from alignbench.runs import MetricRow
-from alignbench.visible import visible
 from reports.labels import box_text, execution, interval_text, labels
 from reports.tables import Cell, Number, Table, render
 
@@ -142,7 +142,7 @@ def protocol_notes(run: Run) -> list[str]:
     if how := execution(run):
         notes.append(f"Computed with: {', '.join(how)}.")
     if protocol.conversion:
-        given, used = (MARKUPS[b.markup].landmarks for b in (record.model, dataset))
+        given, used = (load_markup(b.markup).landmarks for b in (record.model, dataset))
         notes.append(
             f"Landmarks converted: {protocol.conversion}, {used} of the model's {given} points."
         )

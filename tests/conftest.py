@@ -7,13 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-
-from alignbench import Dataset
-from alignbench.arrays import Bools, Bytes, Ints
-from alignbench.markups import WFLW98, Markup
 
 settings.register_profile(
     "alignbench", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -78,61 +73,3 @@ def cli(monkeypatch, capsys, tmp_path):
         return Result(code, out, err)
 
     return call
-
-
-class ArrayImages:
-    """Images in memory, for tests."""
-
-    def __init__(self, images: list[Bytes | None], sources: list[str] | None = None) -> None:
-        self._images = images
-        self._sources = sources or [str(k) for k in range(len(images))]
-
-    def available(self) -> Bools:
-        return np.array([image is not None for image in self._images], dtype=np.bool_)
-
-    def read(self, index: int) -> Bytes:
-        image = self._images[index]
-        assert image is not None
-        return image
-
-    def location(self, index: int) -> str:
-        return f"image {self._sources[index]}"
-
-    def sources(self) -> list[str]:
-        return self._sources
-
-    def digest(self) -> str:
-        return str(hash(tuple(i.tobytes() for i in self._images if i is not None)))
-
-    def take(self, indices: Ints) -> ArrayImages:
-        return ArrayImages([self._images[i] for i in indices], [self._sources[i] for i in indices])
-
-
-def make_dataset(
-    faces: int = 12,
-    markup: Markup = WFLW98,
-    seed: int = 0,
-    images: ArrayImages | None = None,
-    visible: bool = False,
-) -> Dataset:
-    """A data set of random faces, about 100 pixels wide, with two overlapping subsets."""
-    rng = np.random.default_rng(seed)
-    points = rng.uniform(20, 120, (faces, markup.landmarks, 2))
-    return Dataset(
-        name="made",
-        split="test",
-        markup=markup,
-        ids=tuple(f"face{k}" for k in range(faces)),
-        points=points,
-        visible=rng.random((faces, markup.landmarks)) < 0.7 if visible else None,
-        boxes=np.concatenate([points.min(axis=1) - 3, points.max(axis=1) + 3], axis=1),
-        subsets={
-            "full": np.ones(faces, np.bool_),
-            "even": np.arange(faces) % 2 == 0,
-            "few": np.arange(faces) < 3,
-        },
-        images=images or ArrayImages([np.full((150, 150, 3), 90, np.uint8)] * faces),
-        official={"full": faces},
-        normalisers=("inter_ocular",),
-        threshold=0.10,
-    )

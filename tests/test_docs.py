@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_dataset
+from doubles import make_dataset
 from layouts import points
 
 from alignbench import evaluate, load_predictor, plugins
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
-from baselines.predictors import MODELS
+from baselines.model import MODELS
 
 ROOT = Path(__file__).parents[1]
 

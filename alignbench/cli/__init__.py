@@ -102,7 +102,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _stop(message: str) -> None:
-    from alignbench.console import wrapped
+    from alignbench.cli.console import wrapped
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun may send it meanwhile
     who = f" (process {rank()})" if rank() else ""

@@ -45,7 +45,7 @@ def compare(
 ) -> None:
     """Compare runs face by face: differences with intervals, tests, and gates for CI."""
     from alignbench import load_run
-    from alignbench.console import status, wrapped
+    from alignbench.cli.console import status, wrapped
     from alignbench.stats import Bootstrap
 
     if threshold is not None:

@@ -9,8 +9,7 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli.options import DataRoot, Split, Threads, alone, in_range, limit_threads
-from alignbench.errors import InputError
-from alignbench.visible import visible
+from alignbench.errors import InputError, visible
 
 
 def list_(data_root: DataRoot = None) -> None:
@@ -53,7 +52,7 @@ def verify(
     Exit status 1 if anything is missing, broken or of another number.
     """
     from alignbench import load_dataset
-    from alignbench.console import progress, status
+    from alignbench.cli.console import progress, status
     from alignbench.datasets.verify import verify as inspect
     from alignbench.threads import count
 
@@ -83,7 +82,7 @@ def synthesize(
 
     The same faces as a data set of their own: --dataset synthetic --data-root OUT.
     """
-    from alignbench.datasets.synthetic.source import draw
+    from alignbench.synthetic.source import draw
 
     alone("data synthesize")
     limit_threads(threads)
@@ -106,7 +105,7 @@ def show(
 ) -> None:
     """Draw a sheet of a data set's faces with their landmarks and boxes, to look at."""
     from alignbench import load_dataset
-    from alignbench.console import status
+    from alignbench.cli.console import status
 
     alone("data show")
     in_range("--faces", faces, 1, 400)

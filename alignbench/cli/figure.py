@@ -41,7 +41,7 @@ def ced(
 
 def _list(wanted: bool) -> None:
     if wanted:
-        from alignbench.console import print_columns
+        from alignbench.cli.console import print_columns
 
         rows = [(name, _about(name)) for name in plugins.registered(plugins.FIGURES)]
         print_columns(rows)
@@ -117,7 +117,7 @@ def figure(
 ) -> None:
     """Draw a figure of runs, or of a data set."""
     from alignbench import load_run
-    from alignbench.console import status
+    from alignbench.cli.console import status
 
     limit_threads(threads)
     for option, value, low, high in (

@@ -27,7 +27,7 @@ def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
 ) -> None:
     """Show what there is: models, data sets, measures, reports, figures, boxes, recipes."""
-    from alignbench.console import print_columns
+    from alignbench.cli.console import print_columns
 
     groups = {
         Kind.models: plugins.PREDICTORS,

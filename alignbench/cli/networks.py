@@ -55,8 +55,8 @@ def complexity(
     and threads.
     """
     from alignbench import load_predictor
+    from alignbench.cli.console import progress, status
     from alignbench.complexity import count_predictor
-    from alignbench.console import progress, status
     from alignbench.latency import Setting, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
 
@@ -96,7 +96,7 @@ def export(
 ) -> None:
     """Write a network as an ONNX file with its settings, for onnx:FILE and anything else."""
     from alignbench import load_predictor
-    from alignbench.console import status
+    from alignbench.cli.console import status
     from alignbench.predictors.network import export_onnx
 
     alone("export")

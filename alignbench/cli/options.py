@@ -76,7 +76,7 @@ def put(text: str, out: Path | None, what: str) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """A text with one end of line at its end; the file's folder is made."""
-    from alignbench.files import write_atomic
+    from alignbench.io.files import write_atomic
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (text.rstrip("\n") + "\n").encode())

@@ -61,7 +61,7 @@ def report(
 ) -> None:
     """Make a table of runs, or of what the PropNet paper published."""
     from alignbench import load_run, parse_measure
-    from alignbench.console import tell
+    from alignbench.cli.console import tell
 
     if everything:
         if table or form or measure or intervals is not None or out is None:
@@ -111,7 +111,7 @@ def report(
 
 
 def _site(stores: Sequence[Path], out: Path, data_root: Path | None) -> None:
-    from alignbench.console import progress, tell
+    from alignbench.cli.console import progress, tell
 
     build = plugins.load(plugins.VERBS, "site")
     with progress("Site", "parts") as report_progress:

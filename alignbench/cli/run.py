@@ -21,8 +21,7 @@ from alignbench.cli.options import (
     limit_threads,
 )
 from alignbench.distributed import processes, rank
-from alignbench.errors import InputError
-from alignbench.visible import visible
+from alignbench.errors import InputError, visible
 
 if TYPE_CHECKING:
     from alignbench.runs.record import RunRecord
@@ -86,7 +85,7 @@ def run(
     torchrun the processes share the faces, and the first one prints and writes.
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
-    from alignbench.console import progress, status, tell
+    from alignbench.cli.console import progress, status, tell
     from alignbench.distributed import joined
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names

@@ -86,7 +86,7 @@ def sensitivity(
         text = of_runs(found, chosen, root=data_root, bootstrap=bootstrap)
     else:
         from alignbench import load_dataset, load_predictor
-        from alignbench.console import progress, status
+        from alignbench.cli.console import progress, status
 
         with status(f"Reading {dataset}"):
             faces = load_dataset(dataset, data_root, split)

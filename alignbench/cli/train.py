@@ -47,7 +47,7 @@ def train(
 
     Under torchrun the processes share each batch, and the first one prints and writes.
     """
-    from alignbench.console import progress, tell
+    from alignbench.cli.console import progress, tell
 
     limit_threads(threads)
     in_range("--workers", workers or 0, 0, 256)
@@ -93,7 +93,7 @@ def ablation(
 
     Cut short, the same command goes on where it stopped. The runs are for `report` and `ced`.
     """
-    from alignbench.console import progress, tell
+    from alignbench.cli.console import progress, tell
 
     alone("ablation")
     limit_threads(threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alignbench.datasets.base import FULL, Dataset, DatasetSource, Images
-from alignbench.datasets.find import (
+from alignbench.datasets.registry import (
     DataNotFoundError,
     data_roots,
     dataset_names,

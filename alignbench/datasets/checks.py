@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 
 from alignbench import columns
+from alignbench.arrays import plausible
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.errors import InputError
-from alignbench.geometry import plausible
 
 
 def checked(dataset: Dataset) -> Dataset:

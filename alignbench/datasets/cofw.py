@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench.arrays import Bools, Bytes, Floats, Ints
+from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.datasets.images import MOST_PIXELS
-from alignbench.datasets.matlab import open_v73, read_v73, require_version
 from alignbench.errors import InputError
-from alignbench.geometry import plausible
+from alignbench.io.images import MOST_PIXELS
+from alignbench.io.matlab import open_v73, read_v73, require_version
 from alignbench.markups import COFW29
 
 _SPLITS = {"test": {FULL: 507}, "train": {FULL: 1345}}

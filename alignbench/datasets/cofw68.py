@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from alignbench.arrays import plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.cofw import SOURCE as COFW
-from alignbench.datasets.images import ImageFiles
-from alignbench.datasets.matlab import read_v5
 from alignbench.errors import InputError
-from alignbench.geometry import plausible
+from alignbench.io.images import ImageFiles
+from alignbench.io.matlab import read_v5
 from alignbench.markups import IBUG68
 
 _SPLITS = {"test": {FULL: 507}}

@@ -8,9 +8,9 @@ import numpy as np
 
 from alignbench import columns
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.datasets.images import ImageFiles
-from alignbench.datasets.pts import read_pts
 from alignbench.errors import InputError
+from alignbench.io.images import ImageFiles
+from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
 
 _ENDINGS = (".jpg", ".png", ".jpeg", ".bmp")

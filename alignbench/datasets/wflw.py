@@ -11,9 +11,9 @@ import numpy as np
 from alignbench import columns
 from alignbench.arrays import Bools, Floats
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.datasets.images import ImageFiles
-from alignbench.datasets.text import in_blocks, is_inside, lines_of, numbers
 from alignbench.errors import InputError
+from alignbench.io.images import ImageFiles
+from alignbench.io.text import in_blocks, is_inside, lines_of, numbers
 from alignbench.markups import WFLW98
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")

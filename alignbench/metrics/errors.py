@@ -38,7 +38,7 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
 
 def normaliser_names(markup: Markup) -> tuple[str, ...]:
     """Every normaliser of a mark-up: the two-point ones, ``box`` and ``diagonal``."""
-    return (*markup.eyes, BOX, DIAGONAL)
+    return (*markup.normalisers, BOX, DIAGONAL)
 
 
 def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, Floats]:
@@ -54,7 +54,7 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
         If a normaliser of a face is zero or no number: its error would be none either.
     """
     found = {}
-    for name, (left, right) in markup.eyes.items():
+    for name, (left, right) in markup.normalisers.items():
         ends = [truth[:, list(side)].mean(axis=1, keepdims=True) for side in (left, right)]
         found[name] = distances(*ends)[:, 0]
     boxes = tight_boxes(truth)

@@ -23,7 +23,7 @@ from alignbench.geometry import (
     square_crops,
     warp,
 )
-from alignbench.markups import MARKUPS
+from alignbench.markups import load_markup, markup_names
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.settings import CropSettings, Input
 
@@ -92,7 +92,7 @@ class CropPredictor(Predictor):
         flip_test: bool = False,
     ) -> None:
         self.name = name
-        self.markup = MARKUPS[settings.markup]
+        self.markup = load_markup(settings.markup)
         self.boxes = settings.crop.boxes
         output = settings.output
         self.decoding = output.decoder if output.kind == "heatmaps" else output.kind
@@ -137,9 +137,9 @@ class CropPredictor(Predictor):
 
         Boundary maps, where a network gives them, follow the landmarks' maps and are left out.
         """
-        landmarks, settings = MARKUPS[self.settings.markup].landmarks, self.settings
+        landmarks, settings = load_markup(self.settings.markup).landmarks, self.settings
         if settings.output.kind == "heatmaps":
-            others = {markup.landmarks for markup in MARKUPS.values()} - {landmarks}
+            others = {load_markup(name).landmarks for name in markup_names()} - {landmarks}
             square = raw.ndim == 4 and raw.shape[2] == raw.shape[3]
             if square and raw.shape[1] >= landmarks and raw.shape[1] not in others:
                 return raw[:, :landmarks]
@@ -158,7 +158,7 @@ class CropPredictor(Predictor):
 
     def _mirrored(self, found: NDArray[np.floating]) -> NDArray[np.floating]:
         """What the network gave for a mirrored window, as it is for the window."""
-        order = MARKUPS[self.settings.markup].flip_order
+        order = load_markup(self.settings.markup).flip_order
         if self.settings.output.kind == "heatmaps":
             return found[:, order, :, ::-1]
         swapped = found[:, order]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from alignbench.backends.build import Execution, build_network
 from alignbench.backends.export import to_onnx
 from alignbench.errors import InputError
-from alignbench.files import write_atomic
+from alignbench.io.files import write_atomic
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import CropSettings, to_toml

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import archives, columns
-from alignbench.arrays import Floats
-from alignbench.datasets.pts import read_pts
-from alignbench.datasets.text import id_table, in_blocks, lines_of, numbers
+from alignbench import columns
+from alignbench.arrays import Floats, plausible
 from alignbench.errors import InputError
-from alignbench.geometry import plausible
-from alignbench.notation import parse_json
+from alignbench.io import npz as archives
+from alignbench.io.notation import parse_json
+from alignbench.io.pts import read_pts
+from alignbench.io.text import id_table, in_blocks, lines_of, numbers
 
 
 @dataclass(frozen=True)

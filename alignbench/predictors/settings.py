@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
-from alignbench.notation import parse_toml
+from alignbench.io.notation import parse_toml
 
 
 class _Settings(BaseModel):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from alignbench.runs.evaluation import evaluate
 from alignbench.runs.record import MetricRow, RunRecord
 from alignbench.runs.run import Run, load_run
-from alignbench.runs.runner import evaluate
 
 __all__ = ["MetricRow", "Run", "RunRecord", "evaluate", "load_run"]

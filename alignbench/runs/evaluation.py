@@ -1,220 +1,297 @@
-"""From landmarks to numbers: a pure function of predictions and a data set."""
+"""Evaluating a predictor on a data set: what is done in which order, resume, results."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from alignbench import columns
-from alignbench.arrays import Bools, Floats, Ints
+from alignbench import columns, plugins, threads
+from alignbench.arrays import Floats
+from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import Dataset
-from alignbench.metrics import Measure
-from alignbench.metrics.errors import (
-    distances,
-    face_errors,
-    landmark_errors,
-    normalisers,
-)
-from alignbench.metrics.measure import mean_counted
-from alignbench.runs.record import MetricRow
-from alignbench.stats import Bootstrap, design_effect, mean_intervals, wilson
+from alignbench.distributed import ALONE, Ranks
+from alignbench.errors import InputError, blame
+from alignbench.io.files import WriteError
+from alignbench.markups import Markup, convert, require_convertible
+from alignbench.metrics import Measure, default_measures, parse_measure
+from alignbench.metrics.errors import normaliser_names, normalisers
+from alignbench.predictors.base import Predictor
+from alignbench.runs import store
+from alignbench.runs.measure import evaluate_points
+from alignbench.runs.plan import choose_faces, make_record
+from alignbench.runs.predict import predict_faces
+from alignbench.runs.record import RunRecord
+from alignbench.runs.run import Run, load_run
+from alignbench.stats import Bootstrap
 
-_CI_DIGITS = 6
-"""Decimals of interval ends: far below their Monte Carlo error, and far above what another
-number of threads can change in a matrix product."""
+Progress = Callable[[int, int], None]
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Numbers of one run.
-
-    Attributes
-    ----------
-    metrics
-        Rows of ``metrics.json``.
-    faces
-        A row a face: id, source image, membership (0/1) of each subset, error in percent by
-        normaliser; a missed face has no error.
-    breakdown
-        NME in percent by region, over visible and over occluded points, and by landmark.
-    """
-
-    metrics: tuple[MetricRow, ...]
-    faces: pd.DataFrame
-    breakdown: pd.DataFrame
+_PART_SECONDS = 2.0
+"""A killed run loses about this much work; an interrupted one none."""
 
 
-def evaluate_points(
-    predicted: Floats, dataset: Dataset, measures: Sequence[Measure], bootstrap: Bootstrap
-) -> Evaluation:
-    """Every measure under every normaliser on every subset.
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    name: str | None = None,
+    boxes: str | None = None,
+    box_scale: float = 1.0,
+    limit: int | None = None,
+    measures: Sequence[Measure] | None = None,
+    bootstrap: Bootstrap | None = None,
+    batch_size: int | None = None,
+    require_complete: bool = False,
+    out: str | Path | Callable[[RunRecord], Path] | None = None,
+    fresh: bool = False,
+    progress: Progress = lambda done, total: None,
+    ranks: Ranks = ALONE,
+) -> Run:
+    """Run a predictor over a data set and measure it.
 
     Parameters
     ----------
-    predicted
-        (N, L, 2) in image pixels, in the data set's mark-up and order; NaN for a missed face.
+    name
+        What tables and legends call the model; its own name where it is None.
+    boxes
+        Box protocol: ``rect``, ``tight``, ``detector`` (the predictor's own) or
+        ``detector:FILE``. The predictor's own wish where it is None; where that is None too,
+        ``rect`` if the data set annotates boxes, else ``tight``.
+    box_scale
+        Factor on every box, about its centre, before the model's own crop.
+    limit
+        Evaluate only the first so many faces; the run is labelled incomplete.
     measures
-        A measure without normaliser is taken under every one.
+        Measures; NME, and FR and AUC at 0.08 and 0.10, where it is None. One without normaliser
+        is taken under every normaliser of the mark-up.
+    bootstrap
+        How intervals are made.
+    batch_size
+        Faces given to the predictor at a time; the predictor's own wish where it is None. Nothing
+        here depends on it; a model's own arithmetic may, in its last bits.
+    require_complete
+        Refuse a data set of which a face or image is missing. Otherwise the faces that are there
+        are evaluated and the run is labelled incomplete.
+    out
+        Folder to write to, or a function that names it from the record. A run that was cut short
+        there goes on where it stopped; a finished run of the same key is read back. Nothing is
+        written where it is None.
+    fresh
+        Replace whatever run is in ``out``; it stays until the new one has its results.
+    progress
+        Called with (faces done, faces in all).
+    ranks
+        The processes that share the run (:func:`alignbench.distributed.joined`): each calls this
+        with the same arguments and gets the same numbers; the first alone writes. With as many
+        threads each as one process would have, the files are the same bytes as one process's.
+
+    Raises
+    ------
+    InputError
+        If predictor and data set do not fit, data is missing or broken, or ``out`` holds
+        something else.
     """
-    scales = normalisers(dataset.points, dataset.markup, dataset.ids)
-    errors, areas, landmarks = _errors(predicted, dataset, scales)
-    failed = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
-    images = dataset.images.sources()
-    clusters = cluster_numbers(images)
-    bound = dict.fromkeys(
-        measure.with_normaliser(name)
-        for name in errors
-        for measure in measures
-        if measure.normaliser in (None, name)
-    )
-    faces = {"id": list(dataset.ids), "image": images}
-    members = {name: member.astype(np.int64) for name, member in dataset.subsets.items()}
-    percent = {name: 100 * error for name, error in errors.items()}
-    return Evaluation(
-        metric_rows(list(bound), failed, dataset.subsets, clusters, bootstrap),
-        pd.DataFrame(faces | members | percent),
-        _breakdown(areas, landmarks, clusters, bootstrap),
-    )
+    started, began = time.time(), time.perf_counter()
+    measures = tuple(dict.fromkeys(measures or default_measures()))
+    bootstrap = bootstrap or Bootstrap()
+    _check(predictor, dataset, measures, box_scale, limit, batch_size)
+    markup = predictor.markup or dataset.markup
+    require_convertible(markup, dataset.markup)
+    faces, block = choose_faces(dataset, predictor, limit, require_complete)
+    normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
+    with blame(f"model {predictor.name!r}"):
+        predictor.prepare(dataset)
+    used = choose_boxes(dataset, faces, predictor, boxes, box_scale)
+    with blame(f"model {predictor.name!r}"):
+        record = make_record(
+            name or predictor.name, predictor, markup, faces, block, used, measures, bootstrap
+        )
+    batch_size = batch_size or predictor.batch_size
+
+    def nothing() -> Floats:
+        return columns.full((len(faces), markup.landmarks, 2), np.nan)
+
+    def predict(predicted: Floats, first: int) -> Iterator[int]:
+        """Fill in landmarks turn after turn of all ranks; gives the number of faces done."""
+        progress(first, len(faces))
+        batches = [
+            range(start, min(start + batch_size, len(faces)))
+            for start in range(first, len(faces), batch_size)
+        ]
+        own = predict_faces(
+            predictor, faces, used, batches[ranks.rank :: ranks.size], markup.landmarks
+        )
+        with closing(own):
+            for at in range(0, len(batches), ranks.size):
+                turn = batches[at : at + ranks.size]
+                found = np.full((batch_size, markup.landmarks, 2), np.nan)
+                if ranks.rank < len(turn):
+                    batch, points = next(own)
+                    assert batch == turn[ranks.rank]
+                    found[: len(batch)] = points
+                for batch, points in zip(turn, ranks.gather(found), strict=False):
+                    predicted[batch.start : batch.stop] = points[: len(batch)]
+                done = turn[-1].stop
+                progress(done, len(faces))
+                yield done
+
+    def measured(predicted: Floats) -> Run:
+        points = predicted
+        if markup is not dataset.markup:
+            points = columns.mapped(lambda p: convert(p, markup, dataset.markup), predicted)
+        return _measure(record, points, faces, measures, bootstrap)
+
+    if out is None:
+        predicted = nothing()
+        for _ in predict(predicted, 0):
+            pass
+        return measured(predicted)
+
+    # Ranks share in one order whatever happens: how far the first one is, what it has, the turns.
+    folder = out(record) if callable(out) else Path(out)
+    if not ranks.first:
+        # What the first rank says: how far the run is, -1 where it was finished before.
+        resumed = int(ranks.share(np.zeros(1))[0])
+        if resumed < 0:
+            finished = columns.full(faces.points.shape, np.nan)
+            _share(ranks, finished)
+            return _measure(record, finished, faces, measures, bootstrap)
+        predicted = nothing()
+        _share(ranks, predicted)
+        for _ in predict(predicted, resumed):
+            pass
+        return measured(predicted)
+
+    def finished_before() -> Run:
+        progress(len(faces), len(faces))
+        run = replace(load_run(folder), read_back=True)
+        ranks.share(np.full(1, -1.0))
+        if ranks.size > 1:  # alone, there is nobody to need them
+            _share(ranks, run.all_points())
+        return run
+
+    if not fresh and store.holds(folder, record.key):
+        store.tidy(folder, record.key)
+        return finished_before()
+    with store.locked(folder):
+        if not fresh and store.holds(folder, record.key):  # by another process, a moment ago
+            return finished_before()
+        store.prepare(folder, record.key, fresh)
+        predicted = nothing()
+        resumed = store.resume(folder, predicted)
+        ranks.share(np.full(1, float(resumed)))
+        _share(ranks, predicted)
+        _predict_and_keep(predict(predicted, resumed), resumed, predicted, folder, record)
+        run = measured(predicted)
+        seconds = time.perf_counter() - began
+        timings = {
+            "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+            "faces_per_second": round((len(faces) - resumed) / seconds, 2),
+            "resumed_faces": resumed,
+            "batch_size": batch_size,
+            "processes": ranks.size,
+            "threads": threads.count(),
+        }
+        completed = run.record.model_copy(update={"timings": timings})
+        run = replace(run, folder=folder, record=completed)
+        store.write_results(run, folder, record, lambda staging: _write_run_files(run, staging))
+    return run
 
 
-def cluster_numbers(images: Sequence[str]) -> Ints:
-    """The source image (N,) of each face as a number from 0."""
-    return np.unique(np.array(images), return_inverse=True)[1]
+def _share(ranks: Ranks, points: Floats) -> None:
+    """Fill in the first rank's landmarks (N, L, 2) on every rank."""
+    if ranks.size > 1:
+        for rows in columns.blocks(len(points)):
+            points[rows] = ranks.share(points[rows])
 
 
-def metric_rows(
+def _predict_and_keep(
+    batches: Iterator[int], resumed: int, predicted: Floats, folder: Path, record: RunRecord
+) -> None:
+    """Predict every batch, and every few seconds keep what is done for a run that is cut short."""
+    done = kept = resumed
+    last = time.monotonic()
+    try:
+        for done in batches:
+            if time.monotonic() - last > _PART_SECONDS:
+                store.write_part(folder, record, kept, predicted[kept:done])
+                kept, last = done, time.monotonic()
+    except KeyboardInterrupt:
+        if done > kept:
+            store.write_part(folder, record, kept, predicted[kept:done])
+        raise
+
+
+def _check(
+    predictor: Predictor,
+    dataset: Dataset,
     measures: Sequence[Measure],
-    errors: Mapping[str, Floats],
-    subsets: Mapping[str, Bools],
-    clusters: Ints,
-    bootstrap: Bootstrap,
-) -> tuple[MetricRow, ...]:
-    """A row for each subset and measure.
-
-    Parameters
-    ----------
-    measures
-        Each with its normaliser.
-    errors
-        Errors (N,) by normaliser, fractions, infinite for a missed face.
-    """
-    values = np.stack([m.per_face(errors[str(m.normaliser)]) for m in measures], axis=1)
-    member = np.stack(list(subsets.values()))
-    low, high = mean_intervals(values, member, clusters, bootstrap)
-    shares = [k for k, measure in enumerate(measures) if measure.whole is not None]
-    whole = np.array([measures[k].whole for k in shares], np.float64)
-    for s, inside in enumerate(member):
-        if shares and inside.any():
-            failed = values[inside][:, shares] / whole
-            faces = inside.sum() / design_effect(failed, clusters[inside])
-            ends = wilson(failed.mean(axis=0), faces, bootstrap.confidence)
-            low[s, shares], high[s, shares] = whole * ends[0], whole * ends[1]
-    return tuple(
-        MetricRow(
-            subset=subset,
-            faces=int(member[s].sum()),
-            norm=str(measure.normaliser),
-            metric=measure.name,
-            threshold=measure.threshold,
-            value=_number(mean_counted(values[member[s], k])),
-            ci_low=_number(low[s, k], _CI_DIGITS),
-            ci_high=_number(high[s, k], _CI_DIGITS),
+    box_scale: float,
+    limit: int | None,
+    batch_size: int | None,
+) -> None:
+    if not isinstance(predictor.name, str) or not predictor.name:
+        raise InputError(f"model {type(predictor).__name__}", "has no name", "a text in .name")
+    if not isinstance(predictor.markup, Markup | None):
+        raise InputError(
+            f"model {predictor.name!r}", f"markup is {predictor.markup!r}",
+            "None or a Markup, such as alignbench.markups.WFLW98",
+        )  # fmt: skip
+    for measure in measures:
+        parse_measure(str(measure), normaliser_names(dataset.markup))
+    taken = {"id", "image", *normaliser_names(dataset.markup)} & dataset.subsets.keys()
+    if taken:
+        raise InputError(
+            f"data set {dataset.name!r}",
+            f"a subset is called {min(taken)!r}, as another column of a run's faces is",
+            "a name of its own",
         )
-        for s, subset in enumerate(subsets)
-        for k, measure in enumerate(measures)
+    if not 1e-3 <= box_scale <= 1e3:
+        raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
+    for option, value in (("--limit", limit), ("--batch-size", batch_size)):
+        if value is not None and value < 1:
+            raise InputError(option, f"{value}", "1 or more")
+
+
+def _measure(
+    record: RunRecord,
+    points: Floats,
+    dataset: Dataset,
+    measures: Sequence[Measure],
+    bootstrap: Bootstrap,
+) -> Run:
+    parts = [np.isnan(points[rows]).any(axis=(1, 2)) for rows in columns.blocks(len(points))]
+    missed = np.concatenate(parts)
+    if missed.all():
+        raise InputError(
+            f"model {record.model.name!r}", f"gave no landmarks for any of {len(dataset)} faces"
+        )
+    result = evaluate_points(points, dataset, measures, bootstrap)
+    return Run(
+        record.model_copy(update={"status": "complete", "missed": int(missed.sum())}),
+        result.metrics,
+        result.faces,
+        result.breakdown,
+        tuple(dataset.ids[k] for k in np.flatnonzero(~missed)),
+        columns.take(points, ~missed) if missed.any() else points,
     )
 
 
-_Case = tuple[str, str, str]
-"""Kind, name and normaliser of a row of the breakdown."""
-
-
-def _errors(
-    predicted: Floats, dataset: Dataset, scales: Mapping[str, Floats]
-) -> tuple[dict[str, Floats], dict[_Case, Floats], dict[_Case, tuple[int, float]]]:
-    """Errors by face, and what the breakdown is made of, from landmarks taken block by block.
-
-    Returns
-    -------
-    errors
-        Error of each face (N,) by normaliser.
-    areas
-        Error of each face (N,) over the landmarks of each region, and over those that are visible
-        and occluded where the data set says; NaN in a face that has none.
-    landmarks
-        Faces found and error of each landmark.
-    """
-    faces = len(dataset)
-    errors = {norm: np.empty(faces) for norm in scales}
-    areas: dict[_Case, Floats] = {}
-    found = 0
-    means = {norm: np.zeros(dataset.markup.landmarks) for norm in scales}
-    for rows in columns.blocks(faces):
-        distance = distances(predicted[rows], dataset.points[rows])
-        here = int((~np.isnan(distance).any(axis=1)).sum())
-        found += here
-        for norm, whole in scales.items():
-            scale = whole[rows]
-            errors[norm][rows] = face_errors(distance, scale)
-            if here:
-                means[norm] += (landmark_errors(distance, scale) - means[norm]) * (here / found)
-        for kind, name, mask in _masks(dataset, rows):
-            for norm, whole in scales.items():
-                area = areas.setdefault((kind, name, norm), np.empty(faces))
-                area[rows] = face_errors(distance, whole[rows], mask)
-    landmarks = {
-        ("landmark", str(landmark), norm): (found, float(error) if found else np.nan)
-        for norm, mean in means.items()
-        for landmark, error in enumerate(mean)
-    }
-    return errors, areas, landmarks
-
-
-def _masks(dataset: Dataset, rows: slice) -> Iterator[tuple[str, str, Bools]]:
-    """Kinds and names of parts of faces, and which landmarks (n, L) are in them."""
-    shape = (rows.stop - rows.start, dataset.markup.landmarks)
-    for name, members in dataset.markup.regions.items():
-        inside = np.isin(np.arange(dataset.markup.landmarks), members)
-        yield "region", name, np.broadcast_to(inside, shape)
-    if dataset.visible is not None:
-        yield "visibility", "visible", dataset.visible[rows]
-        yield "visibility", "occluded", ~dataset.visible[rows]
-
-
-def _breakdown(
-    areas: Mapping[_Case, Floats],
-    landmarks: Mapping[_Case, tuple[int, float]],
-    clusters: Ints,
-    bootstrap: Bootstrap,
-) -> pd.DataFrame:
-    """Rows kind, name, norm, faces, nme, ci_low, ci_high; landmarks have no interval.
-
-    A face that has no landmark in an area does not count there.
-    """
-    values = 100 * np.stack(list(areas.values()), axis=1)
-    everyone = np.ones((1, len(values)), np.bool_)
-    low, high = mean_intervals(values, everyone, clusters, bootstrap)
-    counted = (~np.isnan(values)).sum(axis=0)
-    rows: list[tuple[object, ...]] = [
-        (
-            *case,
-            int(counted[k]),
-            _number(mean_counted(values[:, k])),
-            _number(low[0, k], _CI_DIGITS),
-            _number(high[0, k], _CI_DIGITS),
-        )
-        for k, case in enumerate(areas)
-    ]
-    rows += [(*case, found, 100 * error, None, None) for case, (found, error) in landmarks.items()]
-    return pd.DataFrame(rows, columns=["kind", "name", "norm", "faces", "nme", "ci_low", "ci_high"])
-
-
-def _number(value: float, digits: int | None = None) -> float | None:
-    """A float for JSON: None for NaN, rounded where digits are given."""
-    if math.isnan(value):
-        return None
-    return float(value) if digits is None else round(float(value), digits)
+def _write_run_files(run: Run, folder: Path) -> None:
+    """Let whoever registered for it add files, such as the CED plot, to a finished run."""
+    for name in plugins.registered(plugins.RUN_FILES):
+        try:
+            with blame(f"plug-in {name!r}"):
+                plugins.load(plugins.RUN_FILES, name)(run, folder)
+        except WriteError:
+            raise  # a full disk is no fault of the plug-in: once there is room, all files are made
+        except InputError as error:
+            warnings.warn(f"no {name} written: {error}", stacklevel=2)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alignbench.boxes import Boxes
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.environment import environment
 from alignbench.errors import InputError, blame
 from alignbench.markups import Markup
 from alignbench.metrics import Measure
 from alignbench.predictors.base import Predictor
-from alignbench.runs.boxes import Boxes
 from alignbench.runs.record import (
     DatasetBlock,
     ModelBlock,

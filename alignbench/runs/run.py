@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from alignbench import archives, columns
+from alignbench import columns
 from alignbench.arrays import Floats, Ints
 from alignbench.errors import InputError, unknown
-from alignbench.markups import MARKUPS
+from alignbench.io import npz as archives
+from alignbench.io.notation import parse_json
+from alignbench.markups import load_markup
 from alignbench.metrics import Measure
 from alignbench.metrics.errors import normaliser_names
-from alignbench.notation import parse_json
-from alignbench.runs.evaluation import cluster_numbers, metric_rows
+from alignbench.runs.measure import cluster_numbers, metric_rows
 from alignbench.runs.record import MetricRow, RunRecord
 from alignbench.stats import Bootstrap
 
@@ -99,7 +100,7 @@ class Run:
         InputError
             If the run has no such normaliser or subset.
         """
-        norms = normaliser_names(MARKUPS[self.record.dataset.markup])
+        norms = normaliser_names(load_markup(self.record.dataset.markup))
         if normaliser not in norms:
             raise unknown("normaliser", normaliser, norms)
         if subset not in self.subsets:
@@ -173,7 +174,7 @@ def _read_metrics(path: Path) -> tuple[MetricRow, ...]:
 
 
 def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
-    norms = normaliser_names(MARKUPS[record.dataset.markup])
+    norms = normaliser_names(load_markup(record.dataset.markup))
     head = pd.read_csv(path, dtype=str, nrows=0).columns
     missing = {"id", "image", *norms} - set(head)
     if missing:
@@ -189,7 +190,7 @@ def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
     rows = _read_csv(path, text=["kind", "name", "norm"], whole=["faces"])
     if missing := {"nme", "ci_low", "ci_high"} - set(rows.columns):
         raise ValueError(f"no column {min(missing)}")
-    markup = MARKUPS[record.dataset.markup]
+    markup = load_markup(record.dataset.markup)
     for norm in normaliser_names(markup):
         found = int(((rows["kind"] == "landmark") & (rows["norm"] == norm)).sum())
         if found != markup.landmarks:
@@ -199,7 +200,7 @@ def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
 
 def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], Floats]:
     wanted = record.dataset.faces - record.missed
-    landmarks = MARKUPS[record.dataset.markup].landmarks
+    landmarks = load_markup(record.dataset.markup).landmarks
     with archives.opened(path, "ids", "points") as (names, points):
         if names.shape != (wanted,) or points.shape != (wanted, landmarks, 2):
             shapes = f"{names.shape} ids, {points.shape} points"

@@ -22,7 +22,7 @@ from numpy.lib.format import open_memmap
 from alignbench import columns
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
-from alignbench.files import write_atomic
+from alignbench.io.files import write_atomic
 from alignbench.runs.record import RunRecord
 from alignbench.runs.run import (
     BREAKDOWN,

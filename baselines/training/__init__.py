@@ -15,16 +15,16 @@ from lightning_fabric import Fabric
 from alignbench import threads
 from alignbench.environment import environment
 from alignbench.errors import InputError
-from alignbench.files import write_atomic
+from alignbench.io.files import write_atomic
 from alignbench.predictors.settings import toml_text
 from alignbench.runs.store import locked
 from alignbench.version import __version__
-from baselines.training import folder as kept
+from baselines.training import checkpoint as kept
+from baselines.training.data import Data, Samples, attributes, load_data
 from baselines.training.engine import launched
 from baselines.training.learner import Learner
 from baselines.training.loop import Loop, Position, Progress, Say, workers_for
 from baselines.training.recipe import Recipe, complete, read_recipe
-from baselines.training.samples import Data, Samples, attributes, load_data
 from baselines.training.setup import Setup, boxes_of, load_initial, set_up
 
 

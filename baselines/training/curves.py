@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from alignbench.files import write_atomic
+from alignbench.io.files import write_atomic
 
 _LOSS, _ERROR = "#0072B2", "#D55E00"
 """Two of Okabe and Ito's palette."""

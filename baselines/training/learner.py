@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Adam, RMSprop
 
 from baselines import losses
-from baselines.networks.lab import Discriminator, LABOutput
+from baselines.lab.network import Discriminator, LABOutput
 from baselines.training.methods import STRIDE, Faces, LABMethod, effective_boundaries
 from baselines.training.recipe import Adversarial, Recipe
 from baselines.training.setup import Setup

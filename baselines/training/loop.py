@@ -14,13 +14,13 @@ from lightning_fabric import Fabric
 from alignbench import threads
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError
-from baselines.predictors import save
+from baselines.model import save
+from baselines.training.checkpoint import WEIGHTS, Row, write_checkpoint, write_log
 from baselines.training.curves import draw_curves
-from baselines.training.folder import WEIGHTS, Row, write_checkpoint, write_log
+from baselines.training.data import Batches, Data, Samples, made, on_device
 from baselines.training.learner import DivergedError, Learner
 from baselines.training.rates import rate
 from baselines.training.recipe import Recipe
-from baselines.training.samples import Batches, Data, Samples, made, on_device
 from baselines.training.setup import Setup
 from baselines.training.validation import validate
 

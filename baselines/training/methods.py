@@ -18,9 +18,11 @@ from alignbench import heatmaps
 from alignbench.arrays import Floats
 from alignbench.markups import Markup
 from baselines import losses
-from baselines.networks.awing import AWing, AWingOutput
-from baselines.networks.lab import LABOutput
-from baselines.networks.propnet import PropNet, PropNetOutput
+from baselines.awing.network import AWing, AWingOutput
+from baselines.awing.targets import chains as awing_chains
+from baselines.lab.boundaries import chains as lab_chains
+from baselines.lab.network import LABOutput
+from baselines.propnet.network import PropNet, PropNetOutput
 from baselines.training.recipe import Recipe
 
 STRIDE = 4
@@ -187,13 +189,13 @@ def _propnet(recipe: Recipe, markup: Markup, network: nn.Module) -> Method:
 
 def _awing(recipe: Recipe, markup: Markup, network: nn.Module) -> Method:
     assert isinstance(network, AWing)
-    chains = list(markup.awing_chains.values()) if network.boundary else []
+    chains = list(awing_chains(markup).values()) if network.boundary else []
     return AWingMethod(chains, _landmarks(recipe), recipe.targets.boundary_sigma)
 
 
 def _lab(recipe: Recipe, markup: Markup, network: nn.Module) -> Method:
     return LABMethod(
-        list(markup.lab_chains.values()), recipe.targets.boundary_sigma, recipe.loss.regressor
+        list(lab_chains(markup).values()), recipe.targets.boundary_sigma, recipe.loss.regressor
     )
 
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxProtocol, BoxSide, Rounding
-from alignbench.notation import parse_toml
+from alignbench.io.notation import parse_toml
 from baselines.losses import FocalReading
-from baselines.predictors import MODELS
+from baselines.model import MODELS
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]

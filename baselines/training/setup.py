@@ -14,15 +14,15 @@ import torch
 from torch import nn
 
 from alignbench.arrays import Floats
+from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.errors import InputError, unknown
 from alignbench.markups import Markup
 from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import CropSettings
-from alignbench.runs.boxes import choose_boxes
 from baselines import checkpoints, options
-from baselines.predictors import MODELS, Model
+from baselines.model import MODELS, Model
 from baselines.training.methods import METHODS, STRIDE, Method
 from baselines.training.recipe import Initial, Recipe
 

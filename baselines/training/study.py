@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.errors import InputError, blame, unknown
-from alignbench.notation import parse_toml
+from alignbench.io.notation import parse_toml
 from baselines.training import train
-from baselines.training.folder import WEIGHTS
+from baselines.training.checkpoint import WEIGHTS
+from baselines.training.data import attributes
 from baselines.training.loop import Progress, Say
 from baselines.training.recipe import read_recipe
-from baselines.training.samples import attributes
 from baselines.training.setup import set_up
 
 

@@ -13,14 +13,14 @@ from torch import nn
 
 from alignbench.arrays import Floats
 from alignbench.backends.build import Execution
+from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import Dataset
 from alignbench.metrics import parse_measure
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import CropSettings
-from alignbench.runs.boxes import choose_boxes
-from alignbench.runs.prediction import predict_faces
+from alignbench.runs.predict import predict_faces
 
 
 class Score(NamedTuple):

@@ -11,8 +11,7 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 
 from alignbench import InputError
-from alignbench.errors import unknown
-from alignbench.visible import visible
+from alignbench.errors import unknown, visible
 from reports.audit import bounds, claims, failures, normalisers, subsets
 from reports.audit.cells import Cell
 from reports.audit.finding import OK, VERDICTS, Finding, worst

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from alignbench import InputError, parse_measure
-from alignbench.datasets.find import dataset_names, source
+from alignbench.datasets.registry import dataset_names, source
 from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, DIAGONAL
 from reports.audit.cells import Cell, grouped

@@ -10,7 +10,7 @@ import numpy as np
 from alignbench import InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.errors import unknown
-from alignbench.markups import MARKUPS
+from alignbench.markups import load_markup
 from alignbench.metrics.errors import normaliser_names
 from reports.labels import labels
 
@@ -137,7 +137,7 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     differ = np.zeros(len(one), np.bool_)
     for column in ("image", *pairing.subsets):
         differ |= one[column].to_numpy() != two[column].to_numpy()
-    first, *further = normaliser_names(MARKUPS[pairing.runs[0].record.dataset.markup])
+    first, *further = normaliser_names(load_markup(pairing.runs[0].record.dataset.markup))
     for norm in further:
         # In products, because an error can be 0.
         crossed = one[norm].to_numpy() * two[first].to_numpy()

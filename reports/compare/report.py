@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alignbench import Run
+from alignbench.errors import visible
 from alignbench.stats import Bootstrap
-from alignbench.visible import visible
 from reports.compare.comparison import Comparison, Difference, FaceByFace, compare
 from reports.compare.gate import Verdict, judge, parse_gate
 from reports.compare.tables import gate_table, tables

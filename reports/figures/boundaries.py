@@ -20,9 +20,9 @@ from alignbench import (
     load_predictor,
 )
 from alignbench.arrays import Bools, Bytes
+from alignbench.boxes import choose_boxes
 from alignbench.errors import unknown
 from alignbench.geometry import crop_transforms, warp
-from alignbench.runs.boxes import choose_boxes
 from reports.data import Root, spread, with_image
 from reports.figures import style, tiles
 from reports.figures.save import drawing

@@ -15,10 +15,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
-from alignbench.datasets.synthetic.write import CONDITIONS
 from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
+from alignbench.synthetic.write import CONDITIONS
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.figures.save import drawing

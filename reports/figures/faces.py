@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from alignbench import Dataset, InputError
-from alignbench.files import write_atomic
 from alignbench.geometry import crop_transforms, square_crops, tight_boxes, transform, warp
+from alignbench.io.files import write_atomic
 
 _TILE, _COLUMNS, _GAP = 256, 8, 4
 _SEEN, _HIDDEN, _BOX = (0, 158, 115), (213, 94, 0), (86, 180, 233)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from alignbench import InputError, Run
-from alignbench.files import write_atomic
+from alignbench.io.files import write_atomic
 
 _STAMPS: dict[str, dict[str, None]] = {
     ".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alignbench import InputError, Measure, Run
-from alignbench.visible import visible
+from alignbench.errors import visible
 from reports.paper import ablation, benchmarks, networks
 from reports.paper.model import PaperTable, laid_out
 from reports.tables import Table, render

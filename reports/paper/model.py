@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from alignbench.visible import visible
+from alignbench.errors import visible
 from reports.tables import DERIVED, MEASURED, PUBLISHED, Cell, Marked, Number, Table
 
 _BETTER = {"nme": -1, "fr@0.10": -1, "auc@0.10": 1}

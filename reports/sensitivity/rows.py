@@ -14,9 +14,9 @@ from alignbench import (
     Run,
 )
 from alignbench.arrays import Floats, Ints
+from alignbench.errors import visible
 from alignbench.metrics.measure import mean_counted
 from alignbench.stats import Bootstrap, replicated_means
-from alignbench.visible import visible
 from reports.tables import Cell, Number, Table, render
 
 

@@ -12,8 +12,8 @@ from alignbench import (
     Run,
 )
 from alignbench.arrays import Floats
-from alignbench.datasets.find import DataNotFoundError, dataset_names
-from alignbench.markups import MARKUPS
+from alignbench.datasets.registry import DataNotFoundError, dataset_names
+from alignbench.markups import load_markup
 from alignbench.metrics import compat, usual_measures
 from alignbench.metrics.errors import distances, face_errors, normaliser_names, normalisers
 from alignbench.metrics.measure import threshold_suffix
@@ -78,7 +78,7 @@ def run_tables(
 def _by_normaliser(name: str, run: Run, bootstrap: Bootstrap) -> Table:
     measures = usual_measures(run.record.dataset.threshold)
     usual = run.record.dataset.normalisers[0]
-    every = normaliser_names(MARKUPS[run.record.dataset.markup])
+    every = normaliser_names(load_markup(run.record.dataset.markup))
     cases = [
         Case((norm,), per_face(measures, run.errors(norm)))
         for norm in (usual, *(norm for norm in every if norm != usual))

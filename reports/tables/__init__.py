@@ -7,8 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from alignbench.errors import unknown
-from alignbench.visible import visible
+from alignbench.errors import unknown, visible
 from reports.tables.html import TABLE_STYLE, to_html, to_page
 from reports.tables.latex import to_latex
 from reports.tables.markdown import to_markdown

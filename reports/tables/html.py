@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from alignbench.visible import visible
+from alignbench.errors import visible
 from reports.tables.model import (
     Cell,
     Number,

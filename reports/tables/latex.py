@@ -7,7 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
-from alignbench.visible import visible
+from alignbench.errors import visible
 from reports.tables.model import (
     DERIVED,
     Cell,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from alignbench.visible import visible
+from alignbench.errors import visible
 from reports.tables.model import (
     DERIVED,
     Cell,

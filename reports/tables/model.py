@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alignbench.visible import visible
+from alignbench.errors import visible
 
 PUBLISHED, MEASURED, DERIVED = "published", "measured", "derived"
 """Where a number comes from: a paper, a run, or a sum over such numbers."""

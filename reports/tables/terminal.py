@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from alignbench.visible import visible
+from alignbench.errors import visible
 from reports.tables.model import (
     DERIVED,
     MEASURED,

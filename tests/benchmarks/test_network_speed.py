@@ -16,7 +16,7 @@ from alignbench import evaluate, load_dataset, load_predictor, threads
 from alignbench.backends.build import Execution, build_network
 from alignbench.predictors.network import Inference
 from alignbench.stats import Bootstrap
-from baselines.networks.awing import AWing
+from baselines.awing.network import AWing
 
 BATCH = 4
 AWING_GMACS = 26.7096

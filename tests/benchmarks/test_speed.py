@@ -16,6 +16,8 @@ from alignbench.geometry import crop_transforms, square_crops, warp
 from alignbench.markups import WFLW98
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
+from baselines.awing.targets import chains as awing_chains
+from baselines.lab.boundaries import chains as lab_chains
 
 FACES = 2500
 RNG = np.random.default_rng(0)
@@ -23,7 +25,7 @@ TRUTH = RNG.uniform(0, 200, (FACES, 98, 2))
 PREDICTED = TRUTH + RNG.normal(0, 3, TRUTH.shape)
 ERRORS = RNG.lognormal(np.log(0.037), 0.42, FACES)
 IDS = [str(k) for k in range(FACES)]
-(LEFT,), (RIGHT,) = WFLW98.eyes["inter_ocular"]
+(LEFT,), (RIGHT,) = WFLW98.normalisers["inter_ocular"]
 
 
 def ours_nme():
@@ -93,11 +95,11 @@ def test_decoding(benchmark, decoder):
             id="15 boundaries (PropNet)",
         ),
         pytest.param(
-            lambda p: heatmaps.distance_boundaries(p, WFLW98.lab_chains.values(), 64),
+            lambda p: heatmaps.distance_boundaries(p, lab_chains(WFLW98).values(), 64),
             id="13 boundaries (LAB)",
         ),
         pytest.param(
-            lambda p: heatmaps.merged_boundary(p, WFLW98.awing_chains.values(), 64),
+            lambda p: heatmaps.merged_boundary(p, awing_chains(WFLW98).values(), 64),
             id="merged boundary (AWing)",
         ),
     ],

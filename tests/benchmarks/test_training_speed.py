@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from alignbench import threads
-from alignbench.datasets.synthetic.write import write
+from alignbench.synthetic.write import write
 from baselines.losses import adaptive_wing, map_loss
 
 FACES = 120

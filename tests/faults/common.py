@@ -31,9 +31,9 @@ STAGES: dict[str, dict[str, list[str]]] = {
         "reading data and model": [
             "alignbench:load_dataset", "alignbench:load_predictor", "alignbench:evaluate",
         ],
-        "predicting": ["alignbench.runs.runner:_predict_and_keep"],
+        "predicting": ["alignbench.runs.evaluation:_predict_and_keep"],
         "keeping a part": ["alignbench.runs.store:write_part"],
-        "evaluating": ["alignbench.runs.runner:_measure"],
+        "evaluating": ["alignbench.runs.evaluation:_measure"],
         "writing results": ["alignbench.runs.store:write_results"],
         "moving them into place": [
             "alignbench.runs.store:_move_into_place", "alignbench.runs.store:_drop_unfinished",
@@ -127,8 +127,8 @@ def warm() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # before NumPy comes in: a process with threads must not be forked
     for name in (
-        "alignbench.cli.run", "alignbench.runs.runner", "alignbench.console",
-        "baselines.predictors", "baselines.training", "reports.figures.ced", "reports.summary",
+        "alignbench.cli.run", "alignbench.runs.evaluation", "alignbench.cli.console",
+        "baselines.model", "baselines.training", "reports.figures.ced", "reports.summary",
     ):  # fmt: skip
         import_module(name)
     import_module("cv2").setNumThreads(1)

@@ -61,7 +61,7 @@ def _shared() -> Path | None:
 
 
 def often() -> None:
-    from alignbench.runs import runner
+    from alignbench.runs import evaluation as runner
 
     runner._PART_SECONDS = 0.0
 

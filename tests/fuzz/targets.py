@@ -19,24 +19,25 @@ from mutate import Mutation
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import layouts
-from conftest import make_dataset
+from doubles import make_dataset
 
-from alignbench import evaluate, load_run, parse_measure
+from alignbench import boxes, evaluate, load_run, parse_measure
 from alignbench.datasets import cofw, cofw68, w300, wflw
-from alignbench.datasets.images import read_image
-from alignbench.datasets.pts import read_pts
-from alignbench.datasets.synthetic import source as synthetic
+from alignbench.io.images import read_image
+from alignbench.io.pts import read_pts
 from alignbench.predictors import saved_formats
 from alignbench.predictors.settings import read_settings
-from alignbench.runs import boxes, store
+from alignbench.runs import store
 from alignbench.stats import Bootstrap
+from alignbench.synthetic import source as synthetic
 from baselines import checkpoints, linear, mean_shape, options
-from baselines.networks.propnet import PropNet
-from baselines.training import folder as trainings
+from baselines.propnet.network import PropNet
+from baselines.training import checkpoint as trainings
 from baselines.training import recipe, study
-from reports import labels, leaderboard
+from reports import labels
 from reports.audit import reading
 from reports.compare.gate import parse_gate
+from reports.pages import leaderboard
 
 Read = Callable[[Path], object]
 
@@ -263,7 +264,7 @@ def _override(text: str) -> object:
 
 def _run_folder(folder: Path) -> None:
     """A finished run of twelve faces."""
-    from test_runner import Shifted
+    from doubles import Shifted
 
     dataset = make_dataset(12)
     evaluate(Shifted(dataset, 2.0), dataset, bootstrap=Bootstrap(100), out=folder / "run")

@@ -20,15 +20,15 @@ from face_alignment.models import FAN
 
 from alignbench import load_dataset
 from alignbench.backends.build import Execution
-from alignbench.datasets.synthetic.write import write
 from alignbench.geometry import square_crops, tight_boxes
 from alignbench.markups import IBUG68
 from alignbench.predictors import onnx
 from alignbench.predictors.base import Batch
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Output
-from baselines.awing_checkpoint import to_ours
-from baselines.networks.awing import AWing
+from alignbench.synthetic.write import write
+from baselines.awing.checkpoint import to_ours
+from baselines.awing.network import AWing
 from peers.crops import SIZE, taken
 from peers.published import alone
 from peers.race import Question, Way

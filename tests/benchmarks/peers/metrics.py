@@ -26,8 +26,8 @@ PREDICTED = TRUTH + RNG.normal(0, 3, TRUTH.shape)
 ERRORS = RNG.lognormal(np.log(0.037), 0.42, FACES)
 IDS = [str(k) for k in range(FACES)]
 VISIBLE = np.ones((FACES, 98), bool)
-(LEFT,), (RIGHT,) = WFLW98.eyes["inter_ocular"]
-PUPILS = [side[0] for side in WFLW98.eyes["inter_pupil"]]
+(LEFT,), (RIGHT,) = WFLW98.normalisers["inter_ocular"]
+PUPILS = [side[0] for side in WFLW98.normalisers["inter_pupil"]]
 
 
 def questions() -> Iterator[Question]:

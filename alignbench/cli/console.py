@@ -1,0 +1,111 @@
+"""What the command line shows on a terminal besides its results."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from alignbench.distributed import rank
+from alignbench.errors import visible
+
+_PLAIN_WIDTH = 100
+"""Width of what is not printed on a terminal."""
+
+
+@contextmanager
+def status(what: str) -> Iterator[None]:
+    """Show on the terminal's error stream that something is being done; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal or rank() != 0:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
+class _Rate(ProgressColumn):
+    """Things done a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        digits = 0 if (task.speed or 0) >= 10 else 1
+        return Text(f"{task.speed:,.{digits}f} {self._unit}/s" if task.speed else "")
+
+
+@contextmanager
+def progress(what: str, unit: str) -> Iterator[Callable[..., None]]:
+    """A bar on the terminal's error stream with rate and time left; nothing elsewhere.
+
+    Gives a function to call with (things done, things in all) and, where there is more to tell,
+    a few words that stand before the bar.
+    """
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(unit),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal or rank() != 0,
+    ) as bar:
+        task = bar.add_task(what, total=None)
+
+        def update(done: int, total: int, said: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {said}".rstrip())
+
+        yield update
+
+
+def print_columns(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and what they are in two columns, the second one wrapped."""
+    grid = Table.grid(padding=(0, 2), pad_edge=True)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PLAIN_WIDTH)
+    console.print(grid)
+
+
+def tell(line: str) -> None:
+    """Print a line on the error stream, with what cannot be seen in it spelled out."""
+    typer.echo(visible(line), err=True)
+
+
+def wrapped(message: str) -> str:
+    """A message for the error stream, broken at blanks where that is a terminal.
+
+    What cannot be seen in it is spelled out, its own line breaks stay.
+    """
+    message = visible(message, lines=True)
+    if not sys.stderr.isatty():
+        return message
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        if len(line) > width
+        else line
+        for line in message.splitlines()
+    )

@@ -1,0 +1,168 @@
+"""Numbers from text files, with errors that name file, line and field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path, PureWindowsPath
+from typing import TypeVar
+
+import numpy as np
+
+from alignbench import columns
+from alignbench.arrays import LARGEST_COORDINATE, Floats, plausible
+from alignbench.errors import InputError
+
+T = TypeVar("T")
+
+_LONGEST_PATH, _LONGEST_NAME = 1024, 255
+"""Bytes of a path and of each of its parts that every usual file system takes."""
+
+_ROWS = 1024
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines of a text file with their numbers, from 1, those that hold nothing left out.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is not text, or is empty.
+    """
+    line = 0
+    try:
+        require_regular(path)
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, text in enumerate(stream, start=1):
+                if text.strip():
+                    line = number
+                    yield line, text.rstrip("\r\n")
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be read ({error.strerror or error})", remedy="Put the file there."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, "not a text file", remedy="Copy the file again.") from error
+    if not line:
+        raise InputError(path, "file is empty", remedy="Copy the file again.")
+
+
+def in_blocks(rows: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
+    """Rows some at a time: as texts they take far more memory than as numbers."""
+    rows = iter(rows)
+    while block := list(islice(rows, size or _ROWS)):
+        yield block
+
+
+def require_regular(path: Path) -> None:
+    """Raise InputError for a device or a pipe, which would be waited for."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(path, "is no regular file", "a file")
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name stays below the folder it is joined to, on every system.
+
+    Links are followed where a user laid them: a name is all that a list of others can give.
+    """
+    return not (
+        name.startswith("/")
+        or ".." in name.split("/")
+        or PureWindowsPath(name).drive
+        or set(name) & set("\\\0")
+        or len(name.encode()) > _LONGEST_PATH
+        or max(len(part.encode()) for part in name.split("/")) > _LONGEST_NAME
+    )
+
+
+def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str], Floats]:
+    """A CSV file with an ``id`` and number columns, as ids and values (N, C).
+
+    An id may itself hold commas (a box does): the numbers are counted from a line's end.
+
+    Parameters
+    ----------
+    names
+        Names of the number columns; where it is None those of landmarks: x0, y0, x1, ...
+
+    Raises
+    ------
+    InputError
+        If the header is another, a line has another number of fields, a value is no finite
+        number, or there is no line.
+    """
+    lines = lines_of(path)
+    first, text = next(lines)
+    header = [name.strip() for name in text.split(",")]
+    names = names or [f"{axis}{k}" for k in range(max(1, len(header) // 2)) for axis in "xy"]
+    wanted = ["id", *names]
+    if header != wanted:
+        raise InputError(f"{path}, line {first}", f"header {text[:60]!r}", ",".join(wanted)[:60])
+    ids: list[str] = []
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, text in lines:
+            face, *fields = text.rsplit(",", len(names))
+            if len(fields) != len(names):
+                found = f"{len(fields) + 1} fields"
+                raise InputError(f"{path}, line {line}", found, f"{len(wanted)}")
+            ids.append(face.strip().strip('"'))
+            yield line, fields
+
+    def values() -> Iterator[Floats]:
+        for block in in_blocks(rows()):
+            at, fields = zip(*block, strict=True)
+            yield numbers(path, fields, at, first_field=2)
+        if not ids:
+            raise InputError(path, "no lines but the header", "one or more")
+
+    found = columns.join(values())
+    return ids, found
+
+
+def numbers(
+    path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int], first_field: int = 1
+) -> Floats:
+    """Rows of number texts (R x C, all of one length) as float64 (R, C).
+
+    Parameters
+    ----------
+    lines
+        1-based line number of each row, for the message.
+    first_field
+        1-based number of a row's first field in its line, for the message.
+
+    Raises
+    ------
+    InputError
+        Naming the line and field that is not a finite number.
+    """
+    try:
+        values = np.array(rows, dtype=np.float64)
+    except ValueError:
+        for line, row in zip(lines, rows, strict=True):
+            for field, text in enumerate(row, start=first_field):
+                if not _is_number(text):
+                    raise _bad_number(path, line, field, text) from None
+        raise
+    if not plausible(values).all():
+        row, column = np.argwhere(~plausible(values))[0]
+        raise _bad_number(path, lines[row], column + first_field, rows[row][column])
+    return values
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
+    return InputError(
+        f"{path}, line {line}, field {field}",
+        f"found {text[:40]!r}",
+        f"a finite number of at most {LARGEST_COORDINATE:,.0f}",
+        "Copy the file again or correct the line.",
+    )

@@ -1,0 +1,107 @@
+"""What a landmark mark-up is: how many landmarks, and which of them mean what.
+
+*Left* and *right* are the image's, not the person's. Landmarks are counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from alignbench.arrays import Ints
+from alignbench.errors import InputError
+
+Indices = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Markup:
+    """A landmark mark-up; registered under the entry-point group ``alignbench.markups``.
+
+    Only name and number of landmarks are required. Without flip pairs a face cannot be mirrored,
+    without normalisers errors are divided by ``box`` and ``diagonal`` alone, without chains no
+    boundaries are drawn or learned.
+
+    Attributes
+    ----------
+    name
+        Name in run records and on the command line.
+    landmarks
+        Number of landmarks L.
+    regions
+        Parts of the face; together they hold every landmark exactly once.
+    flip_pairs
+        Pairs of landmarks that change places when the image is mirrored left to right.
+    normalisers
+        For each two-point normaliser, the landmarks whose means are its left and its right end.
+    chains
+        Boundaries as ordered lists of landmarks. A single landmark is a dot.
+    conversions
+        Name of another mark-up to the landmarks (of this one) whose mean is each of its landmarks.
+
+    Raises
+    ------
+    InputError
+        If a landmark is not there, regions do not hold every landmark once, or a landmark is in
+        two flip pairs.
+    """
+
+    name: str
+    landmarks: int
+    regions: Mapping[str, Indices] = field(default_factory=dict)
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    normalisers: Mapping[str, tuple[Indices, Indices]] = field(default_factory=dict)
+    chains: Mapping[str, Indices] = field(default_factory=dict)
+    conversions: Mapping[str, tuple[Indices, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        where = f"mark-up {self.name!r}"
+        groups: dict[str, list[tuple[int, ...]]] = {
+            "regions": list(self.regions.values()),
+            "flip_pairs": list(self.flip_pairs),
+            "normalisers": list(chain.from_iterable(self.normalisers.values())),
+            "chains": list(self.chains.values()),
+            "conversions": list(chain.from_iterable(self.conversions.values())),
+        }
+        for part, lists in groups.items():
+            for landmark in chain.from_iterable(lists):
+                if not 0 <= landmark < self.landmarks:
+                    raise InputError(
+                        f"{where}, {part}", f"landmark {landmark}", f"0 to {self.landmarks - 1}"
+                    )
+            if not all(lists):
+                raise InputError(f"{where}, {part}", "an empty list", "one landmark or more")
+        inside = sorted(chain.from_iterable(self.regions.values()))
+        if inside and inside != list(range(self.landmarks)):
+            raise InputError(
+                f"{where}, regions", f"{len(inside)} landmarks, {len(set(inside))} different",
+                f"each of the {self.landmarks} landmarks once",
+            )  # fmt: skip
+        paired = list(chain.from_iterable(self.flip_pairs))
+        if len(set(paired)) < len(paired):
+            raise InputError(f"{where}, flip_pairs", "a landmark in two pairs", "each once at most")
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @cached_property
+    def flip_order(self) -> Ints:
+        """Permutation (L,): landmark ``i`` of a mirrored face is ``flip_order[i]`` of the face."""
+        order = np.arange(self.landmarks)
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return order
+
+
+def span(first: int, last: int) -> Indices:
+    """The landmarks from ``first`` to ``last``, both included."""
+    return tuple(range(first, last + 1))
+
+
+def pairs(left: Indices, right: Indices) -> tuple[tuple[int, int], ...]:
+    """Flip pairs of landmarks that stand at the same place of two lists."""
+    return tuple(zip(left, right, strict=True))

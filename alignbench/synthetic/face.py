@@ -1,0 +1,134 @@
+"""One face of the data set, drawn from a seed, a split and an index alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from alignbench.arrays import Bools, Floats
+from alignbench.geometry import tight_boxes
+from alignbench.markups import WFLW98
+from alignbench.synthetic import lens as optics
+from alignbench.synthetic import occluders, parameters, scene, skin
+from alignbench.synthetic.attributes import attributes
+from alignbench.synthetic.camera import project
+from alignbench.synthetic.head import Head
+
+SIDE = 256
+"""Side of an image in pixels."""
+
+_CHANCES = (
+    "identity", "expression", "view", "light", "make-up", "lens", "scene", "skin", "occluders",
+    "picture",
+)  # fmt: skip
+"""Random streams of a face, one for each thing that is drawn on its own."""
+
+_BEHIND = 0.12
+"""A landmark is hidden by the head if the head is nearer around its pixel by more than this."""
+
+_OUTLINE = 5
+"""So many pixels across are looked at, so that what lies on the head's outline counts as seen."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A drawn face.
+
+    Attributes
+    ----------
+    jpeg
+        Its image, ``SIDE`` x ``SIDE``, as a file.
+    points
+        (98, 2) landmarks, rounded to a thousandth of a pixel; hidden ones are where they would be
+        seen through what hides them.
+    visible
+        (98,) whether neither the head itself nor an occluder hides a landmark, and it lies in
+        the image.
+    box
+        (4,) x_min, y_min, x_max, y_max in whole pixels: around the landmarks, a little off as
+        detectors' are.
+    attributes
+        WFLW's six.
+    conditions
+        The numbers behind the attributes.
+    """
+
+    jpeg: bytes
+    points: Floats
+    visible: Bools
+    box: Floats
+    attributes: dict[str, bool]
+    conditions: dict[str, float]
+
+
+def chances(seed: int, split: int, index: int) -> dict[str, np.random.Generator]:
+    """The random streams of a face, each for one thing; no two faces share any."""
+    streams = np.random.default_rng([seed, split, index]).spawn(len(_CHANCES))
+    return dict(zip(_CHANCES, streams, strict=True))
+
+
+def draw_face(seed: int, split: int, index: int) -> Face:
+    """A face of split number ``split``; nobody else of any split or index has its identity."""
+    chance = chances(seed, split, index)
+    identity = parameters.draw_identity(chance["identity"])
+    expression = parameters.draw_expression(chance["expression"])
+    view = parameters.draw_view(chance["view"])
+    light = parameters.draw_light(chance["light"])
+    make_up = parameters.draw_make_up(chance["make-up"])
+    faults = parameters.draw_lens(chance["lens"])
+
+    head = Head(identity, expression)
+    picture = scene.background(chance["scene"], SIDE)
+    scene.shoulders(picture, identity, view, chance["scene"])
+    picture = scene.exposed(picture, light)
+    canvas = skin.paint(head, make_up, chance["skin"])
+    depth = scene.head(picture, head.mesh(), canvas, identity, view, light, chance["skin"])
+    placed = project(head.landmarks(), view, SIDE)
+    points = np.round(placed[:, :2], 3)
+
+    inside = ((points >= -0.5) & (points < SIDE - 0.5)).all(axis=1)
+    column, row = np.clip(np.floor(points + 0.5).astype(int), 0, SIDE - 1).T
+    behind = cv2.erode(depth, np.ones((_OUTLINE, _OUTLINE), np.uint8))
+    by_head = behind[row, column] > placed[:, 2] + _BEHIND
+    sitting = occluders.Sitting(head, view, light, points, SIDE)
+    covered = occluders.cover(picture, sitting, chance["occluders"])[row, column] > 127
+    left, right = (
+        points[list(corner)].mean(axis=0) for corner in WFLW98.normalisers["inter_ocular"]
+    )
+    eyes = max(float(np.hypot(*(right - left))), 0.5 * sitting.unit)
+    seen = optics.photograph(picture, faults, eyes, chance["picture"])
+
+    return Face(
+        jpeg=optics.encode(seen, faults.quality),
+        points=points,
+        visible=inside & ~by_head & ~covered,
+        box=_box(points, chance["picture"]),
+        attributes=attributes(view, expression, light, make_up, float(covered.mean()), faults),
+        conditions={
+            "yaw": view.yaw,
+            "pitch": view.pitch,
+            "roll": view.roll,
+            "jaw": expression.jaw,
+            "smile": expression.smile,
+            "eyes": min(expression.eyes),
+            "pucker": expression.pucker,
+            "exposure": light.exposure,
+            "key_to_ambient": light.key / light.ambient,
+            "make_up": make_up.strength,
+            "occluded": float(covered.mean()),
+            "self_occluded": float(by_head.mean()),
+            "defocus": faults.defocus,
+            "motion": faults.motion,
+        },
+    )
+
+
+def _box(points: Floats, rng: parameters.Random) -> Floats:
+    """A box about the face, each edge off by a few percent of the face's size."""
+    low_x, low_y, high_x, high_y = tight_boxes(points[None])[0]
+    size = ((high_x - low_x) + (high_y - low_y)) / 2
+    margin = np.clip(rng.normal(0.03, 0.03, 4), -0.05, 0.12) * size
+    box = np.array([low_x, low_y, high_x, high_y]) + margin * [-1, -1, 1, 1]
+    return np.asarray(np.round(box))

@@ -1,0 +1,127 @@
+"""Synthetic faces with exact truth: the data set a fresh machine has."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from alignbench.arrays import Bools
+from alignbench.cli.console import progress
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.wflw import LIST, read_layout
+from alignbench.errors import InputError
+from alignbench.io.notation import parse_json
+from alignbench.io.text import in_blocks, lines_of
+from alignbench.markups import WFLW98
+from alignbench.synthetic.write import MANIFEST, VERSION, VISIBLE, write
+
+SEED = 0
+FACES = {"test": 1000, "train": 8000, "validation": 500}
+
+
+def read(root: Path, split: str) -> Dataset:
+    """One split of synthetic faces from ``root``, where :func:`locate` or a user drew them.
+
+    Raises
+    ------
+    InputError
+        If the folder lacks the split, or its files do not belong together.
+    """
+    faces = _manifest(root)
+    if split not in faces:
+        raise InputError(root / MANIFEST, f"no split {split!r} was drawn", ", ".join(faces))
+    dataset = read_layout(root, split, "synthetic", {FULL: faces[split]})
+    path = root / VISIBLE.format(split=split)
+    blocks = list(_visible(path, dataset.points.shape[1], root))
+    visible = np.concatenate(blocks)
+    if len(visible) != len(dataset):
+        raise InputError(path, f"{len(visible)} lines", f"{len(dataset)}", _again(root))
+    return replace(dataset, visible=visible)
+
+
+def _visible(path: Path, landmarks: int, root: Path) -> Iterator[Bools]:
+    """Visibility (n, L) of the faces, block after block."""
+    for block in in_blocks(lines_of(path)):
+        for line, text in block:
+            flags = text.split()
+            if len(flags) != landmarks or not {"0", "1"}.issuperset(flags):
+                accepted = f"{landmarks} zeros and ones"
+                raise InputError(f"{path}, line {line}", f"{text[:40]!r}", accepted, _again(root))
+        yield np.array([text.split() for _, text in block]) == "1"
+
+
+def _again(root: Path) -> str:
+    return f"Remove {root} and have it drawn again."
+
+
+def _manifest(root: Path) -> Mapping[str, int]:
+    path = root / MANIFEST
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+        faces = {str(split): int(number) for split, number in content["faces"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(
+            path, f"no record of drawn faces ({error})", remedy=_again(root)
+        ) from error
+    return faces
+
+
+def locate(split: str) -> Path:
+    """The folder with one split; draws it on first use.
+
+    The folder is named after everything the faces depend on.
+    """
+    drawn_by = f"opencv{cv2.__version__}-numpy{np.__version__}"
+    name = f"synthetic-{VERSION}-seed{SEED}-{split}{FACES[split]}-{drawn_by}"
+    folder = user_cache_path("alignbench", appauthor=False) / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{name}.lock")):
+        if not folder.is_dir():
+            draw(folder, {split: FACES[split]}, SEED, f"Drawing synthetic {split}")
+    return folder
+
+
+def draw(folder: Path, faces: dict[str, int], seed: int, title: str) -> None:
+    """Draw faces into a new folder, which is there whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder is there already and not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(folder, "is there already", "a new or empty folder", "Give another --out.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=folder.parent))
+    try:
+        with progress(title, "faces") as report:
+            write(draft, faces, seed, report)
+        draft.chmod(0o755)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+SOURCE = DatasetSource(
+    name="synthetic",
+    title="3D faces the package draws itself, with exact truth (98 points); nothing to download",
+    markup=WFLW98,
+    splits={split: {FULL: faces} for split, faces in FACES.items()},
+    markers=(MANIFEST,),
+    layout=f"""\
+synthetic/
+  {MANIFEST}
+  {LIST.format(split="test")}
+  ... as `alignbench data synthesize --faces N --out FOLDER` writes it""",
+    homepage="https://wywu.github.io/projects/LAB/WFLW.html (its layout)",
+    read=read,
+    locate=locate,
+)

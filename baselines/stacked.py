@@ -1,0 +1,104 @@
+"""What AWing and PropNet share: a stem, then stages of an hourglass and a head each."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+from torch import Tensor, nn
+
+from baselines.blocks import (
+    BLOCKS,
+    AntiAliasing,
+    Block,
+    CoordConv,
+    Hourglass,
+    pooling,
+    require,
+    require_depth,
+)
+
+Coordinates = Literal["all", "stem", "none"]
+"""Which convolutions see where they are: the stem's and every stage's, the stem's, or none."""
+
+
+class Stem(nn.Module):
+    """From the image to feature maps of a quarter of its side."""
+
+    def __init__(
+        self, width: int, block: Block, anti_aliasing: AntiAliasing, coordinates: Coordinates
+    ) -> None:
+        super().__init__()
+        require("width", width, width % 8 == 0, "a multiple of 8")
+        make = BLOCKS[block]
+        self.conv = (
+            nn.Conv2d(3, width // 4, 7, stride=2, padding=3)
+            if coordinates == "none"
+            else CoordConv(3, width // 4, 7, stride=2)
+        )
+        self.bn = nn.BatchNorm2d(width // 4)
+        self.block1 = make(width // 4, width // 2)
+        self.pool = pooling(anti_aliasing)
+        self.block2 = make(width // 2, width // 2)
+        self.block3 = make(width // 2, width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (B, width, H / 4, W / 4) of images (B, 3, H, W)."""
+        half = F.relu(self.bn(self.conv(images)), inplace=True)
+        return self.block3(self.block2(self.pool(self.block1(half))))
+
+
+class Stage(nn.Module):
+    """One hourglass with the features F and the heatmaps H it leads to.
+
+    Parameters
+    ----------
+    maps
+        Heatmaps of the head.
+    coordinates
+        Whether the stage begins with a 1 x 1 CoordConv.
+    masked
+        Whether that one also sees coordinates inside a region.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        maps: int,
+        depth: int,
+        block: Block,
+        anti_aliasing: AntiAliasing,
+        *,
+        coordinates: bool,
+        masked: bool = False,
+    ) -> None:
+        super().__init__()
+        require_depth("depth", depth, anti_aliasing)
+        make = partial(BLOCKS[block], width, width)
+        self.coordconv = CoordConv(width, width, 1, masked=masked) if coordinates else None
+        self.hourglass = Hourglass(depth, make, partial(pooling, anti_aliasing))
+        self.top = make()
+        self.conv = nn.Conv2d(width, width, 1)
+        self.bn = nn.BatchNorm2d(width)
+        self.head = nn.Conv2d(width, maps, 1)
+
+    def forward(self, x: Tensor, region: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features (B, width, h, w) and heatmaps (B, maps, h, w) of the stage's input."""
+        if self.coordconv is not None:
+            x = self.coordconv(x, region)
+        features = F.relu(self.bn(self.conv(self.top(self.hourglass(x)))), inplace=True)
+        return features, self.head(features)
+
+
+class Merge(nn.Module):
+    """What a stage hands on besides its input: its features and heatmaps, each through 1 x 1."""
+
+    def __init__(self, width: int, maps: int) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(width, width, 1)
+        self.heatmaps = nn.Conv2d(maps, width, 1)
+
+    def forward(self, features: Tensor, heatmaps: Tensor) -> Tensor:
+        """Maps (B, width, h, w) to be added to the stage's input."""
+        return self.features(features) + self.heatmaps(heatmaps)

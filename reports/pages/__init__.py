@@ -1,0 +1,7 @@
+"""The HTML report: one file that asks the network for nothing."""
+
+from __future__ import annotations
+
+from reports.pages.page import Section, document, page, report
+
+__all__ = ["Section", "document", "page", "report"]

@@ -1,0 +1,214 @@
+"""A site of everything: leaderboard, a page a data set, the paper's tables, figures."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from pathlib import Path
+
+from jinja2 import Environment
+from markupsafe import Markup as Html
+
+from alignbench import InputError, Run, load_run
+from reports.data import Root
+from reports.figures import ced, landmarks
+from reports.figures.save import save
+from reports.pages import Section, document, leaderboard, page
+from reports.paper import NUMBERS
+from reports.paper import tables as paper_tables
+from reports.tables import render, to_html
+
+_MARK = ".alignbench-site"
+"""A file that tells a site from any other folder, so that only a site is ever replaced."""
+_SHOWN = 12
+"""Runs of a data set that its page shows: more curves than these are not told apart."""
+_ENDINGS = {"md": ".md", "latex": ".tex", "html": ".html", "csv": ".csv"}
+
+_LINKS = Environment(autoescape=True).from_string(
+    """<ul>
+{% for title, links in entries %}
+<li>{{ title }}: {% for name, address in links %}<a href="{{ address }}">{{ name }}</a>
+{% endfor %}</li>
+{% endfor %}
+</ul>"""
+)
+
+Links = list[tuple[str, list[tuple[str, str]]]]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Runs of one data set and split that are shown, and the name of their files."""
+
+    name: str
+    split: str
+    runs: Sequence[Run]
+    all: int
+
+    stem: str
+
+
+def build(
+    stores: Sequence[str | Path],
+    out: str | Path,
+    *,
+    data_root: Root = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> leaderboard.Board:
+    """Make a site of the runs under some folders; gives what it found there.
+
+    ``out`` has ``index.html`` (the leaderboard), ``DATASET-SPLIT.html``, ``tables/`` and
+    ``figures/``. A site that is there already is replaced once the new one is whole.
+
+    Raises
+    ------
+    InputError
+        If there is no finished run, or ``out`` holds something else than a site.
+    """
+    out = Path(out)
+    _require_replaceable(out)
+    board = leaderboard.read_board(*stores)
+    if not board.entries:
+        raise InputError(
+            ", ".join(map(str, stores)), "no finished run is there", "a folder with runs",
+            "`alignbench run` makes one.",
+        )  # fmt: skip
+    groups = leaderboard.boards(board)
+    steps = len(groups) + len(NUMBERS)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".site-", dir=out.parent))
+    try:
+        shown: list[_Shown] = []
+        broken = list(board.broken)
+        for (name, split), entries in groups.items():
+            if runs := _readable(entries, broken):
+                stem = _stem(f"{name}-{split}", [one.stem for one in shown])
+                shown.append(_Shown(name, split, runs, len(entries), stem))
+                _write(draft / f"{stem}.html", page(runs, data_root=data_root))
+            progress(len(shown), steps)
+        board = replace(board, broken=tuple(broken))
+        figures = _figures(shown, draft / "figures", data_root)
+        tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
+        _write(draft / "index.html", _index(board, shown, tables, figures))
+        _write(draft / _MARK, "\n".join(_files(draft)))
+        draft.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        draft.replace(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return board
+
+
+def _require_replaceable(out: Path) -> None:
+    """Refuse what holds any file that no site of ours wrote."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError(out, "is a file", "a new or empty folder, or a former site")
+    mark = out / _MARK
+    own = set(mark.read_text(encoding="utf-8").splitlines()) if mark.is_file() else set()
+    if foreign := [name for name in _files(out) if name not in own and name != _MARK]:
+        raise InputError(
+            out, f"holds {foreign[0]}, which is no part of a site",
+            "a new or empty folder, or a former site",
+        )  # fmt: skip
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def _readable(entries: Sequence[leaderboard.Entry], broken: list[str]) -> list[Run]:
+    """The first runs that can be read whole; what cannot is added to ``broken``."""
+    runs: list[Run] = []
+    for entry in entries:
+        if len(runs) == _SHOWN:
+            break
+        try:
+            runs.append(load_run(entry.folder))
+        except InputError as error:
+            broken.append(str(error))
+    return runs
+
+
+def _stem(name: str, taken: Sequence[str]) -> str:
+    """A file's name from a data set's, which may be anything, unlike those taken."""
+    plain = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:100].strip("-") or "set"
+    others = (f"{plain}-{k}" for k in count(2))
+    return next(stem for stem in chain([plain], others) if stem not in taken)
+
+
+def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
+    """CED and error by landmark of each data set."""
+    folder.mkdir()
+    links: Links = []
+    for one in shown:
+        drawn = {"CED": (f"ced-{one.stem}", ced.figure(one.runs))}
+        with suppress(InputError):  # the truth is not there: its page says so
+            drawn["Error by landmark"] = (
+                f"landmarks-{one.stem}",
+                landmarks.figure(one.runs, data_root=data_root),
+            )
+        for title, (stem, figure) in drawn.items():
+            for ending in (".svg", ".png"):
+                save(figure, folder / f"{stem}{ending}")
+            files = [(kind, f"figures/{stem}.{kind}") for kind in ("svg", "png")]
+            links.append((f"{title} on {one.name} {one.split}", files))
+    return links
+
+
+def _tables(shown: Sequence[_Shown], folder: Path, progress: Callable[[int], None]) -> Links:
+    """The paper's tables, published and measured, in every form."""
+    folder.mkdir()
+    links: Links = []
+    runs = [run for one in shown for run in one.runs]
+    for done, number in enumerate(NUMBERS, start=1):
+        made = paper_tables(number, runs)
+        files = []
+        for form, ending in _ENDINGS.items():
+            _write(folder / f"table{number}{ending}", render(made, form))
+            files.append((form, f"tables/table{number}{ending}"))
+        links.append((f"Table {number}", files))
+        progress(done)
+    return links
+
+
+def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, figures: Links) -> str:
+    pages: Links = [
+        (
+            f"{one.name} {one.split}",
+            [(f"{len(one.runs)} of {one.all} runs, by AUC", f"{one.stem}.html")],
+        )
+        for one in shown
+    ]
+    sections = [
+        Section(
+            "leaderboard",
+            "Leaderboard",
+            "Complete runs by AUC. Boxes and what they leak of the truth stand beside each.",
+            Html(to_html(leaderboard.tables(board))),
+        ),
+        Section("pages", "Data sets", "", _links(pages)),
+        Section("tables", "Tables of the PropNet paper", "", _links(tables)),
+        Section("figures", "Figures", "", _links(figures)),
+    ]
+    if board.broken:
+        broken: Links = [(line, []) for line in board.broken]
+        sections.append(Section("broken", "Runs that could not be read", "", _links(broken)))
+    count = len(board.entries)
+    about = f"{count:,} finished {'runs' if count != 1 else 'run'}. Every number here was measured"
+    return document("alignbench", f"{about}, unless it says published.", sections)
+
+
+def _links(entries: Links) -> Html:
+    return Html(_LINKS.render(entries=entries))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")

@@ -1,0 +1,115 @@
+"""Mark-ups against themselves and against what is known of them."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from alignbench import InputError
+from alignbench.markups import COFW29, IBUG68, WFLW98, by_landmarks, convert
+from baselines.awing.targets import chains as awing_chains
+from baselines.lab.boundaries import BOUNDARIES
+from baselines.lab.boundaries import chains as lab_chains
+
+ALL = pytest.mark.parametrize("markup", (WFLW98, IBUG68, COFW29), ids=lambda m: m.name)
+
+
+@ALL
+def test_flip_is_an_involution_that_changes_places_in_pairs(markup):
+    order = markup.flip_order
+    assert sorted(order) == list(range(markup.landmarks))
+    assert (order[order] == np.arange(markup.landmarks)).all()
+    assert (order != np.arange(markup.landmarks)).sum() == 2 * len(markup.flip_pairs)
+
+
+@ALL
+def test_flip_exchanges_left_and_right_regions_and_keeps_the_others(markup):
+    for name, members in markup.regions.items():
+        twin = name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")
+        assert set(markup.flip_order[list(members)]) == set(markup.regions[twin])
+
+
+@ALL
+def test_flip_maps_boundaries_onto_boundaries(markup):
+    chains = {frozenset(chain) for chain in markup.chains.values()}
+    for chain in markup.chains.values():
+        assert frozenset(markup.flip_order[list(chain)]) in chains
+
+
+@ALL
+def test_regions_hold_every_landmark_once(markup):
+    members = [landmark for region in markup.regions.values() for landmark in region]
+    assert sorted(members) == list(range(markup.landmarks))
+
+
+@ALL
+def test_normalisers_swap_ends_under_flip(markup):
+    for left, right in markup.normalisers.values():
+        assert set(markup.flip_order[list(left)]) == set(right)
+
+
+@pytest.mark.parametrize(
+    ("markup", "count", "total"), [(WFLW98, 15, 106), (IBUG68, 13, 76), (COFW29, 15, 43)]
+)
+def test_boundary_chains(markup, count, total):
+    # 106 is the sum PropNet's parameter count fixes (15 propagation branches).
+    assert len(markup.chains) == count
+    assert sum(len(chain) for chain in markup.chains.values()) == total
+    for chain in markup.chains.values():
+        assert len(set(chain)) == len(chain)
+        assert all(0 <= landmark < markup.landmarks for landmark in chain)
+
+
+@ALL
+def test_lab_and_awing_have_13_boundaries_of_the_markup(markup):
+    assert tuple(lab_chains(markup)) == BOUNDARIES
+    assert len(awing_chains(markup)) == 13
+    known = {frozenset(chain) for chain in markup.chains.values()}
+    assert {frozenset(chain) for chain in awing_chains(markup).values()} <= known
+    lines = {frozenset(chain) for chain in lab_chains(markup).values() if len(chain) > 1}
+    assert lines <= known
+    if markup is not COFW29:
+        assert lab_chains(markup).keys() == {
+            name.replace("brow_upper", "brow") for name in awing_chains(markup)
+        }
+
+
+def test_pupils_of_wflw_are_in_no_boundary():
+    drawn = {landmark for chain in WFLW98.chains.values() for landmark in chain}
+    assert set(range(98)) - drawn == {96, 97}
+
+
+def test_conversion_keeps_what_the_mark_ups_share():
+    index = np.repeat(np.arange(98.0)[:, None], 2, axis=1)[None]
+    converted = convert(index, WFLW98, IBUG68)[0, :, 0].astype(int)
+    assert len(set(converted)) == 68
+    # A mirrored face converts to the mirrored face.
+    assert (WFLW98.flip_order[converted] == converted[IBUG68.flip_order]).all()
+    # Every region but the brows' lower edges and pupils has a counterpart of the same name.
+    for name, members in IBUG68.regions.items():
+        assert set(converted[list(members)]) <= set(WFLW98.regions[name])
+    # Outer eye corners are outer eye corners.
+    for end in (0, 1):
+        assert converted[list(IBUG68.normalisers["inter_ocular"][end])] == list(
+            WFLW98.normalisers["inter_ocular"][end]
+        )
+
+
+def test_conversion_that_would_invent_points_is_refused():
+    with pytest.raises(InputError, match=r"ibug68 .68 points. where the data set has wflw98"):
+        convert(np.zeros((1, 68, 2)), IBUG68, WFLW98)
+    same = np.zeros((1, 68, 2))
+    assert convert(same, IBUG68, IBUG68) is same
+
+
+def test_mark_up_by_number_of_landmarks():
+    assert by_landmarks(29, "x") is COFW29
+    with pytest.raises(InputError, match=r"model.npz: 70 landmarks a face; accepted: 98"):
+        by_landmarks(70, "model.npz")
+
+
+@pytest.mark.parametrize("markup", (WFLW98, IBUG68, COFW29), ids=lambda m: m.name)
+def test_another_process_has_the_same(markup):
+    assert pickle.loads(pickle.dumps(markup)) is markup

@@ -1,0 +1,70 @@
+"""The narrow networks that come with the package: fully trained, on synthetic faces alone."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from alignbench import evaluate, load_dataset, load_predictor, threads
+from alignbench.markups import WFLW98
+from alignbench.synthetic.write import write
+from baselines.checkpoints import read
+from baselines.mean_shape import MeanShape, save
+from baselines.model import MODELS
+from baselines.training.recipe import read_recipe
+from baselines.training.setup import set_up
+
+MINIS = [f"{model}-mini" for model in MODELS]
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Forty faces nobody was trained on, of another seed."""
+    folder = tmp_path_factory.mktemp("faces")
+    with threads.limited(1):
+        write(folder, {"test": 40}, 77, lambda *_: None)
+    return load_dataset("synthetic", folder)
+
+
+def nme(run):
+    return next(r.value for r in run.metrics if (r.metric, r.subset) == ("nme", "full"))
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_finds_landmarks_far_better_than_a_mean_shape(name, faces, tmp_path):
+    save(tmp_path / "mean.safetensors", faces)  # even of these very faces
+    lower = nme(evaluate(MeanShape(tmp_path / "mean.safetensors"), faces))
+    predictor = load_predictor(name)
+    run = evaluate(predictor, faces)
+    assert run.record.model.name == name
+    assert nme(run) < 0.5 * lower
+    assert any("Trained on synthetic train" in note for note in predictor.describe()["notes"])
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_is_small_and_what_its_recipe_makes(name):
+    path = files("baselines") / "weights" / f"{name}.safetensors"
+    assert len(path.read_bytes()) < 6_000_000
+    stored = read(path)
+    _, recipe = read_recipe(f"{name}/synthetic")
+    setup = set_up(recipe, WFLW98, boxed=True)
+    assert stored.model == recipe.model
+    assert stored.settings == setup.settings
+    shapes = {key: tensor.shape for key, tensor in setup.network.state_dict().items()}
+    assert {key: tensor.shape for key, tensor in stored.state.items()} == shapes
+    assert all(np.isfinite(t.float().numpy()).all() for t in stored.state.values())
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_its_card_is_of_this_file(name):
+    weights = files("baselines") / "weights"
+    card = (weights / f"{name}.md").read_text(encoding="utf-8")
+    assert hashlib.sha256((weights / f"{name}.safetensors").read_bytes()).hexdigest() in card
+    _, recipe = read_recipe(f"{name}/synthetic")
+    assert f"seed {recipe.seed} |" in card
+    assert f"{recipe.epochs} epochs" in card
+    for key, value in recipe.network.items():
+        assert f"{key} = {str(value).lower()}" in card

@@ -1,0 +1,96 @@
+"""Studies: variants trained with several seeds and run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from alignbench import InputError, load_run, threads
+from alignbench.markups import WFLW98
+from alignbench.synthetic.write import write
+from baselines.training.recipe import read_recipe
+from baselines.training.setup import set_up
+from baselines.training.study import read_study, shipped, trials
+
+STUDY = """
+recipe = "propnet-mini/synthetic"
+seeds = 1
+common = ["epochs=1", "batch_size=4", "validation=0.3", "crop.size=64", "network.stacks=1",
+          "network.width=16", "network.depth=1", "network.attention_depth=1"]
+[variants]
+plain = ["network.propagation=false"]
+"with PM" = []
+"""
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces")
+    with threads.limited(1):
+        write(folder, {"train": 12, "test": 4}, 3, lambda *_: None)
+    return folder
+
+
+def test_every_trial_of_the_shipped_studies_builds_its_network():
+    for name, about in shipped().items():
+        assert about
+        study = read_study(name)
+        networks = {}
+        for trial in trials(study):
+            _, recipe = read_recipe(study.recipe, trial.overrides)
+            assert recipe.seed == trial.seed
+            with torch.device("meta"):
+                setup = set_up(recipe, WFLW98, boxed=True)
+            networks[trial.variant, trial.seed] = (dict(setup.options), recipe.loss)
+        folders = [trial.folder for trial in trials(study)]
+        assert len(set(folders)) == len(folders)
+        firsts = [str(what) for (_, seed), what in networks.items() if seed == 0]
+        assert len(set(firsts)) == len(firsts), "two variants are the same"
+
+
+def test_command_trains_runs_and_goes_on(cli, faces, tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY)
+    call = ("ablation", "study.toml", "--data-root", faces, "--threads", 1)
+    first = cli(*call)
+    assert first.code == 0, first.err
+    assert "with PM, seed 0" in first.out
+    assert "2 of 2: with PM, seed 0" in first.err
+    folder = tmp_path / "ablation/study"
+    runs = [load_run(folder / "runs" / place / "seed0") for place in ("plain", "with-PM")]
+    assert [run.record.model.name for run in runs] == ["plain, seed 0", "with PM, seed 0"]
+    weights = (folder / "trained/plain/seed0/weights.safetensors").read_bytes()
+    more = cli(*call, "--seeds", 2)
+    assert more.code == 0, more.err
+    assert "finished before" in more.err
+    assert (folder / "trained/plain/seed0/weights.safetensors").read_bytes() == weights
+    assert (folder / "trained/plain/seed1/weights.safetensors").read_bytes() != weights
+    seed = json.loads((folder / "trained/plain/seed1/training.json").read_text())["recipe"]["seed"]
+    assert seed == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("recipe = 1\n[variants]\na=[]", r"key recipe: .*found 1"),
+        ('recipe = "propnet-mini/synthetic"\n[variants]', "key variants"),
+        ('recipe = "x"\nseed = 3\n[variants]\na=[]', "Did you mean 'seeds'"),
+        ('recipe = "propnet-mini/sintetic"\n[variants]\na=[]', "propnet-mini/synthetic"),
+        ('recipe = "propnet-mini/synthetic"\n[variants]\na=["epoch=3"]', "Did you mean 'epochs'"),
+        ("recipe = ", "not TOML"),
+    ],
+)
+def test_bad_studies(cli, tmp_path, text, said):
+    import re
+
+    (tmp_path / "bad.toml").write_text(text)
+    result = cli("ablation", "bad.toml")
+    assert result.code == 2
+    assert re.search(said, result.err), result.err
+    assert not (tmp_path / "ablation").exists()
+
+
+def test_unknown_study():
+    with pytest.raises(InputError, match="Did you mean 'propnet-ablation'"):
+        read_study("propnet-ablatio")

@@ -1,0 +1,111 @@
+"""Stand-ins for data sets, images and models, shared by the tests."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from alignbench import Dataset, Predictor
+from alignbench.arrays import Bools, Bytes, Ints
+from alignbench.markups import WFLW98, Markup
+from alignbench.stats import Bootstrap
+
+QUICK = Bootstrap(200)
+FILES = ["metrics.json", "predictions.npz", "faces.csv", "breakdown.csv", "ced.svg", "ced.png"]
+
+
+class Killed(BaseException):
+    """The process is gone: nothing but what was kept before is left."""
+
+
+class Shifted(Predictor):
+    """The truth, some pixels off; counts its batches and can break after some."""
+
+    name = "shifted"
+    markup = WFLW98
+    needs_images = False
+    ending: BaseException = Killed()
+
+    def __init__(self, dataset, pixels=2.0, breaks_after=None):
+        self.truth = dict(zip(dataset.ids, dataset.points, strict=True))
+        self.pixels, self.left, self.batches = pixels, breaks_after, []
+
+    def predict(self, batch):
+        if self.left is not None:
+            if not self.left:
+                raise self.ending
+            self.left -= 1
+        self.batches.append(len(batch.ids))
+        return np.stack([self.truth[name] for name in batch.ids]) + self.pixels
+
+    def describe(self):
+        return {"source": "shifted", "pixels": self.pixels}
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def record_without_timings(folder):
+    record = json.loads((folder / "run.json").read_text())
+    assert record.pop("timings")["seconds"] > 0
+    return record
+
+
+class ArrayImages:
+    """Images in memory, for tests."""
+
+    def __init__(self, images: list[Bytes | None], sources: list[str] | None = None) -> None:
+        self._images = images
+        self._sources = sources or [str(k) for k in range(len(images))]
+
+    def available(self) -> Bools:
+        return np.array([image is not None for image in self._images], dtype=np.bool_)
+
+    def read(self, index: int) -> Bytes:
+        image = self._images[index]
+        assert image is not None
+        return image
+
+    def location(self, index: int) -> str:
+        return f"image {self._sources[index]}"
+
+    def sources(self) -> list[str]:
+        return self._sources
+
+    def digest(self) -> str:
+        return str(hash(tuple(i.tobytes() for i in self._images if i is not None)))
+
+    def take(self, indices: Ints) -> ArrayImages:
+        return ArrayImages([self._images[i] for i in indices], [self._sources[i] for i in indices])
+
+
+def make_dataset(
+    faces: int = 12,
+    markup: Markup = WFLW98,
+    seed: int = 0,
+    images: ArrayImages | None = None,
+    visible: bool = False,
+) -> Dataset:
+    """A data set of random faces, about 100 pixels wide, with two overlapping subsets."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(20, 120, (faces, markup.landmarks, 2))
+    return Dataset(
+        name="made",
+        split="test",
+        markup=markup,
+        ids=tuple(f"face{k}" for k in range(faces)),
+        points=points,
+        visible=rng.random((faces, markup.landmarks)) < 0.7 if visible else None,
+        boxes=np.concatenate([points.min(axis=1) - 3, points.max(axis=1) + 3], axis=1),
+        subsets={
+            "full": np.ones(faces, np.bool_),
+            "even": np.arange(faces) % 2 == 0,
+            "few": np.arange(faces) < 3,
+        },
+        images=images or ArrayImages([np.full((150, 150, 3), 90, np.uint8)] * faces),
+        official={"full": faces},
+        normalisers=("inter_ocular",),
+        threshold=0.10,
+    )

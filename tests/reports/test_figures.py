@@ -1,0 +1,653 @@
+"""Figures: what is drawn is the run's numbers, the same bytes every time, and users' mistakes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from doubles import ArrayImages, Shifted, make_dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import EllipseCollection, LineCollection
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from alignbench import Batch, InputError, evaluate, load_dataset, load_predictor
+from alignbench.io.images import ImageFiles
+from alignbench.markups import WFLW98
+from alignbench.stats import Bootstrap, mean_intervals
+from alignbench.synthetic.write import CONDITIONS, write
+from alignbench.threads import limited
+from reports import data
+from reports.figures import (
+    attributes,
+    boundaries,
+    ced,
+    conditions,
+    landmarks,
+    samples,
+    tiles,
+    worst,
+)
+from reports.figures.save import save, svg
+
+QUICK = Bootstrap(200)
+FACES = 12
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A network of one face is no faster with more, and slower where others work."""
+    with limited(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """A folder with a few synthetic faces."""
+    folder = tmp_path_factory.mktemp("drawn") / "synthetic"
+    write(folder, {"test": FACES, "train": 1}, 5, lambda done, total: None)
+    return folder.parent
+
+
+class Wrong(Shifted):
+    """The truth, off by another noise for each face; some faces are missed."""
+
+    def __init__(self, dataset, scale=1.0, missed=()):
+        super().__init__(dataset)
+        self.scale, self.missed = scale, missed
+        self.rank = {name: k for k, name in enumerate(dataset.ids)}
+
+    def predict(self, batch):
+        found = []
+        for name in batch.ids:
+            rng = np.random.default_rng(self.rank[name])
+            noise = rng.normal(0, self.scale * (1 + self.rank[name] % 5), (98, 2))
+            found.append(self.truth[name] + (np.nan if name in self.missed else noise))
+        return np.stack(found)
+
+    def describe(self):
+        return {"source": "wrong", "scale": self.scale, "missed": list(self.missed)}
+
+
+def run_of(dataset, name="wrong", **options):
+    predictor = Wrong(dataset, **options)
+    predictor.name = name
+    return evaluate(predictor, dataset, bootstrap=QUICK)
+
+
+@pytest.fixture(scope="module")
+def faces(root):
+    return load_dataset("synthetic", root)
+
+
+@pytest.fixture(scope="module")
+def run(faces):
+    return run_of(faces)
+
+
+@pytest.fixture(scope="module")
+def missing(faces):
+    return run_of(faces, "missing", scale=2.0, missed=faces.ids[3:5])
+
+
+def titles(figure) -> list[str]:
+    """The words under each tile."""
+    return [axes.get_title() for axes in figure.axes if axes.images]
+
+
+# Landmarks
+
+
+def base_face() -> np.ndarray:
+    """A face (98, 2), eyes level."""
+    rng = np.random.default_rng(3)
+    points = rng.uniform(-1, 1, (98, 2))
+    left, right = WFLW98.normalisers["inter_ocular"]
+    points[[left[0], right[0]]] = [[-0.5, -0.2], [0.5, -0.2]]
+    return points
+
+
+def placed(faces: int, seed: int = 0):
+    """Turned, enlarged and moved copies of a face, noise on them, and the noise at home."""
+    rng = np.random.default_rng(seed)
+    base = base_face()
+    angle, scale = rng.uniform(-0.6, 0.6, faces), rng.uniform(20, 90, faces)
+    turn = np.stack(
+        [np.stack([np.cos(angle), -np.sin(angle)], 1), np.stack([np.sin(angle), np.cos(angle)], 1)],
+        1,
+    )
+    at_home = rng.normal(0.02, 0.05, (faces, 98, 2)) * [2.0, 1.0]
+
+    def put(points):
+        return scale[:, None, None] * np.einsum("nij,nlj->nli", turn, points) + 100
+
+    truth = put(np.broadcast_to(base, (faces, 98, 2)))
+    return truth, put(base + at_home), at_home
+
+
+def test_spread_undoes_turn_and_scale():
+    truth, points, at_home = placed(30)
+    found = landmarks.spread_of(points, truth, WFLW98, [""] * 30, "inter_ocular")
+    base = base_face()
+    np.testing.assert_allclose(found.mean, base - base.mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(found.offset, at_home.mean(axis=0), atol=1e-9)
+    for landmark in range(98):
+        wanted = np.cov(at_home[:, landmark].T, bias=True)
+        np.testing.assert_allclose(found.covariance[landmark], wanted, atol=1e-9)
+    np.testing.assert_allclose(found.errors, np.hypot(*at_home.T).T.mean(axis=0), atol=1e-9)
+
+
+def test_an_ellipses_axes_are_those_of_its_covariance():
+    angle, long, short = 0.7, 0.3, 0.1
+    axis = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    covariance = axis @ np.diag([long**2, short**2]) @ axis.T
+    nothing = np.zeros((1, 2))
+    spread = landmarks.Spread(nothing, np.zeros(1), nothing, covariance[None], 1)
+    lengths, degrees = spread.axes(2.0)
+    np.testing.assert_allclose(lengths, [[2 * 2 * long, 2 * 2 * short]])
+    assert degrees[0] % 180 == pytest.approx(np.degrees(angle))
+
+
+def test_colours_are_the_runs_errors_and_ellipses_lie_where_predictions_do(run, faces, root):
+    figure = landmarks.figure([run], data_root=root)
+    (drawn,) = (c for c in figure.axes[0].collections if isinstance(c, EllipseCollection))
+    rows = run.breakdown.query("kind == 'landmark' and norm == 'inter_ocular'")
+    np.testing.assert_allclose(drawn.get_array(), rows["nme"], rtol=1e-9)
+    mean = np.stack(figure.axes[0].lines[0].get_data(), axis=1)
+    expected = landmarks.spread_of(run.points, faces.points, WFLW98, faces.ids, "inter_ocular")
+    np.testing.assert_allclose(mean, expected.mean)
+    np.testing.assert_allclose(drawn.get_offsets(), expected.mean + expected.offset)
+    wide = landmarks.figure([run], data_root=root, sigma=3.0)
+    (three,) = (c for c in wide.axes[0].collections if isinstance(c, EllipseCollection))
+    np.testing.assert_allclose(three.get_widths(), 3 * drawn.get_widths())
+    assert "Ellipses: 3 standard deviations" in wide.get_supxlabel()
+
+
+def test_a_subset_and_missed_faces_are_left_out_of_ellipses(missing, faces, root):
+    figure = landmarks.figure([missing], data_root=root)
+    assert figure.axes[0].get_title() == f"missing: {FACES - 2} faces"
+    subset = max(missing.subsets[1:], key=lambda name: missing.faces[name].sum())
+    chosen = np.isin(missing.ids, missing.faces["id"][missing.faces[subset] == 1])
+    rows = [faces.ids.index(name) for name in np.array(missing.ids)[chosen]]
+    expected = landmarks.spread_of(
+        missing.points[chosen], faces.points[rows], WFLW98, [""] * len(rows), "box"
+    )
+    figure = landmarks.figure([missing], data_root=root, subset=subset, normaliser="box")
+    (drawn,) = (c for c in figure.axes[0].collections if isinstance(c, EllipseCollection))
+    np.testing.assert_allclose(drawn.get_array(), 100 * expected.errors)
+
+
+def test_without_the_data_set_errors_stand_on_the_mean_prediction():
+    run = run_of(make_dataset(8))  # registered nowhere
+    figure = landmarks.figure([run])
+    (drawn,) = (c for c in figure.axes[0].collections if isinstance(c, EllipseCollection))
+    rows = run.breakdown.query("kind == 'landmark' and norm == 'inter_ocular'")
+    np.testing.assert_array_equal(drawn.get_array(), rows["nme"])
+    assert len(set(drawn.get_widths())) == 1
+    assert "mean predicted face" in figure.get_supxlabel()
+    with pytest.raises(InputError, match="dataset 'made': unknown"):
+        landmarks.figure([run], ellipses=True)
+    with pytest.raises(InputError, match="subset 'even': has no stored errors"):
+        landmarks.figure([run], subset="even")
+
+
+def test_several_faces_share_scale_and_colours(run, missing, root):
+    figure = landmarks.figure([run, missing, run, missing], data_root=root)
+    panels = figure.axes[:4]
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
+    clim = {c.get_clim() for a in panels for c in a.collections if isinstance(c, EllipseCollection)}
+    assert len(clim) == 1
+
+
+# Worst and samples
+
+
+def test_the_worst_faces_stand_in_order_with_id_error_and_subsets(run, root):
+    figure = worst.figure([run], faces=5, data_root=root)
+    ordered = run.faces.sort_values("inter_ocular", ascending=False, kind="stable")
+    assert len(titles(figure)) == 5
+    for text, (_, face) in zip(titles(figure), ordered.iterrows(), strict=False):
+        error, *rest = text.split("\n")
+        assert error == f"{face['inter_ocular']:.2f} %"
+        names = ", ".join(n for n in run.subsets if n != "full" and face[n])
+        assert "".join(rest).replace(" ", "") == (face["id"] + names).replace(" ", "")
+
+
+def test_missed_faces_are_the_worst_and_have_no_landmarks(missing, root):
+    figure = worst.figure([missing], faces=3, data_root=root)
+    assert [text.split("\n")[0] for text in titles(figure)][:2] == ["missed"] * 2
+    assert [bool(axes.lines) for axes in figure.axes[:3]] == [False, False, True]
+
+
+@given(st.text("ab/_,-#.", max_size=120))
+def test_an_id_in_lines_is_the_id_or_its_end(name):
+    lines = worst._short(name)
+    assert len(lines) <= 3
+    assert all(len(line) <= 31 for line in lines)
+    joined = "".join(lines)
+    assert joined == name or (joined[0] == "…" and name.endswith(joined[1:]))
+
+
+def test_samples_are_spread_over_the_order_by_error(run, faces, root):
+    figure = samples.figure([run], subsets=["full"], faces=5, data_root=root, truth=True)
+    ordered = np.argsort(run.errors("inter_ocular"), kind="stable")
+    rows = ordered[np.linspace(0, FACES - 1, 5).round().astype(int)]
+    assert titles(figure) == [f"{100 * run.errors('inter_ocular')[row]:.2f} %" for row in rows]
+    windows = tiles.Windows(faces, rows)
+    for k, (row, axes) in enumerate(zip(rows, figure.axes, strict=True)):
+        predicted = windows.points(k, run.points[row])
+        drawn = np.stack(axes.lines[-1].get_data(), axis=1)
+        np.testing.assert_allclose(drawn, predicted)
+        (_, segments) = (c for c in axes.collections if isinstance(c, LineCollection))
+        ends = np.array(segments.get_segments())
+        np.testing.assert_allclose(ends[:, 0], predicted)
+        np.testing.assert_allclose(ends[:, 1], windows.truth[k])
+    plain = samples.figure([run], subsets=["full"], faces=2, data_root=root)
+    assert not any(axes.collections for axes in plain.axes)
+
+
+def test_a_window_shows_the_image_where_the_landmarks_are():
+    points = np.zeros((1, 98, 2))
+    points[0] = np.random.default_rng(0).uniform(40, 90, (98, 2))
+    image = np.zeros((150, 150, 3), np.uint8)
+    x, y = points[0, 7].round().astype(int)
+    points[0, 7] = x, y
+    image[y, x] = 255
+    dataset = replace(make_dataset(1), points=points, images=ArrayImages([image]))
+    windows = tiles.Windows(dataset, np.array([0]))
+    light = windows.pixels(0)[..., 0].astype(float)
+    bright = np.argwhere(light > light.max() / 2).mean(axis=0)[::-1]
+    np.testing.assert_allclose(windows.points(0, points[0])[7], bright, atol=0.6)
+
+
+def test_samples_of_runs_are_the_same_faces(run, missing, faces, root):
+    figure = samples.figure([run, missing], subsets=["full"], faces=FACES, data_root=root)
+    shown = titles(figure)
+    order = np.argsort(run.errors("inter_ocular"), kind="stable")
+    errors = missing.errors("inter_ocular")[order]
+    assert shown[FACES:] == [f"{100 * e:.2f} %" if np.isfinite(e) else "missed" for e in errors]
+    short = evaluate(Wrong(faces), faces, bootstrap=QUICK, limit=FACES - 4)
+    figure = samples.figure([run, short], subsets=["full"], faces=FACES, data_root=root)
+    shown = titles(figure)
+    assert len(shown) == 2 * (FACES - 4)
+    assert shown[: FACES - 4] == shown[FACES - 4 :]  # the same model, on other numbers of faces
+
+
+def test_faces_without_image_are_left_out_and_it_is_said(run, root, tmp_path):
+    shutil.copytree(root / "synthetic", tmp_path / "synthetic")
+    for source in run.faces["image"][:7]:
+        (tmp_path / "synthetic" / "WFLW_images" / source).unlink()
+    figure = worst.figure([run], data_root=tmp_path)
+    assert len(titles(figure)) == FACES - 7
+    assert f"of the {FACES - 7} whose image is there" in figure.get_suptitle()
+    figure = samples.figure([run], faces=20, subsets=["full"], data_root=tmp_path)
+    assert len(titles(figure)) == FACES - 7
+    shutil.rmtree(tmp_path / "synthetic" / "WFLW_images")
+    for module in (worst, samples):
+        with pytest.raises(InputError, match=r"no image is there, the first missing one is .*jpg"):
+            module.figure([run], data_root=tmp_path)
+
+
+# Conditions
+
+
+@given(
+    st.lists(st.integers(0, 12) | st.floats(-1e3, 1e3), min_size=1, max_size=60),
+    st.integers(1, 9),
+)
+def test_groups_are_ordered_and_hold_equal_values_together(values, bins):
+    values = np.array(values, dtype=np.float64)
+    group = conditions.grouped(values, bins)
+    assert set(group) == set(range(group.max() + 1))
+    assert group.max() < bins
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(group[order]) >= 0).all()
+    for value in values:
+        assert len(set(group[values == value])) == 1
+
+
+def test_groups_of_distinct_values_are_of_one_size():
+    values = np.random.default_rng(0).permutation(80) / 7
+    assert np.bincount(conditions.grouped(values, 8)).tolist() == [10] * 8
+
+
+def test_a_value_that_many_faces_have_is_a_group_of_its_own():
+    values = np.concatenate([np.zeros(60), 1 + np.arange(40)])
+    group = conditions.grouped(values, 4)
+    assert (group[:60] == 0).all()
+    assert (group[60:] > 0).all()
+
+
+def test_means_and_intervals_of_groups_are_the_runs(run, missing, faces, root):
+    figure = conditions.figure(
+        [run, missing], conditions=["occlusion", "size", "jaw"], bins=3, data_root=root
+    )
+    rows = (root / "synthetic" / CONDITIONS.format(split="test")).read_text().splitlines()
+    jaw = [float(row.split(",")[rows[0].split(",").index("jaw")]) for row in rows[1:]]
+    extent = faces.points.max(axis=1) - faces.points.min(axis=1)
+    known = {
+        "Hidden landmarks, %": 100 - 100 * faces.visible.mean(axis=1),
+        "Face size, pixels": np.sqrt(extent.prod(axis=1)),
+        "jaw": np.array(jaw),
+    }
+    assert [axes.get_xlabel() for axes in figure.axes] == list(known)
+    for axes, values in zip(figure.axes, known.values(), strict=True):
+        for container, one in zip(axes.containers, (run, missing), strict=True):
+            errors = 100 * one.errors("inter_ocular")
+            found = np.isfinite(errors)
+            group = conditions.grouped(values[found], 3)
+            x, y = container.lines[0].get_data()
+            wanted = [errors[found][group == k].mean() for k in range(group.max() + 1)]
+            np.testing.assert_allclose(y, wanted)
+            np.testing.assert_allclose(
+                x, [values[found][group == k].mean() for k in range(len(wanted))]
+            )
+            member = group == np.arange(len(wanted))[:, None]
+            low, high = mean_intervals(errors[found][:, None], member, np.flatnonzero(found), QUICK)
+            bars = np.array(container.lines[2][0].get_segments())[:, :, 1]
+            np.testing.assert_allclose(bars, np.concatenate([low, high], axis=1))
+    assert "2 missed faces left out" in figure.get_suptitle()
+
+
+def test_only_what_is_known_is_drawn(run, root):
+    (axes, *more) = conditions.figure([run], data_root=root).axes
+    assert [axes.get_xlabel(), *(one.get_xlabel() for one in more)] == [
+        "Yaw, degrees", "Face size, pixels", "Hidden landmarks, %",
+    ]  # fmt: skip
+    assert set(conditions.known_conditions(make_dataset(4))) == {"size"}
+    with pytest.raises(InputError, match=r"condition of synthetic 'yam': unknown.*Did you mean"):
+        conditions.figure([run], conditions=["yam"], data_root=root)
+
+
+@pytest.mark.parametrize("change", [lambda t: t.replace(",", ",x", 20), lambda t: t[: len(t) // 2]])
+def test_a_damaged_file_of_conditions(change, run, root, tmp_path):
+    shutil.copytree(root / "synthetic", tmp_path / "synthetic")
+    path = tmp_path / "synthetic" / CONDITIONS.format(split="test")
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=r"conditions_test.csv: damaged"):
+        conditions.figure([run], data_root=tmp_path)
+
+
+# Attributes
+
+
+def test_bars_are_the_shares_of_faces(root, faces):
+    figure = attributes.figure(dataset="synthetic", data_root=root, splits=["test", "train"])
+    (axes,) = figure.axes
+    names = [text.get_text() for text in axes.get_xticklabels()]
+    assert names == [name for name in faces.subsets if name != "full"]
+    for bars, split in zip(axes.containers, ("test", "train"), strict=True):
+        subsets = load_dataset("synthetic", root, split).subsets
+        heights = [bar.get_height() for bar in bars]
+        np.testing.assert_allclose(heights, [100 * subsets[name].mean() for name in names])
+    hatches = {bars[0].get_hatch() for bars in axes.containers}
+    assert len(hatches) == 2
+
+
+def test_a_split_that_is_not_there_is_named(root, tmp_path):
+    shutil.copytree(root / "synthetic", tmp_path / "wflw")
+    (tmp_path / "wflw/WFLW_annotations/list_98pt_rect_attr_train_test/"
+     "list_98pt_rect_attr_train.txt").unlink()  # fmt: skip
+    figure = attributes.figure(dataset="wflw", data_root=tmp_path)
+    assert figure.axes[0].get_title("left") == "wflw: faces with each attribute (train: not there)"
+    assert figure.legends[0].get_texts()[0].get_text() == f"test: {FACES} of 2,500 faces"
+    with pytest.raises(InputError, match="cannot be read"):
+        attributes.figure(dataset="wflw", data_root=tmp_path, splits=["test", "train"])
+    with pytest.raises(InputError, match="not found in"):
+        attributes.figure(dataset="wflw", data_root=tmp_path / "else")
+    with pytest.raises(InputError, match="figure of attributes, no --dataset: no run"):
+        attributes.figure()
+
+
+# Boundaries
+
+
+def test_a_boundary_lies_over_a_dimmed_image():
+    image = np.full((8, 8, 3), 200, np.uint8)
+    nothing = boundaries.overlaid(image, np.zeros((4, 4), np.float32))
+    assert np.unique(nothing).tolist() == [round(200 * boundaries._DIM)]
+    left = np.zeros((4, 4), np.float32)
+    left[:, 0] = 7  # beyond 1 is as 1
+    drawn = boundaries.overlaid(image, left).astype(int)
+    assert (drawn[:, 0] > drawn[:, -1]).all()
+    assert (drawn[:, -1] == nothing[0, 0]).all()
+
+
+@pytest.mark.parametrize("model", ["propnet-mini", "awing-mini", "lab-mini"])
+def test_boundaries_are_the_last_maps_of_the_network(model):
+    predictor = load_predictor(model, device="cpu")
+    pixels = np.random.default_rng(0).random((1, *predictor.input_shape), dtype=np.float32)
+    with torch.inference_mode():
+        maps = predictor.network(torch.from_numpy(pixels)).boundaries[-1].numpy()
+    found = boundaries.boundary_maps(predictor, pixels)
+    np.testing.assert_array_equal(found, maps.max(axis=1))
+
+
+def test_boundaries_lie_over_the_crop_the_network_was_shown(faces, root):
+    model = "propnet-mini"
+    figure = boundaries.figure(models=[model], dataset="synthetic", faces=2, data_root=root)
+    drawn = [axes.images[0].get_array() for axes in figure.axes]
+    predictor = load_predictor(model, device="cpu")
+    for face, picture in zip((0, FACES - 1), drawn, strict=True):
+        shown = faces.take(np.array([face]))
+        inputs = predictor.preprocess(Batch(shown.ids, [shown.images.read(0)], shown.boxes))
+        (boundary,) = boundaries.boundary_maps(predictor, inputs.pixels)
+        # The window it was shown, enlarged, is the picture under the boundaries.
+        window = cv2.resize(inputs.pixels[0].transpose(1, 2, 0), picture.shape[:2])
+        share = 0.8 * np.clip(cv2.resize(boundary, picture.shape[:2]), 0, 1)[..., None]
+        expected = (1 - share) * boundaries._DIM * 255 * window + share * boundaries._COLOUR
+        assert np.abs(expected - picture).mean() < 4
+        assert np.abs(expected[:, ::-1] - picture).mean() > 8
+
+
+def test_models_without_boundaries_are_refused(root):
+    given = {"dataset": "synthetic", "data_root": root}
+    with pytest.raises(InputError, match="'linear': has no boundary maps: it is no torch network"):
+        boundaries.figure(models=["linear"], **given)
+    small = "propnet:propagation=false,stacks=1,width=16,depth=2"
+    with pytest.raises(InputError, match="'propnet': has no boundary maps: it gives none"):
+        boundaries.figure(models=[small], weights="random", **given)
+    with pytest.raises(InputError, match="--model with --weights: 2 of them"):
+        boundaries.figure(models=[small, small], weights="random", **given)
+    with pytest.raises(InputError, match="figure of boundaries: no data set"):
+        boundaries.figure(models=["propnet-mini"])
+    with pytest.raises(InputError, match="Did you mean 'blur'"):
+        boundaries.figure(models=["propnet-mini"], subset="blurr", **given)
+
+
+# Files and data
+
+
+def drawings(run, root):
+    return {
+        "ced": lambda: ced.figure([run] * 3),
+        "compared": lambda: samples.figure([run] * 2, subsets=["full"], faces=4, data_root=root),
+        "landmarks": lambda: landmarks.figure([run], data_root=root),
+        "worst": lambda: worst.figure([run], faces=2, data_root=root),
+        "samples": lambda: samples.figure([run], subsets=["full"], faces=2, data_root=root),
+        "conditions": lambda: conditions.figure([run], bins=2, data_root=root),
+        "attributes": lambda: attributes.figure(
+            dataset="synthetic", splits=["test"], data_root=root
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["landmarks", "worst", "samples", "conditions", "attributes"])
+def test_every_figure_is_the_same_bytes_every_time(name, run, root, tmp_path):
+    make = drawings(run, root)[name]
+    for ending in ("svg", "png", "pdf"):
+        for file in "ab":
+            save(make(), tmp_path / f"{file}.{ending}")
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["landmarks", "worst", "samples", "conditions", "attributes", "ced", "compared"]
+)
+@pytest.mark.parametrize("called", ["wrong", "a model whose name is long " * 4])
+def test_no_words_leave_a_figure_or_lie_on_each_other(name, called, run, root, monkeypatch):
+    model = run.record.model.model_copy(update={"name": called})
+    run = replace(run, record=run.record.model_copy(update={"model": model}))
+    figure = drawings(run, root)[name]()
+    words = []
+    draw = Text.draw
+
+    def seen(self, renderer):
+        if self.get_visible() and self.get_text().strip():
+            words.append((self.get_text(), self.get_window_extent(renderer).padded(-1)))
+        draw(self, renderer)
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # lays it out
+    monkeypatch.setattr(Text, "draw", seen)
+    canvas.draw()
+    assert len(words) >= 3
+    width, height = figure.get_size_inches() * figure.dpi
+    for k, (text, box) in enumerate(words):
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+        for other, against in words[:k]:
+            assert not box.overlaps(against), (text, other)
+
+
+HOSTILE = "_a$x_1$&<b>\\frac{1}{2}--é漢"
+
+
+def test_names_are_text_whatever_they_hold(faces, tmp_path):
+    run = run_of(faces, HOSTILE)
+    figure = ced.figure([run])
+    text = svg(figure)
+    assert text.startswith("<svg")
+    assert text.rstrip().endswith("</svg>")
+    assert "<b>" not in text
+    assert not any(one.get_parse_math() for one in figure.findobj(Text))
+    # As many glyphs as letters: a formula would have no dollars.
+    one, other = (svg(ced.figure([run_of(faces, name)])) for name in ("p$qr$s", "pxqrxs"))
+    assert one.count("<use") == other.count("<use")
+
+
+def test_an_unknown_ending_is_refused_before_the_work(tmp_path):
+    for module in (ced, landmarks, worst, samples, conditions, attributes, boundaries):
+        with pytest.raises(InputError, match=r"unknown ending '.bmp'; accepted: .svg, .png, .pdf"):
+            module.draw(None, tmp_path / "a.bmp")
+    with pytest.raises(InputError, match="unknown ending"):
+        save(Figure(), tmp_path / "a")
+
+
+def test_other_data_than_the_runs_are_refused(run, root, tmp_path):
+    shutil.copytree(root / "synthetic", tmp_path / "synthetic")
+    path = next((tmp_path / "synthetic/WFLW_annotations").glob("list*/*attr_test.txt"))
+    text = path.read_text()
+    path.write_text(f"1{text}")  # the first coordinate
+    with pytest.raises(InputError, match=r"is not the one wrong was evaluated on.*--data-root"):
+        data.evaluated_faces(run, tmp_path)
+    path.write_text("".join(text.splitlines(keepends=True)[1:]))
+    with pytest.raises(InputError):
+        data.evaluated_faces(run, tmp_path)
+    with pytest.raises(InputError, match="not found in"):
+        worst.figure([run], data_root=tmp_path / "nowhere")
+
+
+def test_a_run_on_part_of_a_data_set_finds_its_faces(faces, root):
+    some = evaluate(Wrong(faces), faces, bootstrap=QUICK, limit=5)
+    found = data.evaluated_faces(some, root)
+    assert found.ids == faces.ids[:5]
+    assert isinstance(found.images, ImageFiles)
+
+
+def test_landmarks_of_all_faces_stand_at_their_rows(missing, faces):
+    points = missing.all_points()
+    gone = np.isnan(points).all(axis=(1, 2))
+    assert np.flatnonzero(gone).tolist() == [3, 4]
+    assert [faces.ids[k] for k in np.flatnonzero(~gone)] == list(missing.ids)
+    np.testing.assert_array_equal(points[~gone], missing.points)
+
+
+def test_runs_of_two_data_sets_make_no_figure(run):
+    other = run_of(replace(make_dataset(6), name="other"))
+    for module in (landmarks, samples, conditions, ced):
+        with pytest.raises(InputError, match="runs on synthetic test, other test"):
+            module.figure([run, other])
+        with pytest.raises(InputError, match="no run"):
+            module.figure([])
+    with pytest.raises(InputError, match="2 runs; accepted: one run"):
+        worst.figure([run, run])
+
+
+def test_an_empty_or_unknown_subset_is_refused(faces, root):
+    empty = {**faces.subsets, "nobody": np.zeros(FACES, np.bool_)}
+    run = run_of(replace(faces, subsets=empty))
+    assert data.member(run, "blur").sum() == faces.subsets["blur"].sum()
+    with pytest.raises(InputError, match="subset 'nobody': has no faces in run wrong"):
+        data.member(run, "nobody")
+    for module in (landmarks, conditions, worst):
+        with pytest.raises(InputError, match="Did you mean 'pose'"):
+            module.figure([run_of(faces)], subset="poze", data_root=root)
+        with pytest.raises(InputError, match="normaliser 'eyes': unknown"):
+            module.figure([run_of(faces)], normaliser="eyes", data_root=root)
+
+
+# The command line
+
+
+@pytest.fixture
+def stored(cli, root):
+    """Two runs on the drawn faces, stored in the working folder."""
+    for name in ("mean-shape", "linear"):
+        arguments = ("--data-root", root, "--out", name, "--bootstrap", 200)
+        result = cli("run", "--model", name, "--dataset", "synthetic", *arguments)
+        assert result.code == 0, result.err
+    return ["mean-shape", "linear"]
+
+
+def test_every_figure_from_the_command_line(cli, stored, root):
+    listed = [line.split()[0] for line in cli("figure", "--list").out.splitlines()]
+    commands = {
+        "attributes": ("--dataset", "synthetic", "--split", "test"),
+        "boundaries": ("--dataset", "synthetic", "--model", "propnet-mini", "--faces", 2),
+        "ced": (*stored, "--max", "0.3", "--subset", "full", "--norm", "box"),
+        "conditions": (*stored, "--condition", "yaw", "--bins", 3),
+        "landmarks": (*stored, "--sigma", 2),
+        "samples": (*stored, "--subset", "full", "--faces", 3, "--truth"),
+        "worst": (stored[0], "--faces", 3, "--no-truth"),
+    }
+    assert listed == sorted(commands)
+    for name, arguments in commands.items():
+        given = arguments if name == "ced" else (*arguments, "--data-root", root)
+        result = cli("figure", name, *given, "--out", f"figures/{name}.svg")
+        assert result.code == 0, result.err
+        assert Path(f"figures/{name}.svg").read_text().startswith("<?xml")
+    assert cli("ced", *stored, "--out", "a.png").code == 0
+    assert cli("figure", "ced", *stored, "--out", "b.png").code == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    result = cli("figure", "landmarks", stored[0], "--no-ellipses", "--out", "c.pdf")
+    assert result.code == 0, result.err
+
+
+def test_mistakes_are_one_message(cli, stored, root):
+    (run, _) = stored
+    for arguments, part in (
+        (("cedd", run, "--out", "a.svg"), "figure 'cedd': unknown"),
+        (("ced", run, "--out", "a.txt"), "unknown ending '.txt'"),
+        (("ced", run, "--out", "a.svg", "--faces", 3), "figure 'ced': takes no --faces"),
+        (("worst", run, "--out", "a.svg", "--split", "test"), "takes no --split"),
+        (("worst", run, "--out", "a.svg", "--faces", 0), "--faces: 0; accepted: 1 to 400"),
+        (("ced", run, "--out", "a.svg", "--subset", "pose", "--subset", "blur"), "2 subsets"),
+        (("worst", run, "--out", "a.svg", "--data-root", "none"), "not found in none"),
+        (("landmarks", run, "--out", "a.svg", "--data-root", "none"), "not found in none"),
+        (("boundaries", run, "--out", "a.svg"), "A run stores no boundary maps"),
+        (("samples", "nowhere", "--out", "a.svg"), "nowhere: no run"),
+    ):
+        result = cli("figure", *arguments)
+        assert result.code == 2, arguments
+        assert part in " ".join(result.err.split()), result.err
+        assert not Path("a.svg").exists()

@@ -1,0 +1,159 @@
+"""Tables and figures: every number is the run's, every label is there, nothing breaks out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from doubles import Shifted, make_dataset
+
+from alignbench import InputError, evaluate, parse_measure
+from alignbench.stats import Bootstrap
+from reports import summary
+from reports.figures import ced
+from reports.tables import Number, Table, to_latex, to_markdown, to_terminal
+
+QUICK = Bootstrap(200)
+
+
+def run_of(pixels=2.0, name="shifted", dataset=None, **options):
+    dataset = dataset or make_dataset(20)
+    predictor = Shifted(dataset, pixels)
+    predictor.name = name
+    return evaluate(predictor, dataset, bootstrap=QUICK, **options)
+
+
+def test_every_cell_is_its_row_of_the_run():
+    run = run_of()
+    text = summary.report([run], "md")
+    for subset in run.subsets:
+        nme, fr, auc = (run.row(parse_measure(m), subset) for m in ("nme", "fr@0.10", "auc@0.10"))
+        line = next(line for line in text.splitlines() if line.startswith(f"| {subset} "))
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells == [
+            subset,
+            str(nme.faces),
+            f"{nme.value:.2f} [{nme.ci_low:.2f}, {nme.ci_high:.2f}]",
+            f"{fr.value:.2f} [{fr.ci_low:.2f}, {fr.ci_high:.2f}]",
+            f"{auc.value:.4f} [{auc.ci_low:.4f}, {auc.ci_high:.4f}]",
+        ]
+
+
+@pytest.mark.parametrize("form", ["terminal", "md", "latex", "csv"])
+def test_incompleteness_and_leak_stand_under_every_table(form):
+    dataset = replace(
+        make_dataset(6), official={"full": 9}, normalisers=("inter_ocular", "inter_pupil")
+    )
+    text = " ".join(summary.report([run_of(dataset=dataset)], form).split())
+    tables = text.split("normaliser")[1:] if form != "csv" else [text]
+    assert len(tables) == (2 if form != "csv" else 1)
+    for table in tables:
+        assert "6 of 9 faces annotated" in table
+        assert "ground-truth box" in table
+
+
+def test_a_note_of_one_run_among_several_names_it():
+    short = replace(make_dataset(6), official={"full": 9})
+    text = summary.report([run_of(name="one"), run_of(name="two", dataset=short)], "md")
+    assert "- two: INCOMPLETE" in text
+    assert text.count("leak: ground-truth box") == 1
+
+
+def test_further_measures_of_a_run_are_shown_beside_the_usual_ones():
+    measures = [parse_measure("fr(box)@0.05"), parse_measure("auc@0.07")]
+    run = run_of(measures=measures)
+    text = summary.report([run, run_of(name="other")], "md")
+    for part in ("NME %", "AUC@0.10", "AUC@0.07", "FR@0.05", "normaliser box"):
+        assert part in text
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(InputError, match="format 'docx': unknown; accepted: csv, html, latex, md"):
+        summary.report([run_of()], "docx")
+
+
+HOSTILE = "a|b_c&d%e$f#g{h}~i^j\\k<script>[bold]*x*`y`"
+ROWS = ((HOSTILE, Number(1.234, 1.0, 2.0, 2)), ("b", Number(None, None, None, 2)))
+TABLE = Table(HOSTILE, ("Model", "NME %"), ROWS, (HOSTILE,))
+
+
+def test_hostile_names_stay_text():
+    markdown = to_markdown([TABLE])
+    assert "<script" not in markdown.replace("\\<script", "")
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
+    latex = to_latex([TABLE])
+    body = latex.split("\n", 1)[1]
+    assert re.search(r"(?<!\\)[_%$#]", body) is None
+    assert HOSTILE in to_terminal([TABLE])
+    assert "–" in markdown
+
+
+def test_latex_has_booktabs_rules_once_each():
+    latex = to_latex([TABLE])
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert latex.count(f"\\{rule}") == 1
+    assert "hline" not in latex
+    assert "1.23 [1.00, 2.00]" in latex
+
+
+def test_ced_legend_has_the_numbers_of_the_plotted_range(tmp_path):
+    run = run_of()
+    ced.draw([run, run_of(4.0, "worse")], tmp_path / "a.svg", maximum=0.08)
+    figure = ced.figure([run], maximum=0.08)
+    errors = run.errors("inter_ocular")
+    text = figure.legends[0].get_texts()[0].get_text()
+    assert text == (
+        f"shifted: {100 * errors.mean():.2f} %, {100 * (errors > 0.08).mean():.2f} %, "
+        f"{(1 - np.minimum(errors, 0.08) / 0.08).mean():.4f}"
+    )
+    assert figure.legends[0].get_title().get_text() == "NME, FR@0.08, AUC@0.08"
+    x, y = figure.axes[0].lines[0].get_data()
+    assert y[-1] == pytest.approx(100 * (errors <= 0.08).mean())
+    assert x[-1] == pytest.approx(8)
+
+
+def test_a_figure_has_the_same_bytes_every_time(tmp_path):
+    run = run_of(name="with $maths$ and _ in its name")
+    for ending in ("svg", "png", "pdf"):
+        for name in "ab":
+            ced.draw([run], tmp_path / f"{name}.{ending}")
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+def test_an_incomplete_set_is_labelled_on_the_plot():
+    dataset = replace(make_dataset(6), official={"full": 9})
+    figure = ced.figure([run_of(dataset=dataset)])
+    assert figure.axes[0].get_title("left") == "made test, full: 6 faces (incomplete)"
+
+
+def test_many_runs_are_told_apart_on_a_plot():
+    runs = [run_of(name=f"_model{k}") for k in range(12)]  # matplotlib hides labels with a _
+    figure = ced.figure(runs, maximum=0.1)
+    looks = {(line.get_color(), str(line._dash_pattern)) for line in figure.axes[0].lines}
+    assert len(looks) == 12
+    assert [t.get_text().split(":")[0] for t in figure.legends[0].get_texts()] == [
+        f"_model{k}" for k in range(12)
+    ]
+    small = ced.figure([runs[0], run_of(dataset=make_dataset(5))], normaliser="box")
+    assert small.axes[0].get_title("left") == "made test, full"
+    assert "(5 faces)" in small.legends[0].get_texts()[1].get_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_number_is_cut_on_a_narrow_terminal(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich: act as if it were a terminal
+    run = run_of(name="a_rather_long_name_for_a_model_of_landmarks")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", summary.report([run, run_of(5.0)], "terminal"))
+    assert "…" not in text
+    for row in (run.row(parse_measure(m)) for m in ("nme", "fr@0.10")):
+        assert f"[{row.ci_low:.2f}–{row.ci_high:.2f}]" in text
+
+
+def test_runs_on_two_data_sets_are_not_one_plot(tmp_path):
+    other = replace(make_dataset(6), name="other")
+    with pytest.raises(InputError, match="runs on made test, other test"):
+        ced.draw([run_of(), run_of(dataset=other)], tmp_path / "a.svg")

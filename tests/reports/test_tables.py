@@ -1,0 +1,295 @@
+"""The forms of tables: types, bold, footnotes and headings in each, and nothing breaks out."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from alignbench import InputError
+from alignbench.errors import visible
+from reports.tables import (
+    DERIVED,
+    MEASURED,
+    PUBLISHED,
+    Marked,
+    Number,
+    Table,
+    render,
+    to_html,
+    to_latex,
+    to_markdown,
+    to_terminal,
+)
+
+HOSTILE = "[a|b_c&d%e$f#g{h}~i^j\\k<script>*x*`y` é ł 名 \U0001f600 \x1b[31m\u202e--?`</td>"
+
+
+def number(value, source="", best=False, **more):
+    return Number(value, None, None, 2, source, best, **more)
+
+
+TYPED = Table(
+    "Typed",
+    ("Method", "NME %"),
+    (
+        (Marked("theirs", ("a",)), number(4.0, PUBLISHED, True)),
+        ("ours", number(5.0, MEASURED, marks=("b",))),
+        ("sum", number(-6.0, DERIVED, True)),
+        ("span", Number(7.0, 6.5, 7.5, 2, DERIVED, spread=True)),
+    ),
+    ("A note.",),
+    ((0, "Printed"), (1, "Run")),
+    (("a", "Of them."), ("b", "Of us.")),
+)
+NASTY = Table(
+    HOSTILE,
+    (HOSTILE, "NME %", HOSTILE),
+    (
+        (HOSTILE, Number(1.234, 1.0, 2.0, 2), HOSTILE),
+        (Marked(HOSTILE, ("a",)), number(None), "*b"),
+        ("[c", number(2.0, best=True), ""),
+    ),
+    (HOSTILE,),
+    ((0, HOSTILE), (2, "[d")),
+    (("a", HOSTILE),),
+)
+
+
+class Cells(HTMLParser):
+    """Texts of the cells of a table, their classes, and every tag there is."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.cells, self.classes, self._inside = [], [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+            self.classes.append(dict(attrs).get("class") or "")
+            self._inside += 1
+
+    def handle_endtag(self, tag):
+        self._inside -= tag in ("td", "th")
+
+    def handle_data(self, data):
+        if self._inside:
+            self.cells[-1] += data
+
+
+def test_types_bold_marks_and_headings_in_markdown():
+    text = to_markdown([TYPED])
+    lines = [re.sub(" +", " ", line) for line in text.splitlines()]
+    for line in (
+        "| **Printed** | |",
+        "| theirs <sup>a</sup> | **4.00** |",
+        "| **Run** | |",
+        "| ours | 5.00 <sup>b</sup> |",
+        "| sum | ***-6.00*** |",
+        "| span | *7.00* (6.50–7.50) |",
+        "- A note.",
+        "- <sup>a</sup> Of them.",
+    ):
+        assert line in lines
+    assert lines.index("| **Printed** | |") + 1 == lines.index("| theirs <sup>a</sup> | **4.00** |")
+
+
+def test_types_bold_marks_and_headings_in_latex():
+    text = to_latex([TYPED])
+    for part in (
+        "\\midrule\n\\multicolumn{2}{l}{Printed} \\\\\ntheirs\\textsuperscript{a} & \\textbf{4.00}",
+        "\\midrule\n\\multicolumn{2}{l}{Run} \\\\\nours & 5.00\\textsuperscript{b}",
+        r"\textbf{\textit{\ensuremath{-}6.00}}",
+        r"\textit{7.00} (6.50--7.50)",
+        r"\textsuperscript{b} Of us.",
+    ):
+        assert part in text
+    assert text.count("\\midrule") == 2
+
+
+def test_types_bold_marks_and_headings_in_html():
+    text = to_html([TYPED])
+    for part in (
+        '<th class="group" scope="rowgroup" colspan="2">Printed</th>',
+        '<td class="number published"><strong>4.00</strong></td>',
+        '<td class="number measured">5.00<sup>b</sup></td>',
+        '<td class="number derived"><strong>-6.00</strong></td>',
+        '<td class="number derived">7.00 <small>(6.50–7.50)</small></td>',
+        "<p><sup>a</sup> Of them.</p>",
+    ):
+        assert part in text
+    page = render([TYPED], "html")
+    assert page.startswith("<!DOCTYPE html>") and text in page
+    assert "http" not in page and "url(" not in page  # nothing is fetched from anywhere
+
+
+def test_types_bold_marks_and_headings_on_a_terminal(monkeypatch):
+    plain = [line.strip() for line in to_terminal([TYPED]).splitlines()]
+    cells = [re.split("  +", line) for line in plain]
+    for row in (
+        ["Printed"],
+        ["theirs ^a", "*4.00"],
+        ["Run"],
+        ["ours", "5.00 ^b"],
+        ["sum", "*=-6.00"],
+        ["span", "=7.00 (6.50–7.50)"],
+        ["^b Of us."],
+    ):
+        assert row in cells
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich: act as if it were a terminal
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = to_terminal([TYPED])
+    for code, text in (("1", "4.00"), ("36", "5.00"), ("1;3", "=-6.00")):  # bold, cyan, italic
+        assert re.search(rf"\x1b\[{code}m *{text}", coloured)
+
+
+@pytest.mark.parametrize("form", ["terminal", "md", "latex", "html"])
+def test_a_derived_number_looks_like_no_other(form):
+    looks = {
+        source: render([Table("t", ("a",), ((number(1.5, source),),), ())], form)
+        for source in (PUBLISHED, MEASURED, DERIVED)
+    }
+    assert looks[DERIVED] not in (looks[PUBLISHED], looks[MEASURED])
+
+
+def test_a_heading_as_long_as_the_terminal_is_whole():
+    heading = "A heading much longer than the only column of its table is wide"
+    table = Table("t", ("a",), ((number(1.5),),), (), ((0, heading),))
+    assert heading in to_terminal([table])
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_table_wider_than_the_terminal_keeps_every_number(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    for terminal in ("0", "1"):
+        monkeypatch.setenv("TTY_COMPATIBLE", terminal)
+        values = [Number(10 + k / 7, 10.0, 12.0 + k, 4) for k in range(12)]
+        wide = Table("t", ("Name", *["Long word"] * 12), (("a name", *values),), ())
+        text = to_terminal([wide])
+        assert all(f"{v.value:.4f}" in text and f"{v.high:.4f}]" in text for v in values)
+
+
+def test_hostile_text_stays_text_in_markdown():
+    text = to_markdown([NASTY])
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4}
+    for special in "`*_<[~&$":
+        own = text.replace("**", "").replace("<sup>a</sup>", "").replace("[1.00, 2.00]", "")
+        assert re.search(rf"(?<!\\){re.escape(special)}", own) is None, special
+    assert "\x1b" not in text and "\u202e" not in text
+
+
+def test_hostile_text_stays_text_in_html():
+    read = Cells(to_html([NASTY]))
+    assert set(read.tags) == {
+        "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "strong", "small", "sup", "p"
+    }  # fmt: skip
+    assert read.cells[0] == read.cells[3] == read.cells[4] == visible(HOSTILE)
+
+
+def test_hostile_text_stays_text_on_a_terminal():
+    text = to_terminal([Table(HOSTILE, ("a",), ((HOSTILE,),), (HOSTILE,))])
+    assert text.count(visible(HOSTILE)) == 3
+    assert "\x1b" not in text
+
+
+def test_what_cannot_be_seen_is_spelled_out():
+    assert visible("a\tb\nc\x00\u200b\udc80\N{NO-BREAK SPACE}é") == "a b c\\x00\\u200b\\udc80 é"
+
+
+def test_an_unknown_form_is_refused_with_all_there_are():
+    with pytest.raises(InputError, match="accepted: csv, html, latex, md, terminal"):
+        render([TYPED], "docx")
+
+
+def compiled(text, folder):
+    """Text of the pages that pdflatex makes of a table, with booktabs alone; skips without it."""
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex is installed")
+    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\pagestyle{empty}\n"
+    (folder / "t.tex").write_text(f"{head}\\begin{{document}}\n{text}\n\\end{{document}}\n")
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("table", [TYPED, NASTY], ids=["typed", "hostile"])
+def test_latex_compiles_as_it_is(table, tmp_path):
+    said = compiled(to_latex([table]), tmp_path)
+    assert "Overfull" not in said and "Missing character" not in said
+    if shutil.which("pdftotext"):
+        text = subprocess.run(
+            ["pdftotext", "-layout", "t.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
+        ).stdout.decode()
+        wanted = ("d%e$f#g{h}", "U+540D", "1.23", "[c") if table is NASTY else ("4.00", "Of us.")
+        assert all(part in text for part in wanted)
+
+
+def test_what_begins_like_an_option_is_text_in_latex(tmp_path):
+    rows = (("[a", "x"), ("*b", "x"), ("[2pt]c", "x"))
+    table = Table("[t", ("[head]", "x"), rows, ("[note]",), ((0, "[g"), (2, "*h")))
+    compiled(to_latex([table]), tmp_path)
+    if shutil.which("pdftotext"):
+        text = subprocess.run(
+            ["pdftotext", "-layout", "t.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
+        ).stdout.decode()
+        for part in ("[a", "*b", "[2pt]c", "[head]", "[note]", "[g", "*h"):
+            assert part in text
+
+
+def test_latex_breaks_a_wide_table_before_it_leaves_the_page(tmp_path):
+    row = ("word " * 30, *[Number(1.2345, 1.1, 1.3, 4)] * 4, "proof " * 30)
+    table = Table("Wide", ("Name", *["A long heading"] * 4, "Proof"), (row, row), ())
+    text = to_latex([table])
+    assert "\\tabularnewline" in text and "p{" in text
+    assert "Overfull" not in compiled(text, tmp_path)
+
+
+@given(st.text(max_size=40))
+@example("é à ç ñ ø ß “x” × − 5 °C -- ?` ''")
+@settings(max_examples=60)
+def test_any_text_is_ascii_and_balanced_in_latex(text):
+    table = Table(text, (text,), ((text,),), (text,))
+    latex = to_latex([table])
+    assert latex.isascii()
+    bare = re.sub(r"\\.", "", latex)
+    assert bare.count("{") == bare.count("}")
+    assert not re.search(r"(?<!\\)[#$~%](?! needs)", latex.replace("{@{}r@{}}", ""))
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=60)
+def test_any_text_comes_back_from_html(text):
+    read = Cells(to_html([Table("t", ("a",), ((text,),), ())]))
+    assert read.cells == ["a", visible(text)]
+    assert html.unescape(html.escape(text)) == text
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign():
+    assert str(Number(-0.001, -0.002, 0.001, 2)) == "0.00 [0.00, 0.00]"
+
+
+def test_a_table_without_records_is_csv_as_it_stands():
+    rows = (("a", Number(1.23456, 1.0, 2.0, 2), 3), ("b", Number(None, None, None, 2), 4))
+    text = render([Table("T", ("name", "NME", "n"), rows, ())], "csv")
+    assert text.splitlines() == [
+        "table,name,NME,NME low,NME high,n", "T,a,1.23456,1.0,2.0,3", "T,b,,,,4",
+    ]  # fmt: skip
+
+
+def test_both_ends_of_an_interval_have_a_minus():
+    table = Table("T", ("NME",), ((Number(-1.5, -2.0, -0.5, 1),),), ())
+    text = render([table], "latex")
+    assert text.count(r"\ensuremath{-}") == 3
