@@ -21,6 +21,8 @@ class FR(Measure):
     name: ClassVar[str] = "fr"
     title: ClassVar[str] = "FR"
     unit: ClassVar[str] = "%"
+    interval: ClassVar[str] = "Wilson interval"
+    difference: ClassVar[str] = "Tango interval, McNemar's exact test"
     whole: ClassVar[float | None] = 100.0
 
     def per_face(self, errors: Floats) -> Floats:

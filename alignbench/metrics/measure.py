@@ -46,6 +46,10 @@ class Measure(ABC):
     title: ClassVar[str]
     unit: ClassVar[str] = ""
     has_threshold: ClassVar[bool] = True
+    interval: ClassVar[str] = "bootstrap"
+    """How its interval is made, as a note under a table says it."""
+    difference: ClassVar[str] = "paired BCa bootstrap, Student's t test"
+    """How the interval and the test of a difference of two runs are made."""
     whole: ClassVar[float | None] = None
     """Of a measure that is a share of faces: what each of them adds, all others adding 0. Its
     intervals are Wilson's, which know of failures that did not happen."""
