@@ -14,10 +14,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from alignbench import heatmaps
 from alignbench.arrays import Floats
 from alignbench.markups import Markup
-from baselines import losses
+from baselines import losses, targets
 from baselines.awing.network import AWing, AWingOutput
 from baselines.awing.targets import chains as awing_chains
 from baselines.lab.boundaries import chains as lab_chains
@@ -56,7 +55,7 @@ class Faces(NamedTuple):
 class Method(Protocol):
     """Targets and loss of one model."""
 
-    def draw(self, points: Floats, size: int) -> dict[str, heatmaps.Drawn]:
+    def draw(self, points: Floats, size: int) -> dict[str, targets.Drawn]:
         """Target maps by name of landmarks (B, L, 2) in pixels of a window of ``size``."""
         ...
 
@@ -72,9 +71,9 @@ class Landmarks:
     sigma: float
     subpixel: bool
 
-    def draw(self, points: Floats, side: int) -> heatmaps.Drawn:
+    def draw(self, points: Floats, side: int) -> targets.Drawn:
         """Maps (B, L, side, side) of landmarks (B, L, 2) in their pixels."""
-        return heatmaps.gaussians(points, side, self.sigma, subpixel=self.subpixel)
+        return targets.gaussians(points, side, self.sigma, subpixel=self.subpixel)
 
 
 def _landmarks_and_boundaries(
@@ -82,11 +81,11 @@ def _landmarks_and_boundaries(
     size: int,
     landmarks: Landmarks,
     chains: Sequence[Sequence[int]],
-    draw: Callable[..., heatmaps.Drawn],
-) -> dict[str, heatmaps.Drawn]:
+    draw: Callable[..., targets.Drawn],
+) -> dict[str, targets.Drawn]:
     """Maps of landmarks and, where there are chains, of boundaries."""
     side = size // STRIDE
-    points = heatmaps.to_heatmap(points, side, size)
+    points = targets.to_heatmap(points, side, size)
     maps = {"landmarks": landmarks.draw(points, side)}
     if chains:
         maps["boundaries"] = draw(points, chains, side)
@@ -103,8 +102,8 @@ class PropNetMethod:
     focal: losses.FocalReading
     beta: float
 
-    def draw(self, points: Floats, size: int) -> dict[str, heatmaps.Drawn]:
-        draw = partial(heatmaps.blurred_boundaries, sigma=self.boundary_sigma)
+    def draw(self, points: Floats, size: int) -> dict[str, targets.Drawn]:
+        draw = partial(targets.blurred_boundaries, sigma=self.boundary_sigma)
         return _landmarks_and_boundaries(points, size, self.landmarks, self.chains, draw)
 
     def loss(self, output: PropNetOutput, faces: Faces) -> Tensor:
@@ -127,8 +126,8 @@ class AWingMethod:
     landmarks: Landmarks
     boundary_sigma: float
 
-    def draw(self, points: Floats, size: int) -> dict[str, heatmaps.Drawn]:
-        draw = partial(heatmaps.merged_boundary, sigma=self.boundary_sigma)
+    def draw(self, points: Floats, size: int) -> dict[str, targets.Drawn]:
+        draw = partial(targets.merged_boundary, sigma=self.boundary_sigma)
         return _landmarks_and_boundaries(points, size, self.landmarks, self.chains, draw)
 
     def loss(self, output: AWingOutput, faces: Faces) -> Tensor:
@@ -148,11 +147,11 @@ class LABMethod:
     boundary_sigma: float
     regressor: float
 
-    def draw(self, points: Floats, size: int) -> dict[str, heatmaps.Drawn]:
+    def draw(self, points: Floats, size: int) -> dict[str, targets.Drawn]:
         side = size // STRIDE
-        points = heatmaps.to_heatmap(points, side, size)
+        points = targets.to_heatmap(points, side, size)
         return {
-            "boundaries": heatmaps.distance_boundaries(
+            "boundaries": targets.distance_boundaries(
                 points, self.chains, side, self.boundary_sigma
             )
         }

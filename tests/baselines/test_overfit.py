@@ -16,7 +16,7 @@ from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.predictors.crop import window
 from alignbench.predictors.network import Inference
 from alignbench.predictors.settings import Crop, CropSettings, Input
-from baselines import losses
+from baselines import losses, targets
 from baselines.awing.network import AWing
 from baselines.awing.targets import chains as awing_chains
 from baselines.lab.boundaries import chains as lab_chains
@@ -36,7 +36,7 @@ class Eight:
         self.faces = everything.take(np.flatnonzero(lfpw & everything.images.available())[:FACES])
         self.matrices = crop_transforms(square_crops(tight_boxes(self.faces.points), 1.1), SIDE)
         self.points = transform(self.faces.points, self.matrices)
-        self.on_map = heatmaps.to_heatmap(self.points, MAP, SIDE)
+        self.on_map = targets.to_heatmap(self.points, MAP, SIDE)
 
     def images(self, **colours):
         settings = CropSettings(markup="ibug68", crop=Crop(size=SIDE), input=Input(**colours))
@@ -86,8 +86,8 @@ def learn(network, images, loss, rate, steps):
         return network(images)
 
 
-def targets(eight):
-    return torch.from_numpy(heatmaps.gaussians(eight.on_map, MAP, 1.0, subpixel=True))
+def landmark_maps(eight):
+    return torch.from_numpy(targets.gaussians(eight.on_map, MAP, 1.0, subpixel=True))
 
 
 def boundaries(draw, eight, chains):
@@ -95,8 +95,8 @@ def boundaries(draw, eight, chains):
 
 
 def test_propnet(eight):
-    landmarks = targets(eight)
-    curves = boundaries(heatmaps.blurred_boundaries, eight, IBUG68.chains)
+    landmarks = landmark_maps(eight)
+    curves = boundaries(targets.blurred_boundaries, eight, IBUG68.chains)
     network = PropNet(IBUG68, stacks=1, width=96, depth=2, hidden=(8,), attention_depth=1)
     output = learn(
         network,
@@ -109,8 +109,8 @@ def test_propnet(eight):
 
 
 def test_awing(eight):
-    landmarks = targets(eight)
-    curves = boundaries(heatmaps.merged_boundary, eight, awing_chains(IBUG68))
+    landmarks = landmark_maps(eight)
+    curves = boundaries(targets.merged_boundary, eight, awing_chains(IBUG68))
     network = AWing(IBUG68, stacks=1, width=64, depth=2)
     output = learn(
         network,
@@ -123,7 +123,7 @@ def test_awing(eight):
 
 
 def test_lab(eight):
-    curves = boundaries(heatmaps.distance_boundaries, eight, lab_chains(IBUG68))
+    curves = boundaries(targets.distance_boundaries, eight, lab_chains(IBUG68))
     points = torch.from_numpy(eight.points.astype(np.float32)) + 0.5  # from the window's edge
     network = LAB(IBUG68, stacks=1, width=32, regressor_width=16, side=SIDE)
     output = learn(
@@ -140,8 +140,8 @@ def test_lab(eight):
 
 
 def test_bfloat16_moves_the_landmarks_of_a_trained_network_by_little(eight, capsys):
-    landmarks = targets(eight)
-    curves = boundaries(heatmaps.merged_boundary, eight, awing_chains(IBUG68))
+    landmarks = landmark_maps(eight)
+    curves = boundaries(targets.merged_boundary, eight, awing_chains(IBUG68))
     network = AWing(IBUG68, stacks=1, width=64, depth=2)
     images = eight.images()
     learn(

@@ -16,6 +16,7 @@ from alignbench.geometry import crop_transforms, square_crops, warp
 from alignbench.markups import WFLW98
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
+from baselines import targets
 from baselines.awing.targets import chains as awing_chains
 from baselines.lab.boundaries import chains as lab_chains
 
@@ -89,17 +90,17 @@ def test_decoding(benchmark, decoder):
 @pytest.mark.parametrize(
     "draw",
     [
-        pytest.param(lambda p: heatmaps.gaussians(p, 64), id="landmarks"),
+        pytest.param(lambda p: targets.gaussians(p, 64), id="landmarks"),
         pytest.param(
-            lambda p: heatmaps.blurred_boundaries(p, WFLW98.chains.values(), 64),
+            lambda p: targets.blurred_boundaries(p, WFLW98.chains.values(), 64),
             id="15 boundaries (PropNet)",
         ),
         pytest.param(
-            lambda p: heatmaps.distance_boundaries(p, lab_chains(WFLW98).values(), 64),
+            lambda p: targets.distance_boundaries(p, lab_chains(WFLW98).values(), 64),
             id="13 boundaries (LAB)",
         ),
         pytest.param(
-            lambda p: heatmaps.merged_boundary(p, awing_chains(WFLW98).values(), 64),
+            lambda p: targets.merged_boundary(p, awing_chains(WFLW98).values(), 64),
             id="merged boundary (AWing)",
         ),
     ],
