@@ -1,37 +1,103 @@
-"""Array types named once, and arrays of many faces some at a time.
+"""Array types, and arrays over so many faces that they are worked on in blocks.
 
-Shapes stand in the docstrings of what takes and returns them.
+98 landmarks take 1.6 kB a face, so truth and predictions of a million faces take 3 GB. Such arrays
+are filled and read in blocks of faces, and beyond 256 MiB they live in a temporary file (in the
+folder ``TMPDIR`` names) that is mapped into memory: whoever reads them sees plain arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+
+from alignbench.errors import InputError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 Bytes = NDArray[np.uint8]
 
-_FACES_AT_ONCE = 256
+BLOCK = 16_384
+"""Faces in a block. No published test set has as many."""
 
-
-def some_at_a_time(faces: int) -> Iterator[slice]:
-    """Slices that together are all faces, each of so few that their landmarks fit the cache.
-
-    What is in between is then small: a copy of all faces' landmarks is memory that the system may
-    have to find anew at each call, which takes longer than what is computed from it.
-    """
-    for start in range(0, faces, _FACES_AT_ONCE):
-        yield slice(start, start + _FACES_AT_ONCE)
-
+SLICE = 256
+"""Faces whose landmarks fit the processor's cache: intermediate arrays of a slice cost little."""
 
 LARGEST_COORDINATE = 1e6
-"""Beyond this a coordinate is no pixel of an image but an accident."""
+"""A coordinate beyond this is an accident, not a pixel of an image."""
+
+_IN_MEMORY = 2**28
+"""Bytes beyond which an array is kept in a file."""
 
 
 def plausible(values: Floats) -> Bools:
-    """Whether each value is finite and of an image's size."""
+    """Whether each value is finite and at most :data:`LARGEST_COORDINATE`."""
     return np.abs(values) <= LARGEST_COORDINATE
+
+
+def blocks(faces: int, size: int = BLOCK) -> Iterator[slice]:
+    """Slices of at most ``size`` that cover faces 0 to ``faces`` - 1; one empty slice of none."""
+    for start in range(0, max(faces, 1), size):
+        yield slice(start, min(start + size, faces))
+
+
+def full(shape: tuple[int, ...], value: float) -> Floats:
+    """An array (N, ...) of one value, to be filled."""
+    if 8 * np.prod(shape) <= _IN_MEMORY:
+        return np.full(shape, value)
+    # Written, not only reserved, so that a full disk is noticed here and not later.
+    return join(np.full((rows.stop - rows.start, *shape[1:]), value) for rows in blocks(shape[0]))
+
+
+def join(parts: Iterable[Floats]) -> Floats:
+    """Concatenate parts (n, ...), one or more, along the first axis; in a file if it is large.
+
+    Raises
+    ------
+    InputError
+        If there is no room for the temporary file.
+    """
+    doubles = (np.ascontiguousarray(part, np.float64) for part in parts)
+    start: list[Floats] = []
+    size = 0
+    for part in doubles:
+        start.append(part)
+        size += part.nbytes
+        if size > _IN_MEMORY:
+            return _join_in_file(chain(start, doubles))
+    return np.concatenate(start)
+
+
+def _join_in_file(parts: Iterable[Floats]) -> Floats:
+    shapes: list[tuple[int, ...]] = []
+    try:
+        with tempfile.TemporaryFile() as stream:
+            for part in parts:
+                stream.write(part.data)
+                shapes.append(part.shape)
+                if part.shape[1:] != shapes[0][1:]:
+                    raise ValueError(f"shape {part.shape} after {shapes[0]}")
+            stream.flush()
+            rows = sum(shape[0] for shape in shapes)
+            return np.memmap(stream, np.float64, "r+", shape=(rows, *shapes[0][1:]))
+    except OSError as error:
+        raise InputError(
+            tempfile.gettempdir(),
+            f"no room for the landmarks of so many faces ({error.strerror or error})",
+            remedy="Make room there, or set TMPDIR to a folder on a larger disk.",
+        ) from error
+
+
+def map_blocks(function: Callable[[Floats], Floats], column: Floats) -> Floats:
+    """Apply a function, which gives as many rows as it takes, to an array (N, ...) in blocks."""
+    return join(function(column[rows]) for rows in blocks(len(column)))
+
+
+def take(column: Floats, faces: Ints | Bools) -> Floats:
+    """The rows of these faces, which are given by number or by a mask (N,)."""
+    numbers = np.arange(len(column))[faces]
+    return join(column[numbers[rows]] for rows in blocks(len(numbers)))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.markups import Markup
 
@@ -97,7 +97,7 @@ class Dataset:
         return replace(
             self,
             ids=tuple(self.ids[i] for i in indices),
-            points=columns.take(self.points, indices),
+            points=arrays.take(self.points, indices),
             visible=None if self.visible is None else self.visible[indices],
             boxes=None if self.boxes is None else self.boxes[indices],
             subsets={name: member[indices] for name, member in self.subsets.items()},

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.arrays import plausible
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.errors import InputError
@@ -39,7 +39,7 @@ def checked(dataset: Dataset) -> Dataset:
     for name, (shape, wanted) in shapes.items():
         if shape != wanted:
             raise InputError(f"{where}, {name}", f"shape {shape}", f"{wanted}")
-    for rows in columns.blocks(faces):
+    for rows in arrays.blocks(faces):
         for face, landmark, _ in np.argwhere(~plausible(dataset.points[rows])).tolist():
             raise InputError(
                 f"{where}, face {dataset.ids[rows.start + face]}, landmark {landmark}",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
 from alignbench.io.images import ImageFiles
@@ -55,7 +55,7 @@ def read(root: Path, split: str) -> Dataset:
         split=split,
         markup=IBUG68,
         ids=tuple(file.relative_to(root).with_suffix("").as_posix() for file in files),
-        points=columns.join(read_pts(file, IBUG68.landmarks)[None] for file in files),
+        points=arrays.join(read_pts(file, IBUG68.landmarks)[None] for file in files),
         visible=None,
         boxes=None,
         subsets={name: subsets[name] for name in _SPLITS[split]},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.arrays import Bools, Floats
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
@@ -69,7 +69,7 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
             images.extend(_image(path, line, row[-1]) for line, row in block)
             yield values[:, :_COORDINATES].reshape(-1, WFLW98.landmarks, 2)
 
-    column = columns.join(points())
+    column = arrays.join(points())
     belongs = np.concatenate(attributes)
     return Dataset(
         name=name,

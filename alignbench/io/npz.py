@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from alignbench import columns
+from alignbench import arrays
 
 Array = np.ndarray[Any, Any]
 
@@ -43,7 +43,7 @@ class Stored:
             if self._fortran:
                 yield self._read(stream, self.shape[::-1]).transpose()
                 return
-            for block in columns.blocks(self.shape[0]):
+            for block in arrays.blocks(self.shape[0]):
                 yield self._read(stream, (block.stop - block.start, *self.shape[1:]))
 
     def _read(self, stream: IO[bytes], shape: tuple[int, ...]) -> Array:
@@ -52,7 +52,7 @@ class Stored:
 
 
 @contextmanager
-def opened(path: Path, *names: str) -> Iterator[list[Stored]]:
+def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
     """Arrays of an archive by name, one or more dimensions each, for as long as it is open.
 
     An array that claims another size than is stored, or would take far more memory than its file,

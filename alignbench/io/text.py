@@ -9,16 +9,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from alignbench import columns
-from alignbench.arrays import LARGEST_COORDINATE, Floats, plausible
+from alignbench import arrays
+from alignbench.arrays import LARGEST_COORDINATE, SLICE, Floats, plausible
 from alignbench.errors import InputError
 
 T = TypeVar("T")
 
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 """Bytes of a path and of each of its parts that every usual file system takes."""
-
-_ROWS = 1024
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
@@ -47,10 +45,10 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
 
 
-def in_blocks(rows: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
-    """Rows some at a time: as texts they take far more memory than as numbers."""
+def in_blocks(rows: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
+    """Rows in lists of ``size``: as texts they take far more memory than as numbers."""
     rows = iter(rows)
-    while block := list(islice(rows, size or _ROWS)):
+    while block := list(islice(rows, size)):
         yield block
 
 
@@ -116,7 +114,7 @@ def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str],
         if not ids:
             raise InputError(path, "no lines but the header", "one or more")
 
-    found = columns.join(values())
+    found = arrays.join(values())
     return ids, found
 
 

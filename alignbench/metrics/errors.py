@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from alignbench.arrays import Bools, Floats, some_at_a_time
+from alignbench.arrays import SLICE, Bools, Floats, blocks
 from alignbench.errors import InputError
 from alignbench.geometry import tight_boxes
 from alignbench.markups import Markup
@@ -29,7 +29,7 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
             "equal shapes (N, L, 2)",
         )
     found = np.empty(truth.shape[:2])
-    for some in some_at_a_time(len(truth)):
+    for some in blocks(len(truth), SLICE):
         difference = np.subtract(predicted[some], truth[some], dtype=np.float64, order="C")
         # As a complex number, because NumPy's modulus of those is ten times as fast as its hypot.
         np.abs(difference.view(np.complex128)[..., 0], out=found[some])

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import columns
-from alignbench.arrays import Floats, plausible
+from alignbench import arrays
+from alignbench.arrays import SLICE, Floats, plausible
 from alignbench.errors import InputError
 from alignbench.io import npz as archives
 from alignbench.io.notation import parse_json
@@ -69,7 +69,7 @@ def read_saved(path: Path) -> Saved:
         raise InputError(
             path, f"points of shape {points.shape} for {len(ids)} ids", "shape (N, L, 2)"
         )
-    for rows in columns.blocks(len(points)):
+    for rows in arrays.blocks(len(points)):
         for bad, landmark, _ in np.argwhere(~plausible(points[rows])):
             face = rows.start + bad
             raise InputError(
@@ -83,7 +83,7 @@ def read_saved(path: Path) -> Saved:
 
 def _read_npz(path: Path) -> tuple[list[str], Floats]:
     try:
-        with archives.opened(path, "ids", "points") as (ids, points):
+        with archives.open_archive(path, "ids", "points") as (ids, points):
             if (
                 points.dtype.kind not in "fiu"
                 or points.dtype.itemsize > 8
@@ -97,7 +97,7 @@ def _read_npz(path: Path) -> tuple[list[str], Floats]:
                     "ids: text (N,); points: numbers (N, L, 2)",
                 )
             names = [str(name) for rows in ids.rows() for name in rows.tolist()]
-            return names, columns.join(rows.astype(np.float64) for rows in points.rows())
+            return names, arrays.join(rows.astype(np.float64) for rows in points.rows())
     except InputError:
         raise
     except (OSError, ValueError) as error:
@@ -113,7 +113,7 @@ def _read_cofw68(path: Path) -> tuple[list[str], Floats]:
     def faces() -> Iterator[Floats]:
         rows = ((line, text.split()) for line, text in lines_of(path))
         landmarks = 0
-        for block in in_blocks(rows, 4 * 256):  # whole faces: four lines each
+        for block in in_blocks(rows, 4 * SLICE):  # whole faces: four lines each
             landmarks = landmarks or len(block[min(1, len(block) - 1)][1])
             for place, (line, fields) in enumerate(block):
                 wanted = landmarks if place % 4 else 1
@@ -136,7 +136,7 @@ def _read_cofw68(path: Path) -> tuple[list[str], Floats]:
             # MATLAB's pixels are counted from 1.
             yield values.reshape(-1, 2, landmarks).transpose(0, 2, 1) - 1
 
-    points = columns.join(faces())
+    points = arrays.join(faces())
     return ids, points
 
 
@@ -172,7 +172,7 @@ def _read_pts_folder(path: Path) -> tuple[list[str], Floats]:
         return [], np.empty((0, 0, 2))
     landmarks = len(read_pts(files[0]))
     ids = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    return ids, columns.join(read_pts(file, landmarks)[None] for file in files)
+    return ids, arrays.join(read_pts(file, landmarks)[None] for file in files)
 
 
 def _read_csv(path: Path) -> tuple[list[str], Floats]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import columns, plugins, threads
+from alignbench import arrays, plugins, threads
 from alignbench.arrays import Floats
 from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import Dataset
@@ -116,7 +116,7 @@ def evaluate(
     batch_size = batch_size or predictor.batch_size
 
     def nothing() -> Floats:
-        return columns.full((len(faces), markup.landmarks, 2), np.nan)
+        return arrays.full((len(faces), markup.landmarks, 2), np.nan)
 
     def predict(predicted: Floats, first: int) -> Iterator[int]:
         """Fill in landmarks turn after turn of all ranks; gives the number of faces done."""
@@ -145,7 +145,7 @@ def evaluate(
     def measured(predicted: Floats) -> Run:
         points = predicted
         if markup is not dataset.markup:
-            points = columns.mapped(lambda p: convert(p, markup, dataset.markup), predicted)
+            points = arrays.map_blocks(lambda p: convert(p, markup, dataset.markup), predicted)
         return _measure(record, points, faces, measures, bootstrap)
 
     if out is None:
@@ -160,7 +160,7 @@ def evaluate(
         # What the first rank says: how far the run is, -1 where it was finished before.
         resumed = int(ranks.share(np.zeros(1))[0])
         if resumed < 0:
-            finished = columns.full(faces.points.shape, np.nan)
+            finished = arrays.full(faces.points.shape, np.nan)
             _share(ranks, finished)
             return _measure(record, finished, faces, measures, bootstrap)
         predicted = nothing()
@@ -209,7 +209,7 @@ def evaluate(
 def _share(ranks: Ranks, points: Floats) -> None:
     """Fill in the first rank's landmarks (N, L, 2) on every rank."""
     if ranks.size > 1:
-        for rows in columns.blocks(len(points)):
+        for rows in arrays.blocks(len(points)):
             points[rows] = ranks.share(points[rows])
 
 
@@ -268,7 +268,7 @@ def _measure(
     measures: Sequence[Measure],
     bootstrap: Bootstrap,
 ) -> Run:
-    parts = [np.isnan(points[rows]).any(axis=(1, 2)) for rows in columns.blocks(len(points))]
+    parts = [np.isnan(points[rows]).any(axis=(1, 2)) for rows in arrays.blocks(len(points))]
     missed = np.concatenate(parts)
     if missed.all():
         raise InputError(
@@ -281,7 +281,7 @@ def _measure(
         result.faces,
         result.breakdown,
         tuple(dataset.ids[k] for k in np.flatnonzero(~missed)),
-        columns.take(points, ~missed) if missed.any() else points,
+        arrays.take(points, ~missed) if missed.any() else points,
     )
 
 

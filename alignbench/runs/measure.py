@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.datasets.base import Dataset
 from alignbench.metrics import Measure
@@ -153,7 +153,7 @@ def _errors(
     areas: dict[_Case, Floats] = {}
     found = 0
     means = {norm: np.zeros(dataset.markup.landmarks) for norm in scales}
-    for rows in columns.blocks(faces):
+    for rows in arrays.blocks(faces):
         distance = distances(predicted[rows], dataset.points[rows])
         here = int((~np.isnan(distance).any(axis=1)).sum())
         found += here

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.arrays import Floats, Ints
 from alignbench.errors import InputError, unknown
 from alignbench.io import npz as archives
@@ -111,7 +111,7 @@ class Run:
 
     def all_points(self) -> Floats:
         """Landmarks (N, L, 2) of every face, in the order of ``faces``; NaN for a missed one."""
-        points = columns.full((len(self.faces), *self.points.shape[1:]), np.nan)
+        points = arrays.full((len(self.faces), *self.points.shape[1:]), np.nan)
         place = {name: row for row, name in enumerate(self.faces["id"])}
         points[[place[name] for name in self.ids]] = self.points
         return points
@@ -201,7 +201,7 @@ def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
 def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], Floats]:
     wanted = record.dataset.faces - record.missed
     landmarks = load_markup(record.dataset.markup).landmarks
-    with archives.opened(path, "ids", "points") as (names, points):
+    with archives.open_archive(path, "ids", "points") as (names, points):
         if names.shape != (wanted,) or points.shape != (wanted, landmarks, 2):
             shapes = f"{names.shape} ids, {points.shape} points"
             raise ValueError(f"{shapes}; {wanted} faces by its record")
@@ -209,7 +209,7 @@ def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], F
             raise ValueError(f"ids are {names.dtype}, points {points.dtype}")
         return (
             tuple(name for rows in names.rows() for name in rows.tolist()),
-            columns.join(points.rows()),
+            arrays.join(points.rows()),
         )
 
 
@@ -219,7 +219,7 @@ def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
         raise ValueError(f"no column {min(missing)}")
     frames = []
     # In blocks, because texts take ten times the memory of numbers.
-    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=columns.BLOCK) as blocks:
+    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=arrays.BLOCK) as blocks:
         for frame in blocks:
             for name in frame.columns.difference(text):
                 numbers = [float(value) if value else np.nan for value in frame[name]]

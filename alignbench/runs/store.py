@@ -19,7 +19,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 
-from alignbench import columns
+from alignbench import arrays
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.io.files import write_atomic
@@ -236,7 +236,7 @@ def _record_bytes(record: RunRecord) -> bytes:
 
 
 def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
-    frame.to_csv(stream, index=False, lineterminator="\n", chunksize=columns.BLOCK)
+    frame.to_csv(stream, index=False, lineterminator="\n", chunksize=arrays.BLOCK)
 
 
 def _write_npz(run: Run, stream: BinaryIO) -> None:

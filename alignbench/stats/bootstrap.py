@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alignbench.arrays import Bools, Floats, Ints
+from alignbench.arrays import Bools, Floats, Ints, blocks
 from alignbench.errors import InputError
 
 _CHUNK = 4_000_000
@@ -20,9 +20,6 @@ _CHUNK = 4_000_000
 
 _CACHED = 65_536
 """Draws counted at a time: their counts stay in the processor's cache, for half the time."""
-
-_BLOCK = 16_384
-"""Source images summed at a time; no published test set has as many."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ def replicated_means(
     """
     # One image at least, so that of no faces every mean is NaN.
     size = int(clusters.max(initial=0)) + 1
-    edges = np.append(np.arange(0, size, _BLOCK), size)
+    edges = np.array([*(block.start for block in blocks(size)), size])
     order = np.argsort(clusters, kind="stable")
     of_block = np.split(order, np.searchsorted(clusters[order], edges[1:-1]))
     rng = np.random.default_rng(bootstrap.seed)

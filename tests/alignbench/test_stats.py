@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alignbench import parse_measure
+from alignbench.arrays import blocks
 from alignbench.runs.measure import metric_rows
 from alignbench.stats import Bootstrap, bootstrap, mean_intervals, replicated_means
 
@@ -155,10 +156,10 @@ def test_an_interval_by_blocks_of_images_is_the_same_interval(monkeypatch):
     images = rng.permutation(np.arange(600) // 2)
     settings = Bootstrap(20_000)
     whole = mean_intervals(values, subsets, images, settings)
-    monkeypatch.setattr(bootstrap, "_BLOCK", 37)
-    blocks = mean_intervals(values, subsets, images, settings)
+    monkeypatch.setattr(blocks, "__defaults__", (37,))
+    blockwise = mean_intervals(values, subsets, images, settings)
     width = whole[1] - whole[0]
-    for one, other in zip(whole, blocks, strict=True):
+    for one, other in zip(whole, blockwise, strict=True):
         assert (np.abs(one - other) < 0.02 * width).all()
         assert (one != other).all()
 
@@ -174,7 +175,7 @@ def test_every_sample_draws_as_many_images_as_there_are(monkeypatch):
         return real(numbers, minlength=minlength)
 
     for block, cached in ((7, 1), (7, 100), (25, 100), (50, 65_536)):
-        monkeypatch.setattr(bootstrap, "_BLOCK", block)
+        monkeypatch.setattr(blocks, "__defaults__", (block,))
         monkeypatch.setattr(bootstrap, "_CACHED", cached)
         monkeypatch.setattr(bootstrap.np, "bincount", counting)
         drawn.clear()

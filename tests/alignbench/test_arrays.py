@@ -1,4 +1,4 @@
-"""Columns larger than memory: the same numbers, in files and by blocks."""
+"""Arrays larger than memory: the same numbers, in files and by blocks."""
 
 from __future__ import annotations
 
@@ -9,51 +9,58 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layouts import write_wflw
 
-from alignbench import InputError, columns, evaluate, load_dataset, load_predictor
+from alignbench import InputError, arrays, evaluate, load_dataset, load_predictor
+from alignbench.stats import bootstrap
 
 BYTES_A_FACE = 98 * 2 * 8
 
 
+def shrink_memory(monkeypatch):
+    """Blocks of 7 faces, and no array of more than 10 faces in memory."""
+    monkeypatch.setattr(arrays.blocks, "__defaults__", (7,))
+    # The bootstrap draws its samples block by block: other blocks are other samples.
+    monkeypatch.setattr(bootstrap, "blocks", lambda images: arrays.blocks(images, arrays.BLOCK))
+    monkeypatch.setattr(arrays, "_IN_MEMORY", 10 * BYTES_A_FACE)
+
+
 @pytest.fixture
 def small_memory(monkeypatch):
-    """Blocks of 7 faces, and no column of more than 10 faces in memory."""
-    monkeypatch.setattr(columns, "BLOCK", 7)
-    monkeypatch.setattr(columns, "_IN_MEMORY", 10 * BYTES_A_FACE)
+    shrink_memory(monkeypatch)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(0, 2000))
-def test_joined_parts_are_one_column_in_memory_or_not(sizes, limit):
+def test_joined_parts_are_one_array_in_memory_or_not(sizes, limit):
     parts = [np.random.default_rng(k).random((size, 3, 2)) for k, size in enumerate(sizes)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "_IN_MEMORY", limit)
-        column = columns.join(parts)
+        patch.setattr(arrays, "_IN_MEMORY", limit)
+        column = arrays.join(parts)
     np.testing.assert_array_equal(column, np.concatenate(parts))
     assert isinstance(column, np.memmap) == (column.nbytes > limit)
 
 
-def test_columns_are_made_taken_and_mapped_by_blocks(small_memory):
-    column = columns.full((40, 98, 2), np.nan)
+def test_arrays_are_made_taken_and_mapped_by_blocks(small_memory):
+    column = arrays.full((40, 98, 2), np.nan)
     assert isinstance(column, np.memmap)
     assert np.isnan(column).all()
     column[:] = np.arange(column.size).reshape(column.shape)
     seen = []
-    doubled = columns.mapped(lambda part: seen.append(len(part)) or 2 * part, column)
+    doubled = arrays.map_blocks(lambda part: seen.append(len(part)) or 2 * part, column)
     assert seen == [7, 7, 7, 7, 7, 5]
     np.testing.assert_array_equal(doubled, 2 * np.asarray(column))
     odd = np.arange(40) % 2 == 1
-    np.testing.assert_array_equal(columns.take(column, odd), np.asarray(column)[odd])
-    np.testing.assert_array_equal(columns.take(column, [3, 0, 3]), np.asarray(column)[[3, 0, 3]])
-    assert not isinstance(columns.take(column, [3, 0, 3]), np.memmap)
-    assert columns.full((2, 98, 2), 1.0).tolist() == np.ones((2, 98, 2)).tolist()
+    np.testing.assert_array_equal(arrays.take(column, odd), np.asarray(column)[odd])
+    np.testing.assert_array_equal(arrays.take(column, [3, 0, 3]), np.asarray(column)[[3, 0, 3]])
+    assert not isinstance(arrays.take(column, [3, 0, 3]), np.memmap)
+    assert arrays.full((2, 98, 2), 1.0).tolist() == np.ones((2, 98, 2)).tolist()
 
 
 def test_no_room_is_one_message(small_memory, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(columns.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(arrays.tempfile, "TemporaryFile", full)
     with pytest.raises(InputError, match=r"no room for .* set TMPDIR"):
-        columns.full((40, 98, 2), 0.0)
+        arrays.full((40, 98, 2), 0.0)
 
 
 @pytest.mark.parametrize("form", ["npz", "csv", "txt"])
@@ -87,9 +94,8 @@ def test_a_run_larger_than_memory_is_the_run(tmp_path, monkeypatch, form):
         return contents(tmp_path / folder)
 
     whole = run("whole")
-    monkeypatch.setattr(columns, "BLOCK", 7)
-    monkeypatch.setattr(columns, "_IN_MEMORY", 10 * BYTES_A_FACE)
-    monkeypatch.setattr("alignbench.io.text._ROWS", 8)
+    shrink_memory(monkeypatch)
+    monkeypatch.setattr("alignbench.io.text.in_blocks.__defaults__", (8,))
     assert isinstance(load_dataset("wflw", tmp_path).points, np.memmap)
     streamed = run("streamed")
     # A landmark's mean over all faces is added up in another order.
@@ -124,17 +130,17 @@ def test_missed_faces_and_a_resumed_run_go_by_blocks_too(small_memory, tmp_path,
     assert np.isfinite(whole.points).all()
 
 
-def test_temporary_files_are_gone_with_their_columns(small_memory, tmp_path, monkeypatch):
-    monkeypatch.setattr(columns.tempfile, "tempdir", str(tmp_path))
-    column = columns.full((40, 98, 2), 1.0)
+def test_temporary_files_are_gone_with_their_arrays(small_memory, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays.tempfile, "tempdir", str(tmp_path))
+    column = arrays.full((40, 98, 2), 1.0)
     assert isinstance(column, np.memmap)
     assert not list(tmp_path.iterdir())
 
 
 def test_parts_are_of_one_shape_and_become_doubles(small_memory):
-    with pytest.raises(ValueError, match="rows of shape"):
-        columns.join([np.zeros((40, 98, 2)), np.zeros((40, 97, 2))])
-    column = columns.join([np.ones((40, 98, 2), np.float32)])
+    with pytest.raises(ValueError, match=r"shape \(40, 97, 2\)"):
+        arrays.join([np.zeros((40, 98, 2)), np.zeros((40, 97, 2))])
+    column = arrays.join([np.ones((40, 98, 2), np.float32)])
     assert isinstance(column, np.memmap)
     assert (column == 1).all()
 
@@ -146,5 +152,5 @@ def test_a_run_that_is_there_needs_no_room(small_memory, tmp_path, monkeypatch):
     def no_room(*_):
         raise AssertionError("a column was made")
 
-    monkeypatch.setattr(columns, "full", no_room)
+    monkeypatch.setattr(arrays, "full", no_room)
     assert evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path).read_back
