@@ -1,4 +1,9 @@
-"""Which box each face of a run is presented in."""
+"""Box protocols: which box each face of a run is presented in, and what it tells of the truth.
+
+A protocol is a value registered under the entry-point group ``alignbench.box_protocols``, those of
+the harness (``rect``, ``tight``, ``detector``) like those of anybody's package. Boxes are (N, 4):
+x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,19 @@ import numpy as np
 from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
-from alignbench.errors import InputError, blame
-from alignbench.geometry import (
-    LEAK_LEVELS,
-    overlap,
-    parse_protocol,
-    scale_boxes,
-    tight_boxes,
-)
+from alignbench.errors import InputError, blame, unknown
+from alignbench.geometry import overlap, scale_boxes, tight_boxes
+from alignbench.io.files import sha256
 from alignbench.io.text import id_table
 from alignbench.matching import match_ids
-from alignbench.predictors.base import Predictor, sha256
+from alignbench.predictors.base import Predictor
 from alignbench.predictors.settings import Crop
+
+NO_LEAK = "none"
+TRUE_BOX = "ground-truth box"
+TRUE_LANDMARKS = "ground-truth landmarks"
+"""Leak levels: what boxes tell the model of the truth. A face's annotated box is as much the
+annotator's as its landmarks are; only a detector's box can be had in use."""
 
 MIN_OVERLAP = 0.3
 """Least intersection over union with the face's own box of a detection that counts as it."""
@@ -32,37 +38,59 @@ EDGES = ("x_min", "y_min", "x_max", "y_max")
 
 
 @dataclass(frozen=True)
-class BoxRule:
-    """A further box protocol, such as a model's official code has; registered by entry point.
+class BoxProtocol:
+    """A way to lay boxes around faces.
 
     Attributes
     ----------
     name
-        What ``--boxes`` calls it.
-    leak
-        What it tells the model of the truth, one of the values of ``LEAK_LEVELS``.
-    boxes
-        Boxes (N, 4) of a data set's faces.
+        Its name for ``--boxes``.
     about
         One line for lists.
+    leak
+        What the boxes tell the model of the truth: a leak level.
+    boxes
+        Boxes (N, 4) of a data set's faces; None for ``detector``, whose boxes come from a file
+        (``detector:FILE``) or from the model's own detector.
     crop
-        The crop of the model they are laid for; one that crops otherwise is refused. None for
-        boxes that serve any.
+        The crop of the model that the boxes are made for; a model that crops otherwise is refused.
+        None for boxes that serve any model.
     """
 
     name: str
-    leak: str
-    boxes: Callable[[Dataset], Floats]
     about: str
+    leak: str
+    boxes: Callable[[Dataset], Floats] | None
     crop: Crop | None = None
+
+
+def annotated_boxes(dataset: Dataset) -> Floats:
+    """The boxes (N, 4) that the data set annotates; InputError where it has none."""
+    if dataset.boxes is None:
+        raise InputError(
+            "box protocol 'rect'", f"{dataset.name} annotates no boxes", "tight, detector:FILE",
+            "Give another --boxes.",
+        )  # fmt: skip
+    return dataset.boxes
+
+
+def _tight(dataset: Dataset) -> Floats:
+    return tight_boxes(dataset.points)
+
+
+RECT = BoxProtocol("rect", "The box that the data set annotates.", TRUE_BOX, annotated_boxes)
+TIGHT = BoxProtocol("tight", "The tight box of the true landmarks.", TRUE_LANDMARKS, _tight)
+DETECTOR = BoxProtocol(
+    "detector", "The model's own detector, or the boxes of a file: detector:FILE.", NO_LEAK, None
+)
 
 
 @dataclass(frozen=True)
 class Boxes:
     """The boxes (N, 4) of a run and where they come from.
 
-    A row of NaN marks a face the detector missed. Where ``detect`` is True the predictor's own
-    detector gives the box, and these only say which of several detections is the face.
+    A row of NaN marks a face that the detector missed. Where ``detect`` is True the predictor's
+    own detector gives the boxes, and these only say which of several detections is the face.
     """
 
     boxes: Floats
@@ -73,8 +101,50 @@ class Boxes:
     detect: bool = False
 
 
+def load_protocol(name: str) -> BoxProtocol:
+    """The registered box protocol of this name; InputError with near matches."""
+    if name not in plugins.registered(plugins.BOX_PROTOCOLS):
+        names = [*plugins.registered(plugins.BOX_PROTOCOLS), "detector:FILE"]
+        raise unknown("box protocol", name, names, "`alignbench list boxes` says what each is.")
+    protocol = plugins.load(plugins.BOX_PROTOCOLS, name)
+    if not isinstance(protocol, BoxProtocol):
+        raise InputError(
+            f"box protocol {name!r}", f"its entry point gives {protocol!r:.200}", "a BoxProtocol"
+        )
+    return protocol
+
+
+def default_protocol(dataset: Dataset) -> str:
+    """``rect`` where the data set annotates boxes, else ``tight``."""
+    return TIGHT.name if dataset.boxes is None else RECT.name
+
+
+def boxes_of(dataset: Dataset, protocol: str) -> Floats:
+    """The boxes (N, 4) of a protocol that needs neither a file nor a detector.
+
+    Raises
+    ------
+    InputError
+        If there is no such protocol, it needs a detector, the data set annotates no boxes, or the
+        protocol gives no boxes.
+    """
+    chosen = load_protocol(protocol)
+    if chosen.boxes is None:
+        raise InputError(
+            f"box protocol {protocol!r}", "needs a detector", f"{RECT.name}, {TIGHT.name}, ..."
+        )
+    with blame(f"box protocol {protocol!r}"):
+        boxes = np.asarray(chosen.boxes(dataset), np.float64)
+    if boxes.shape != (len(dataset), len(EDGES)) or not np.isfinite(boxes).all():
+        raise InputError(
+            f"box protocol {protocol!r}", f"gave shape {boxes.shape}, or values not finite",
+            f"finite ({len(dataset)}, {len(EDGES)})",
+        )  # fmt: skip
+    return boxes
+
+
 def choose_boxes(
-    dataset: Dataset, faces: Dataset, predictor: Predictor, wish: str | None, scale: float
+    dataset: Dataset, faces: Dataset, predictor: Predictor, requested: str | None, scale: float
 ) -> Boxes:
     """The boxes of a run.
 
@@ -82,9 +152,9 @@ def choose_boxes(
     ----------
     dataset, faces
         The whole data set, whose names those in a file are compared with, and the faces chosen.
-    wish
-        ``rect``, ``tight``, ``detector``, ``detector:FILE`` or a registered protocol; None for
-        what the predictor wants.
+    requested
+        A registered protocol or ``detector:FILE``; None for the predictor's preferred boxes, or
+        else the data set's default.
     scale
         Factor on every box, about its centre.
 
@@ -95,83 +165,58 @@ def choose_boxes(
         no boxes at all.
     """
     if not predictor.uses_boxes:
-        if wish is not None or scale != 1:
+        if requested is not None or scale != 1:
             raise InputError(
-                f"model {predictor.name!r}",
-                "takes no boxes: its landmarks are stored",
+                f"model {predictor.name!r}", "takes no boxes: its landmarks are stored",
                 remedy="Leave out --boxes and --box-scale.",
-            )
+            )  # fmt: skip
         return Boxes(tight_boxes(faces.points), "none", "unknown", 1.0)
-    if wish in plugins.registered(plugins.BOX_PROTOCOLS):
-        rule: BoxRule = plugins.load(plugins.BOX_PROTOCOLS, wish)
-        return Boxes(scale_boxes(_by_rule(rule, faces, predictor), scale), wish, rule.leak, scale)
-    default = "tight" if faces.boxes is None else "rect"
-    protocol, file = parse_protocol(wish or predictor.boxes or default)
-    leak, digest, detect = LEAK_LEVELS[protocol], None, False
-    if protocol == "tight":
-        boxes = tight_boxes(faces.points)
-    elif protocol == "rect":
-        if faces.boxes is None:
-            raise InputError(
-                "box protocol 'rect'",
-                f"{dataset.name} annotates no boxes",
-                "tight, detector:FILE" + (", detector" if predictor.has_detector else ""),
-                "Give --boxes.",
-            )
-        boxes = faces.boxes
-    elif file is not None:
-        path = Path(file)
-        boxes, digest = read_detections(path, dataset, faces), sha256(path)
-    else:
+    text = requested or predictor.boxes or default_protocol(faces)
+    name, _, file = text.partition(":")
+    if file and name == DETECTOR.name:
+        boxes = scale_boxes(read_detections(Path(file), dataset, faces), scale)
+        return Boxes(boxes, name, DETECTOR.leak, scale, sha256(Path(file)))
+    protocol = load_protocol(text)
+    if protocol.boxes is None:
         if not predictor.has_detector:
             raise InputError(
-                "box protocol 'detector'",
-                f"{predictor.name} has no detector of its own",
+                f"box protocol {name!r}", f"{predictor.name} has no detector of its own",
                 f"detector:FILE, a CSV file with header id,{','.join(EDGES)}",
-            )
-        boxes, detect = _reference(faces), True
-    if not detect:
-        boxes = scale_boxes(boxes, scale)
-    return Boxes(boxes, protocol, leak, scale, digest, detect)
+            )  # fmt: skip
+        reference = tight_boxes(faces.points) if faces.boxes is None else faces.boxes
+        return Boxes(reference, name, protocol.leak, scale, detect=True)
+    _require_crop(protocol, predictor)
+    return Boxes(scale_boxes(boxes_of(faces, name), scale), name, protocol.leak, scale)
 
 
-def _by_rule(rule: BoxRule, faces: Dataset, predictor: Predictor) -> Floats:
-    """Boxes (N, 4) of a registered protocol, if it is for this predictor."""
+def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:
+    """Raise InputError where a predictor does not crop as the protocol's boxes are made for."""
+    if protocol.crop is None:
+        return
     crop = getattr(getattr(predictor, "settings", None), "crop", None)
-    if rule.crop is not None and (
-        crop is None
-        or (crop.scale, crop.of, crop.rounding)
-        != (rule.crop.scale, rule.crop.of, rule.crop.rounding)
-    ):
+    wanted = protocol.crop
+    if crop is None or (crop.scale, crop.of, crop.rounding) != (
+        wanted.scale, wanted.of, wanted.rounding
+    ):  # fmt: skip
         raise InputError(
-            f"box protocol {rule.name!r}",
-            f"{predictor.name} does not crop as it expects",
-            f"a crop of {rule.crop.scale} times a box's {rule.crop.of} side",
-            "Choose another --boxes.",
-        )
-    with blame(f"box protocol {rule.name!r}"):
-        boxes = np.asarray(rule.boxes(faces), np.float64)
-    if boxes.shape != (len(faces), len(EDGES)) or not np.isfinite(boxes).all():
-        raise InputError(
-            f"box protocol {rule.name!r}", f"gave shape {boxes.shape}, or values not finite",
-            f"finite ({len(faces)}, {len(EDGES)})",
+            f"box protocol {protocol.name!r}", f"{predictor.name} does not crop as it expects",
+            f"a crop of {wanted.scale} times a box's {wanted.of} side", "Choose another --boxes.",
         )  # fmt: skip
-    return boxes
 
 
-def choose_detection(found: Floats, reference: Floats, scale: float) -> Floats:
+def choose_detection(detections: Floats, reference: Floats, scale: float) -> Floats:
     """Of the boxes (K, 4) a detector found, the one (4,) that overlaps the face's most, scaled.
 
-    NaN where none overlaps it by at least ``MIN_OVERLAP``: the face was missed. This is all a
-    detector is told of the truth.
+    NaN where none overlaps it by at least ``MIN_OVERLAP``: the face was missed. This is all that
+    a detector is told of the truth.
     """
-    if not len(found):
+    if not len(detections):
         return np.full(len(EDGES), np.nan)
-    shared = overlap(found, reference)
+    shared = overlap(detections, reference)
     best = int(shared.argmax())
     if shared[best] < MIN_OVERLAP:
         return np.full(len(EDGES), np.nan)
-    scaled: Floats = scale_boxes(found[best : best + 1], scale)[0]
+    scaled: Floats = scale_boxes(detections[best : best + 1], scale)[0]
     return scaled
 
 
@@ -186,15 +231,10 @@ def read_detections(path: Path, dataset: Dataset, faces: Dataset) -> Floats:
     ids, boxes = id_table(path, EDGES)
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(
-            f"{path}, face {ids[bad]!r}",
-            f"empty box {boxes[bad].tolist()}",
+            f"{path}, face {ids[bad]!r}", f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
-        )
+        )  # fmt: skip
     rows = match_ids(ids, dataset.ids, path).rows
     row_of = dict(zip(dataset.ids, rows.tolist(), strict=True))
-    found = np.array([row_of[name] for name in faces.ids])
-    return np.asarray(np.where((found >= 0)[:, None], boxes[found], np.nan))
-
-
-def _reference(dataset: Dataset) -> Floats:
-    return tight_boxes(dataset.points) if dataset.boxes is None else dataset.boxes
+    chosen = np.array([row_of[name] for name in faces.ids])
+    return np.asarray(np.where((chosen >= 0)[:, None], boxes[chosen], np.nan))

@@ -43,10 +43,13 @@ ALONE = Ranks()
 
 
 class _TorchRanks(Ranks):
+    """The processes of PyTorch's process group, which exchange arrays over gloo."""
+
     def __init__(self) -> None:
         import torch.distributed as dist
 
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self._group = None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
 
     def gather(self, values: Floats) -> list[Floats]:
         import torch
@@ -55,7 +58,7 @@ class _TorchRanks(Ranks):
         own = torch.from_numpy(np.ascontiguousarray(values))
         everyone = [torch.empty_like(own) for _ in range(self.size)]
         with _reached():
-            dist.all_gather(everyone, own)
+            dist.all_gather(everyone, own, group=self._group)
         return [one.numpy() for one in everyone]
 
     def share(self, values: Floats) -> Floats:
@@ -64,11 +67,11 @@ class _TorchRanks(Ranks):
 
         tensor = torch.from_numpy(np.array(values))
         with _reached():
-            dist.broadcast(tensor, src=0)
+            dist.broadcast(tensor, src=0, group=self._group)
         return tensor.numpy()
 
 
-def lost() -> InputError:
+def lost_process() -> InputError:
     """The error for another process that is gone."""
     return InputError(
         "torch.distributed",
@@ -84,7 +87,7 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise lost() from error
+        raise lost_process() from error
 
 
 def rank() -> int:
@@ -97,8 +100,17 @@ def processes() -> int:
     return _number("WORLD_SIZE", 1)
 
 
+def current_ranks() -> Ranks:
+    """The processes of a process group that is initialised already; this one alone without."""
+    if processes() == 1:
+        return ALONE
+    import torch.distributed as dist
+
+    return _TorchRanks() if dist.is_initialized() else ALONE
+
+
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def join_ranks() -> Iterator[Ranks]:
     """The processes ``torchrun`` started, or this one alone.
 
     Raises

@@ -8,7 +8,7 @@ would move the face inside the network's window.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,16 +18,6 @@ from alignbench.errors import InputError
 
 Rounding = Literal["none", "integer"]
 BoxSide = Literal["longer", "mean"]
-BoxProtocol = Literal["rect", "tight", "detector"]
-BOX_PROTOCOLS: tuple[str, ...] = get_args(BoxProtocol)
-
-LEAK_LEVELS = {
-    "rect": "ground-truth box",
-    "tight": "ground-truth landmarks",
-    "detector": "none",
-}
-"""What each box protocol tells the model of the truth. A face's annotated box is as much the
-annotator's as its landmarks are; only a detector's box is to be had in use."""
 
 
 def tight_boxes(points: Floats) -> Floats:
@@ -133,22 +123,3 @@ def warp(
         borderValue=(border, border, border),
     )
     return np.asarray(crop, dtype=np.uint8)
-
-
-def parse_protocol(text: str) -> tuple[BoxProtocol, str | None]:
-    """``rect``, ``tight``, ``detector`` or ``detector:FILE`` as protocol and file.
-
-    Raises
-    ------
-    InputError
-        If it is none of them.
-    """
-    name, _, file = text.partition(":")
-    if name not in BOX_PROTOCOLS or (file and name != "detector"):
-        raise InputError(
-            f"box protocol {text!r}",
-            "unknown",
-            "rect, tight, detector, detector:FILE",
-            "`alignbench list boxes` shows those of models' official code.",
-        )
-    return name, file or None  # type: ignore[return-value]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alignbench import Dataset
 from alignbench.arrays import Floats
-from alignbench.geometry import BoxProtocol, tight_boxes
+from alignbench.geometry import tight_boxes
 
 
-def own_boxes(dataset: Dataset) -> tuple[BoxProtocol, Floats]:
+def own_boxes(dataset: Dataset) -> tuple[str, Floats]:
     """The protocol and boxes (N, 4) to fit on: annotated ones, tight ones where there are none."""
     if dataset.boxes is None:
         return "tight", tight_boxes(dataset.points)

@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
 from alignbench.geometry import crop_transforms, square_crops
+from alignbench.io.files import sha256
 from alignbench.markups import load_markup
-from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor, window
 from alignbench.predictors.settings import Crop, CropSettings, Input
 from baselines.fitting import fitted_on, own_boxes

@@ -13,10 +13,9 @@ from safetensors.numpy import save_file
 
 from alignbench import Batch, Dataset, InputError, Predictor
 from alignbench.arrays import Floats, plausible
-from alignbench.geometry import BOX_PROTOCOLS
+from alignbench.io.files import sha256
 from alignbench.io.notation import parse_json
 from alignbench.markups import by_landmarks
-from alignbench.predictors.base import sha256
 from baselines.fitting import fitted_on, own_boxes
 
 DEFAULT = "mean-shape-demo.safetensors"
@@ -52,7 +51,7 @@ class MeanShape(Predictor):
             if self._shape.shape[1:] != (2,) or not plausible(self._shape).all():
                 raise ValueError(f"a shape {self._shape.shape}")
             self._note = str(self._fitted["note"])
-            if (boxes := self._fitted["boxes"]) not in BOX_PROTOCOLS:
+            if (boxes := self._fitted["boxes"]) not in ("rect", "tight"):
                 raise ValueError(f"boxes {boxes!r}")
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(

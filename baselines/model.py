@@ -15,8 +15,8 @@ from torch import nn
 from alignbench import InputError
 from alignbench.backends.build import Execution
 from alignbench.errors import unknown
+from alignbench.io.files import sha256
 from alignbench.markups import WFLW98
-from alignbench.predictors.base import sha256
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 from baselines import checkpoints, options

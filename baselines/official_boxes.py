@@ -12,8 +12,7 @@ import numpy as np
 
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
-from alignbench.boxes import BoxRule
-from alignbench.geometry import LEAK_LEVELS
+from alignbench.boxes import TRUE_LANDMARKS, BoxProtocol
 from alignbench.markups import WFLW98
 from baselines.crops import AWING_CROP, LAB_CROP
 
@@ -109,11 +108,12 @@ def _mean_pose() -> Floats:
     return np.array([line.split() for line in text.splitlines() if line[:1] != "#"], np.float64)
 
 
-AWING = BoxRule(
-    "awing-official", LEAK_LEVELS["tight"], awing_boxes,
-    "AWing's released test: the annotated box, grown until the true landmarks fit.", AWING_CROP,
+AWING = BoxProtocol(
+    "awing-official",
+    "AWing's released test: the annotated box, grown until the true landmarks fit.",
+    TRUE_LANDMARKS, awing_boxes, AWING_CROP,
 )  # fmt: skip
-LAB = BoxRule(
-    "lab-official", LEAK_LEVELS["tight"], lab_boxes,
-    "LAB's released test: 71 true landmarks fitted to a mean pose.", LAB_CROP,
+LAB = BoxProtocol(
+    "lab-official", "LAB's released test: 71 true landmarks fitted to a mean pose.",
+    TRUE_LANDMARKS, lab_boxes, LAB_CROP,
 )  # fmt: skip

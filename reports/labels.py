@@ -41,13 +41,19 @@ def execution(run: Run) -> list[str]:
 
 
 def interval_text(record: RunRecord) -> str:
-    """How the intervals of a run were made."""
+    """How the intervals of a run were made, measure by measure."""
     statistics = record.statistics
-    how = f"bootstrap ({statistics.replicates:,} samples)"
-    if statistics.shares == "wilson":
-        how = f"of FR Wilson's, else by {how}"
+    ways: dict[str, list[str]] = {}
+    for measure in statistics.measures:
+        titles = ways.setdefault(measure.interval, [])
+        if measure.title not in titles:
+            titles.append(measure.title)
+    samples = {"bootstrap": f"bootstrap, {statistics.replicates:,} samples"}
+    how = ". ".join(
+        f"{' and '.join(titles)}: {samples.get(way, way)}" for way, titles in ways.items()
+    )
     over = f"{statistics.clusters:,} source images"
-    return f"{statistics.confidence:.0%} intervals over {over}: {how}"
+    return f"{statistics.confidence:.0%} intervals over {over}. {how}"
 
 
 def box_text(record: RunRecord) -> str:

@@ -6,9 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from alignbench import Measure, Run, parse_measure
+from alignbench import Measure, Run
 from alignbench.errors import visible
-from alignbench.markups import load_markup
 from alignbench.metrics import default_measures, usual_measures
 from alignbench.runs import MetricRow
 from reports.labels import box_text, execution, interval_text, labels
@@ -88,7 +87,7 @@ def _tables(runs: list[Run], measures: Sequence[Measure] | None, intervals: bool
 def _usual(runs: list[Run]) -> list[Measure]:
     """NME, FR and AUC at the data set's threshold, and what else any run was asked for."""
     usual = usual_measures(runs[0].record.dataset.threshold)
-    asked = [parse_measure(text) for run in runs for text in run.record.statistics.measures]
+    asked = [measure for run in runs for measure in run.measures]
     further = [measure for measure in asked if measure not in default_measures()]
     return list(dict.fromkeys([*usual, *further]))
 
@@ -142,7 +141,7 @@ def protocol_notes(run: Run) -> list[str]:
     if how := execution(run):
         notes.append(f"Computed with: {', '.join(how)}.")
     if protocol.conversion:
-        given, used = (load_markup(b.markup).landmarks for b in (record.model, dataset))
+        given, used = record.model.landmarks, dataset.markup.landmarks
         notes.append(
             f"Landmarks converted: {protocol.conversion}, {used} of the model's {given} points."
         )

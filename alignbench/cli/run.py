@@ -86,7 +86,7 @@ def run(
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
     from alignbench.cli.console import progress, status, tell
-    from alignbench.distributed import joined
+    from alignbench.distributed import join_ranks
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
     from alignbench.stats import Bootstrap
@@ -114,7 +114,7 @@ def run(
             tell(remark)
     title = visible(f"{name or predictor.name} on {dataset}")
     try:
-        with joined() as ranks, progress(title, "faces") as report_progress:
+        with join_ranks() as ranks, progress(title, "faces") as report_progress:
             done = evaluate(
                 predictor,
                 faces,

@@ -1,13 +1,19 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, their hashes and locks."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import FileLock, Timeout
+
 from alignbench.errors import InputError
+
+_LOCK = ".lock"
 
 
 class WriteError(InputError):
@@ -55,3 +61,53 @@ def _write(stream: BinaryIO, data: bytes | Callable[[BinaryIO], object]) -> None
         stream.write(data)
     else:
         data(stream)
+
+
+def require_regular(path: Path) -> None:
+    """Raise InputError for a device, a socket or a pipe, which a reader would wait for."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(path, "is no regular file", "a file")
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def lock_folder(folder: Path, what: str) -> Iterator[None]:
+    """Hold a folder for one writer; what is created for it and stays empty is removed again.
+
+    Parameters
+    ----------
+    what
+        What is written there, for messages: ``run`` or ``training``.
+
+    Raises
+    ------
+    InputError
+        If another process writes there, or the folder cannot be written.
+    """
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            folder, f"another {what} is writing here", remedy="Wait for it, or give another --out."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            folder, f"cannot be written ({error.strerror or error})", remedy="Give another --out."
+        ) from error
+    try:
+        yield
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True)
+        lock.release()
+        for place in created:
+            if any(place.iterdir()):
+                break
+            place.rmdir()

@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 
 from alignbench.errors import InputError
+from alignbench.io.files import require_regular
 from alignbench.io.mat5 import parse_mat5
 from alignbench.io.npz import Array, room
-from alignbench.io.text import require_regular
 
 _V5, _V73 = b"MATLAB 5.0", b"MATLAB 7.3"
 _HDF5 = b"\x89HDF"

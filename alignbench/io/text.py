@@ -12,6 +12,7 @@ import numpy as np
 from alignbench import arrays
 from alignbench.arrays import LARGEST_COORDINATE, SLICE, Floats, plausible
 from alignbench.errors import InputError
+from alignbench.io.files import require_regular
 
 T = TypeVar("T")
 
@@ -50,12 +51,6 @@ def in_blocks(rows: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
     rows = iter(rows)
     while block := list(islice(rows, size)):
         yield block
-
-
-def require_regular(path: Path) -> None:
-    """Raise InputError for a device or a pipe, which would be waited for."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError(path, "is no regular file", "a file")
 
 
 def is_inside(name: str) -> bool:

@@ -23,5 +23,5 @@ class AUC(Measure):
     title: ClassVar[str] = "AUC"
 
     def per_face(self, errors: Floats) -> Floats:
-        assert self.threshold is not None
+        assert isinstance(self.threshold, float)
         return np.asarray(1 - np.minimum(errors, self.threshold) / self.threshold)

@@ -21,10 +21,10 @@ class FR(Measure):
     name: ClassVar[str] = "fr"
     title: ClassVar[str] = "FR"
     unit: ClassVar[str] = "%"
+    whole: ClassVar[float | None] = 100.0
     interval: ClassVar[str] = "Wilson interval"
     difference: ClassVar[str] = "Tango interval, McNemar's exact test"
-    whole: ClassVar[float | None] = 100.0
 
     def per_face(self, errors: Floats) -> Floats:
-        assert self.threshold is not None
+        assert isinstance(self.threshold, float)
         return self.whole * np.greater(errors, self.threshold)

@@ -1,8 +1,9 @@
 """Measures as small immutable values with a name that parses and prints.
 
 ``nme``, ``nme(inter_pupil)``, ``fr@0.10``, ``auc(inter_ocular)@0.08``: a measure's name, its
-normaliser in brackets and its threshold, a fraction, behind the at sign. Without a normaliser a
-measure stands for itself under each of them.
+normaliser in brackets and its threshold, a fraction, behind the at sign. A measure of several
+thresholds has them with commas, as in ``between@0.05,0.10``. Without a normaliser a measure stands
+for itself under each of them.
 
 Every measure here is a mean over faces of one number a face. That is what lets one bootstrap
 give intervals for all of them in one pass (:mod:`alignbench.stats`).
@@ -22,8 +23,10 @@ from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.errors import InputError, unknown
 
-# Blanks stand in one place at a time, so that a text of many is not tried in every way.
-_GRAMMAR = re.compile(r"([a-z]\w*)(?:\s*\(\s*(\w+)\s*\))?(?:\s*@\s*([0-9.]+))?")
+Threshold = float | tuple[float, ...] | None
+
+# Blanks are allowed in one place at a time, so that a text of many is not tried in every way.
+_GRAMMAR = re.compile(r"([a-z]\w*)(?:\s*\(\s*(\w+)\s*\))?(?:\s*@\s*([0-9.]+(?:,[0-9.]+)*))?")
 _ACCEPTED = "name, name(normaliser), name@threshold or name(normaliser)@threshold"
 
 
@@ -36,23 +39,24 @@ class Measure(ABC):
     normaliser
         What errors are divided by; None for any.
     threshold
-        Fraction of the normaliser, for the measures that have one.
+        Fraction of the normaliser: one, a tuple of several, or None, as ``thresholds`` says.
     """
 
     normaliser: str | None = None
-    threshold: float | None = None
+    threshold: Threshold = None
 
     name: ClassVar[str]
     title: ClassVar[str]
     unit: ClassVar[str] = ""
-    has_threshold: ClassVar[bool] = True
-    interval: ClassVar[str] = "bootstrap"
-    """How its interval is made, as a note under a table says it."""
-    difference: ClassVar[str] = "paired BCa bootstrap, Student's t test"
-    """How the interval and the test of a difference of two runs are made."""
+    thresholds: ClassVar[int] = 1
+    """How many thresholds the measure has."""
     whole: ClassVar[float | None] = None
-    """Of a measure that is a share of faces: what each of them adds, all others adding 0. Its
-    intervals are Wilson's, which know of failures that did not happen."""
+    """For a measure that is a share of faces: what each of them adds, while all others add 0.
+    Its intervals are Wilson's, which are not empty where no face failed."""
+    interval: ClassVar[str] = "bootstrap"
+    """How its interval is made, for the notes under tables."""
+    difference: ClassVar[str] = "paired BCa bootstrap, Student's t test"
+    """How the interval and the p-value of a difference are made, for the notes under tables."""
 
     @abstractmethod
     def per_face(self, errors: Floats) -> Floats:
@@ -71,12 +75,12 @@ class Measure(ABC):
 
     @property
     def heading(self) -> str:
-        """What stands over its column: ``FR@0.10 %``."""
+        """The heading of its column, such as ``FR@0.10 %``."""
         return f"{self.title}{threshold_suffix(self.threshold)} {self.unit}".rstrip()
 
     @property
     def digits(self) -> int:
-        """Decimals it is printed with, as papers do: two of percent, four of fractions."""
+        """Decimals it is printed with, as papers do: two for percent, four for fractions."""
         return 2 if self.unit == "%" else 4
 
     def __str__(self) -> str:
@@ -85,19 +89,22 @@ class Measure(ABC):
 
 
 def mean_counted(values: Floats) -> float:
-    """Mean of the values (N,) that are not NaN, which marks what does not count; NaN of none."""
+    """Mean of the values (N,) that are not NaN (NaN: does not count); NaN where all are."""
     counted = values[~np.isnan(values)]
     return float(counted.mean()) if len(counted) else np.nan
 
 
-def threshold_suffix(threshold: float | None) -> str:
+def threshold_suffix(threshold: Threshold) -> str:
     """``@0.10`` for 0.1: two decimals, more where they are needed; empty for None."""
     if threshold is None:
         return ""
-    short = f"{threshold:.2f}"
-    if float(short) == threshold:
-        return f"@{short}"
-    return f"@{np.format_float_positional(threshold)}"
+    values = threshold if isinstance(threshold, tuple) else (threshold,)
+    return "@" + ",".join(map(_decimals, values))
+
+
+def _decimals(value: float) -> str:
+    short = f"{value:.2f}"
+    return short if float(short) == value else np.format_float_positional(value)
 
 
 def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measure:
@@ -106,7 +113,7 @@ def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measur
     Parameters
     ----------
     normalisers
-        The normalisers there are, to refuse any other; None accepts every name.
+        The known normalisers; any other is refused. None accepts every name.
 
     Raises
     ------
@@ -116,17 +123,21 @@ def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measur
     match = _GRAMMAR.fullmatch(text.strip())
     if not match:
         raise InputError(f"measure {text!r}", "not a measure", _ACCEPTED, "Example: fr@0.10.")
-    name, normaliser, threshold = match.groups()
+    name, normaliser, stated = match.groups()
     kind: type[Measure] = plugins.load(plugins.MEASURES, name)
     if normaliser and normalisers is not None and normaliser not in normalisers:
         raise unknown(f"measure {text!r}, normaliser", normaliser, normalisers)
-    if kind.has_threshold != (threshold is not None):
+    values = tuple(_threshold(text, one) for one in stated.split(",")) if stated else ()
+    if len(values) != kind.thresholds:
+        counts = ("without threshold", "with a threshold")
+        example = "0.10" if kind.thresholds == 1 else "0.05,0.10"
         raise InputError(
             f"measure {text!r}",
-            "without threshold" if kind.has_threshold else "with a threshold",
-            f"{name}@0.10" if kind.has_threshold else name,
+            counts[len(values)] if len(values) < 2 else f"with {len(values)} thresholds",
+            f"{name}@{example}" if kind.thresholds else name,
+            f"It has {kind.thresholds} thresholds." if kind.thresholds > 1 else "",
         )
-    return kind(normaliser, None if threshold is None else _threshold(text, threshold))
+    return kind(normaliser, values if len(values) > 1 else values[0] if values else None)
 
 
 def _threshold(text: str, threshold: str) -> float:
@@ -136,11 +147,9 @@ def _threshold(text: str, threshold: str) -> float:
         value = 0.0
     if not 0 < value <= 1:
         raise InputError(
-            f"measure {text!r}",
-            f"threshold {threshold}",
-            "a fraction above 0 and at most 1",
+            f"measure {text!r}", f"threshold {threshold}", "a fraction above 0 and at most 1",
             "Ten percent is 0.10.",
-        )
+        )  # fmt: skip
     return value
 
 

@@ -18,7 +18,7 @@ class NME(Measure):
     name: ClassVar[str] = "nme"
     title: ClassVar[str] = "NME"
     unit: ClassVar[str] = "%"
-    has_threshold: ClassVar[bool] = False
+    thresholds: ClassVar[int] = 0
 
     def per_face(self, errors: Floats) -> Floats:
         return 100 * np.where(np.isinf(errors), np.nan, errors)

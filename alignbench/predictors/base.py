@@ -7,16 +7,13 @@ reproductions go wrong. The runner gives it batches and never looks inside.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset
-from alignbench.geometry import BoxProtocol
 from alignbench.markups import Markup
 
 
@@ -69,7 +66,7 @@ class Predictor(ABC):
 
     name: str = ""
     markup: Markup | None = None
-    boxes: BoxProtocol | None = None
+    boxes: str | None = None
     needs_images: bool = True
     uses_boxes: bool = True
     decoding: str | None = None
@@ -116,9 +113,3 @@ class Predictor(ABC):
     def has_detector(self) -> bool:
         """Whether :meth:`detect` is there."""
         return type(self).detect is not Predictor.detect
-
-
-def sha256(path: Path) -> str:
-    """sha256 of a file, for :meth:`Predictor.describe`."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

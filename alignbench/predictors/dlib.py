@@ -8,9 +8,9 @@ import numpy as np
 
 from alignbench.arrays import Bytes, Floats
 from alignbench.errors import InputError
-from alignbench.geometry import BoxProtocol
+from alignbench.io.files import sha256
 from alignbench.markups import IBUG68
-from alignbench.predictors.base import Batch, Predictor, sha256
+from alignbench.predictors.base import Batch, Predictor
 
 _TRAINED_ON = (
     "dlib's 68-point model was trained on iBUG's 300-W collection, which holds the faces of the "
@@ -23,7 +23,7 @@ class DlibPredictor(Predictor):
 
     name = "dlib"
     markup = IBUG68
-    boxes: BoxProtocol | None = "detector"
+    boxes: str | None = "detector"
 
     def __init__(self) -> None:
         try:

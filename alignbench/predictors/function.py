@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from alignbench.arrays import Bytes, Floats
-from alignbench.predictors.base import Batch, Predictor, sha256
+from alignbench.io.files import sha256
+from alignbench.predictors.base import Batch, Predictor
 
 PredictFunction = Callable[[Sequence[Bytes], Floats], Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from alignbench.backends import Network, onnx_runtime, open_vino
 from alignbench.backends.network import AUTO, parse_backend, parse_precision
 from alignbench.errors import InputError
-from alignbench.predictors.base import sha256
+from alignbench.io.files import sha256
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import CropSettings, read_settings
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from alignbench.errors import InputError, unknown
-from alignbench.geometry import BoxProtocol, BoxSide, Rounding
+from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.notation import parse_toml
 
 
@@ -28,7 +28,7 @@ class Crop(_Settings):
     ``border`` the grey value outside the image.
     """
 
-    boxes: BoxProtocol = "rect"
+    boxes: str = "rect"
     scale: float = Field(default=1.0, gt=0)
     of: BoxSide = "longer"
     rounding: Rounding = "none"

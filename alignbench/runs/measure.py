@@ -1,24 +1,18 @@
-"""From landmarks to numbers: a pure function of predictions and a data set."""
+"""From landmarks to numbers: pure functions of predictions and a data set."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from alignbench import arrays
-from alignbench.arrays import Bools, Floats, Ints
+from alignbench.arrays import Bools, Floats, Ints, blocks
 from alignbench.datasets.base import Dataset
 from alignbench.metrics import Measure
-from alignbench.metrics.errors import (
-    distances,
-    face_errors,
-    landmark_errors,
-    normalisers,
-)
+from alignbench.metrics.errors import distances, face_errors, landmark_errors, normalisers
 from alignbench.metrics.measure import mean_counted
 from alignbench.runs.record import MetricRow
 from alignbench.stats import Bootstrap, design_effect, mean_intervals, wilson
@@ -37,10 +31,10 @@ class Evaluation:
     metrics
         Rows of ``metrics.json``.
     faces
-        A row a face: id, source image, membership (0/1) of each subset, error in percent by
-        normaliser; a missed face has no error.
+        A row a face: id, source image, membership (0/1) of each subset, error by normaliser as a
+        fraction, NaN for a missed face.
     breakdown
-        NME in percent by region, over visible and over occluded points, and by landmark.
+        NME in percent by region, over visible and over occluded landmarks, and by landmark.
     """
 
     metrics: tuple[MetricRow, ...]
@@ -61,24 +55,28 @@ def evaluate_points(
         A measure without normaliser is taken under every one.
     """
     scales = normalisers(dataset.points, dataset.markup, dataset.ids)
-    errors, areas, landmarks = _errors(predicted, dataset, scales)
-    failed = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
+    errors, parts, landmarks = _errors(predicted, dataset, scales)
     images = dataset.images.sources()
     clusters = cluster_numbers(images)
-    bound = dict.fromkeys(
+    columns = {"id": list(dataset.ids), "image": images}
+    members = {name: member.astype(np.int64) for name, member in dataset.subsets.items()}
+    failing = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
+    return Evaluation(
+        metric_rows(bind_measures(measures, errors), failing, dataset.subsets, clusters, bootstrap),
+        pd.DataFrame(columns | members | errors),
+        _breakdown(parts, landmarks, clusters, bootstrap),
+    )
+
+
+def bind_measures(measures: Sequence[Measure], norms: Iterable[str]) -> list[Measure]:
+    """Each measure with its normaliser, or with each of ``norms`` where it has none; no doubles."""
+    bound = (
         measure.with_normaliser(name)
-        for name in errors
+        for name in norms
         for measure in measures
         if measure.normaliser in (None, name)
     )
-    faces = {"id": list(dataset.ids), "image": images}
-    members = {name: member.astype(np.int64) for name, member in dataset.subsets.items()}
-    percent = {name: 100 * error for name, error in errors.items()}
-    return Evaluation(
-        metric_rows(list(bound), failed, dataset.subsets, clusters, bootstrap),
-        pd.DataFrame(faces | members | percent),
-        _breakdown(areas, landmarks, clusters, bootstrap),
-    )
+    return list(dict.fromkeys(bound))
 
 
 def cluster_numbers(images: Sequence[str]) -> Ints:
@@ -115,18 +113,14 @@ def metric_rows(
             low[s, shares], high[s, shares] = whole * ends[0], whole * ends[1]
     return tuple(
         MetricRow(
-            subset=subset,
-            faces=int(member[s].sum()),
-            norm=str(measure.normaliser),
-            metric=measure.name,
-            threshold=measure.threshold,
+            subset=subset, faces=int(member[s].sum()), norm=str(measure.normaliser),
+            metric=measure.name, threshold=measure.threshold,
             value=_number(mean_counted(values[member[s], k])),
-            ci_low=_number(low[s, k], _CI_DIGITS),
-            ci_high=_number(high[s, k], _CI_DIGITS),
+            ci_low=_number(low[s, k], _CI_DIGITS), ci_high=_number(high[s, k], _CI_DIGITS),
         )
         for s, subset in enumerate(subsets)
         for k, measure in enumerate(measures)
-    )
+    )  # fmt: skip
 
 
 _Case = tuple[str, str, str]
@@ -136,42 +130,44 @@ _Case = tuple[str, str, str]
 def _errors(
     predicted: Floats, dataset: Dataset, scales: Mapping[str, Floats]
 ) -> tuple[dict[str, Floats], dict[_Case, Floats], dict[_Case, tuple[int, float]]]:
-    """Errors by face, and what the breakdown is made of, from landmarks taken block by block.
+    """Errors by face, and what the breakdown is made of, from landmarks block by block.
 
     Returns
     -------
     errors
         Error of each face (N,) by normaliser.
-    areas
-        Error of each face (N,) over the landmarks of each region, and over those that are visible
-        and occluded where the data set says; NaN in a face that has none.
+    parts
+        Error of each face (N,) over the landmarks of each region, and over its visible and its
+        occluded ones where the data set says; NaN in a face that has none.
     landmarks
-        Faces found and error of each landmark.
+        For each landmark the number of faces that were not missed, and its mean error.
     """
     faces = len(dataset)
     errors = {norm: np.empty(faces) for norm in scales}
-    areas: dict[_Case, Floats] = {}
-    found = 0
+    parts: dict[_Case, Floats] = {}
+    counted = 0
     means = {norm: np.zeros(dataset.markup.landmarks) for norm in scales}
-    for rows in arrays.blocks(faces):
+    for rows in blocks(faces):
         distance = distances(predicted[rows], dataset.points[rows])
         here = int((~np.isnan(distance).any(axis=1)).sum())
-        found += here
+        counted += here
+        masks = list(_masks(dataset, rows))
         for norm, whole in scales.items():
             scale = whole[rows]
             errors[norm][rows] = face_errors(distance, scale)
             if here:
-                means[norm] += (landmark_errors(distance, scale) - means[norm]) * (here / found)
-        for kind, name, mask in _masks(dataset, rows):
+                mean = landmark_errors(distance, scale)
+                means[norm] += (mean - means[norm]) * (here / counted)
+        for kind, name, mask in masks:
             for norm, whole in scales.items():
-                area = areas.setdefault((kind, name, norm), np.empty(faces))
-                area[rows] = face_errors(distance, whole[rows], mask)
+                part = parts.setdefault((kind, name, norm), np.empty(faces))
+                part[rows] = face_errors(distance, whole[rows], mask)
     landmarks = {
-        ("landmark", str(landmark), norm): (found, float(error) if found else np.nan)
+        ("landmark", str(landmark), norm): (counted, float(error) if counted else np.nan)
         for norm, mean in means.items()
         for landmark, error in enumerate(mean)
     }
-    return errors, areas, landmarks
+    return errors, parts, landmarks
 
 
 def _masks(dataset: Dataset, rows: slice) -> Iterator[tuple[str, str, Bools]]:
@@ -186,30 +182,29 @@ def _masks(dataset: Dataset, rows: slice) -> Iterator[tuple[str, str, Bools]]:
 
 
 def _breakdown(
-    areas: Mapping[_Case, Floats],
+    parts: Mapping[_Case, Floats],
     landmarks: Mapping[_Case, tuple[int, float]],
     clusters: Ints,
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """Rows kind, name, norm, faces, nme, ci_low, ci_high; landmarks have no interval.
 
-    A face that has no landmark in an area does not count there.
+    A face that has no landmark in a part does not count there.
     """
-    values = 100 * np.stack(list(areas.values()), axis=1)
-    everyone = np.ones((1, len(values)), np.bool_)
-    low, high = mean_intervals(values, everyone, clusters, bootstrap)
-    counted = (~np.isnan(values)).sum(axis=0)
-    rows: list[tuple[object, ...]] = [
-        (
-            *case,
-            int(counted[k]),
-            _number(mean_counted(values[:, k])),
-            _number(low[0, k], _CI_DIGITS),
-            _number(high[0, k], _CI_DIGITS),
-        )
-        for k, case in enumerate(areas)
-    ]
-    rows += [(*case, found, 100 * error, None, None) for case, (found, error) in landmarks.items()]
+    rows: list[tuple[object, ...]] = []
+    if parts:
+        values = 100 * np.stack(list(parts.values()), axis=1)
+        everyone = np.ones((1, len(values)), np.bool_)
+        low, high = mean_intervals(values, everyone, clusters, bootstrap)
+        counted = (~np.isnan(values)).sum(axis=0)
+        rows = [
+            (
+                *case, int(counted[k]), _number(mean_counted(values[:, k])),
+                _number(low[0, k], _CI_DIGITS), _number(high[0, k], _CI_DIGITS),
+            )
+            for k, case in enumerate(parts)
+        ]  # fmt: skip
+    rows += [(*case, faces, 100 * error, None, None) for case, (faces, error) in landmarks.items()]
     return pd.DataFrame(rows, columns=["kind", "name", "norm", "faces", "nme", "ci_low", "ci_high"])
 
 

@@ -1,21 +1,26 @@
-"""What a run is, before anything is predicted: its faces and its record."""
+"""What a run is, before anything is predicted: its faces, boxes, measures and record."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from alignbench.boxes import Boxes
+from alignbench.boxes import Boxes, choose_boxes
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.environment import environment
 from alignbench.errors import InputError, blame
-from alignbench.markups import Markup
-from alignbench.metrics import Measure
+from alignbench.markups import Markup, require_convertible
+from alignbench.metrics import Measure, parse_measure
+from alignbench.metrics.errors import normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
+from alignbench.predictors.identity import Identity, identify
 from alignbench.runs.record import (
     DatasetBlock,
+    MarkupBlock,
+    MeasureBlock,
     ModelBlock,
     ProtocolBlock,
     RunRecord,
@@ -26,10 +31,88 @@ from alignbench.stats import Bootstrap
 from alignbench.version import __version__
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A run that has not begun.
+
+    Attributes
+    ----------
+    faces, boxes
+        The faces to evaluate and the boxes they are presented in.
+    measures, bootstrap
+        What is measured, and how intervals are made.
+    record
+        Its record, with status ``running``.
+    identity
+        What identifies the model, and whether that is certain: stored results are read back only
+        where it is.
+    """
+
+    faces: Dataset
+    boxes: Boxes
+    measures: tuple[Measure, ...]
+    bootstrap: Bootstrap
+    record: RunRecord
+    identity: Identity
+
+
+def make_plan(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    name: str | None,
+    boxes: str | None,
+    box_scale: float,
+    limit: int | None,
+    measures: Sequence[Measure],
+    bootstrap: Bootstrap,
+    require_complete: bool,
+) -> Plan:
+    """The plan of a run; parameters and errors as those of :func:`alignbench.evaluate`."""
+    model = f"model {predictor.name!r}"
+    _check_predictor(predictor)
+    _check_dataset(dataset, measures)
+    if not 1e-3 <= box_scale <= 1e3:
+        raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
+    if limit is not None and limit < 1:
+        raise InputError("--limit", f"{limit}", "1 or more")
+    with blame(model):
+        predictor.prepare(dataset)
+    markup = predictor.markup or dataset.markup
+    require_convertible(markup, dataset.markup)
+    faces, block = choose_faces(dataset, predictor, limit, require_complete)
+    normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
+    presented = choose_boxes(dataset, faces, predictor, boxes, box_scale)
+    identity = identify(predictor)
+    with blame(model):
+        record = _make_record(
+            _model_block(name or predictor.name, predictor, markup, identity),
+            block,
+            ProtocolBlock(
+                boxes=presented.protocol, boxes_digest=presented.digest,
+                box_scale=presented.scale, leak=presented.leak, decoding=predictor.decoding,
+                conversion=None if markup == dataset.markup
+                else f"{markup.name} -> {dataset.markup.name}",
+            ),
+            _statistics_block(faces, measures, bootstrap),
+        )  # fmt: skip
+    return Plan(faces, presented, tuple(measures), bootstrap, record, identity)
+
+
+def _make_record(
+    model: ModelBlock, dataset: DatasetBlock, protocol: ProtocolBlock, statistics: StatisticsBlock
+) -> RunRecord:
+    key = run_key(model, dataset, protocol, statistics, version=__version__)
+    return RunRecord(
+        alignbench=__version__, key=key, status="running", model=model, dataset=dataset,
+        protocol=protocol, statistics=statistics, environment=environment(),
+    )  # fmt: skip
+
+
 def choose_faces(
     dataset: Dataset, predictor: Predictor, limit: int | None, require_complete: bool
 ) -> tuple[Dataset, DatasetBlock]:
-    """The faces to evaluate, and the record's word on what is missing.
+    """The faces to evaluate, and the record's words on what is missing.
 
     Raises
     ------
@@ -37,98 +120,95 @@ def choose_faces(
         If no face is left, or one is missing and ``require_complete`` is set.
     """
     faces = np.arange(len(dataset))
+    where = f"data set {dataset.name}, split {dataset.split}"
     reasons = [
         f"{here:,} of {official:,} {'faces' if name == FULL else f'{name} faces'} annotated"
         for name, (here, official) in dataset.shortfall().items()
     ]
     missing = np.empty(0, np.intp)
     if predictor.needs_images:
-        there = dataset.images.available()
-        missing, faces = np.flatnonzero(~there), np.flatnonzero(there)
+        available = dataset.images.available()
+        missing, faces = np.flatnonzero(~available), np.flatnonzero(available)
         if not len(faces):
             raise InputError(
-                f"data set {dataset.name}, split {dataset.split}",
-                f"no image is there, the first missing one is {dataset.images.location(0)}",
+                where, f"has no image; the first missing one is {dataset.images.location(0)}",
                 "the images in the data set's official layout",
-                f"{predictor.name} looks at images: put them there.",
-            )
+                f"{predictor.name} looks at images: put them into this folder.",
+            )  # fmt: skip
     if len(missing):
         reasons.append(f"image missing for {len(missing):,} of {len(dataset):,} faces")
     if require_complete and reasons:
         first = f" (first: {dataset.images.location(missing[0])})" if len(missing) else ""
         raise InputError(
-            f"data set {dataset.name}, split {dataset.split}",
-            f"incomplete: {'; '.join(reasons)}{first}",
-            "every face and image",
+            where, f"incomplete: {'; '.join(reasons)}{first}", "every face and image",
             "Complete the data, or leave out --require-complete.",
-        )
+        )  # fmt: skip
     limited = limit is not None and limit < len(faces)
     if limited:
         faces = faces[:limit]
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
     return chosen, DatasetBlock(
-        name=dataset.name,
-        split=dataset.split,
-        markup=dataset.markup.name,
-        faces=len(chosen),
-        official=dataset.official.get(FULL),
-        complete=not reasons,
-        incomplete=tuple(reasons),
-        images_missing=len(missing),
-        limit=limit if limited else None,
+        name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup),
+        faces=len(chosen), official=dataset.official.get(FULL), complete=not reasons,
+        incomplete=tuple(reasons), images_missing=len(missing), limit=limit if limited else None,
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
-        normalisers=dataset.normalisers,
-        threshold=dataset.threshold,
-    )
+        normalisers=dataset.normalisers, threshold=dataset.threshold,
+        subsets=tuple(dataset.subsets),
+    )  # fmt: skip
 
 
-def _model_block(name: str, predictor: Predictor, markup: Markup) -> ModelBlock:
-    with blame(f"model {predictor.name!r}, describe()"):
-        identity = dict(predictor.describe())
-        notes = identity.pop("notes", None) or ()
-        json.dumps(identity).encode()
+def _check_predictor(predictor: Predictor) -> None:
+    if not isinstance(predictor.name, str) or not predictor.name:
+        raise InputError(f"model {type(predictor).__name__}", "has no name", "a text in .name")
+    if not isinstance(predictor.markup, Markup | None):
+        raise InputError(
+            f"model {predictor.name!r}", f"markup is {predictor.markup!r}",
+            "None or a Markup, such as alignbench.markups.WFLW98",
+        )  # fmt: skip
+
+
+def _check_dataset(dataset: Dataset, measures: Sequence[Measure]) -> None:
+    norms = normaliser_names(dataset.markup)
+    for measure in measures:
+        parse_measure(str(measure), norms)
+    if taken := {"id", "image", *norms} & dataset.subsets.keys():
+        raise InputError(
+            f"data set {dataset.name!r}",
+            f"a subset is called {min(taken)!r}, as is another column of faces.csv",
+            "another name",
+        )
+
+
+def _model_block(name: str, predictor: Predictor, markup: Markup, identity: Identity) -> ModelBlock:
+    where = f"model {predictor.name!r}, describe()"
+    with blame(where):
+        described = dict(predictor.describe())
+        notes = described.pop("notes", None) or ()
+        parts = described | identity.parts
+        json.dumps(parts).encode()
     if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
-        raise InputError(f"model {predictor.name!r}, describe()", "notes are not a list of texts")
-    return ModelBlock(name=name, markup=markup.name, identity=identity, notes=tuple(notes))
+        raise InputError(where, "notes are not a list of texts")
+    return ModelBlock(
+        name=name, markup=markup.name, landmarks=markup.landmarks, identity=parts,
+        notes=tuple(notes),
+    )  # fmt: skip
 
 
-def make_record(
-    name: str,
-    predictor: Predictor,
-    markup: Markup,
-    dataset: Dataset,
-    block: DatasetBlock,
-    boxes: Boxes,
-    measures: Sequence[Measure],
-    bootstrap: Bootstrap,
-) -> RunRecord:
-    """The record of a run that has not begun; its key is the hash of the four first blocks."""
-    model = _model_block(name, predictor, markup)
-    protocol = ProtocolBlock(
-        boxes=boxes.protocol,
-        boxes_digest=boxes.digest,
-        box_scale=boxes.scale,
-        leak=boxes.leak,
-        decoding=predictor.decoding,
-        conversion=None if markup is dataset.markup else f"{markup.name} -> {dataset.markup.name}",
-    )
-    statistics = StatisticsBlock(
-        measures=tuple(str(measure) for measure in measures),
+def _statistics_block(
+    faces: Dataset, measures: Sequence[Measure], bootstrap: Bootstrap
+) -> StatisticsBlock:
+    return StatisticsBlock(
+        measures=tuple(
+            MeasureBlock(
+                text=str(measure), title=measure.title, unit=measure.unit, digits=measure.digits,
+                interval=measure.interval,
+            )
+            for measure in measures
+        ),
         replicates=bootstrap.replicates,
         confidence=bootstrap.confidence,
         seed=bootstrap.seed,
-        shares="wilson",
-        clusters=len(set(dataset.images.sources())),
-    )
-    return RunRecord(
-        alignbench=__version__,
-        key=run_key(model, block, protocol, statistics, version=__version__),
-        status="running",
-        model=model,
-        dataset=block,
-        protocol=protocol,
-        statistics=statistics,
-        environment=environment(),
-    )
+        clusters=len(set(faces.images.sources())),
+    )  # fmt: skip

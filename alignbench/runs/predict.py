@@ -1,65 +1,163 @@
-"""Landmarks of a data set's faces, batch after batch, and what a model may give."""
+"""Landmarks of a data set's faces, batch after batch, on one process or several."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 from alignbench import threads
-from alignbench.arrays import Bytes, Floats, Ints, plausible
+from alignbench.arrays import Bytes, Floats, Ints, blocks, full
 from alignbench.boxes import EDGES, Boxes, choose_detection
 from alignbench.datasets.base import Dataset, Images
+from alignbench.distributed import ALONE, Ranks
 from alignbench.errors import InputError, blame
+from alignbench.markups import convert
 from alignbench.predictors.base import Batch, Predictor
+from alignbench.predictors.output import check_landmarks
 
 T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+_PART_SECONDS = 2.0
+"""A killed run loses about this much work; an interrupted one none."""
 
 
-def predict_faces(
+class Place(Protocol):
+    """Where landmarks are kept while a run is under way."""
+
+    def restore(self, points: Floats) -> int:
+        """Fill in the faces done before (N, L, 2), from the first on; gives their number."""
+        ...
+
+    def keep_part(self, start: int, points: Floats) -> None:
+        """Keep the landmarks (B, L, 2) of the faces from ``start`` on."""
+        ...
+
+
+class Nowhere:
+    """Keeps nothing and restores nothing."""
+
+    def restore(self, points: Floats) -> int:
+        """No face was done before."""
+        return 0
+
+    def keep_part(self, start: int, points: Floats) -> None:
+        """Nothing is kept."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Landmarks (N, L, 2) in the data set's mark-up, NaN for a missed face, and how they came."""
+
+    points: Floats
+    restored: int
+    batch_size: int
+    processes: int
+
+
+def predict_points(
     predictor: Predictor,
-    dataset: Dataset,
-    used: Boxes,
-    batches: Sequence[range],
-    landmarks: int,
-) -> Generator[tuple[range, Floats]]:
-    """Batch after batch of faces with its landmarks (B, L, 2).
+    faces: Dataset,
+    boxes: Boxes,
+    *,
+    batch_size: int | None = None,
+    place: Place | None = None,
+    ranks: Ranks = ALONE,
+    progress: Progress = lambda done, total: None,
+) -> Predictions:
+    """Predict every face, with all processes of a run; each of them gets all landmarks.
 
-    NaN for a face that was missed, by its detector or by the model. While the network computes a
-    batch, a thread makes the next one ready, with its images decoded by others, and another
-    decodes what came of the one before: a network need not wait.
+    Batches are dealt to the ranks in turn. The first rank alone restores what was done before and
+    keeps parts of what is done now.
 
     Raises
     ------
     InputError
-        If an image is broken, or the model raises something or gives no landmarks.
+        If an image is broken, or the model raises an error or gives no landmarks.
     """
+    size = batch_size or predictor.batch_size
+    place = place or Nowhere()
+    points = full(faces.points.shape, np.nan)
+    restored = done = kept = _restore(place, points, ranks)
+    progress(done, len(faces))
+    batches = [range(k, min(k + size, len(faces))) for k in range(done, len(faces), size)]
+    own = predict_batches(predictor, faces, boxes, batches[ranks.rank :: ranks.size])
+    last = time.monotonic()
+    with closing(own):
+        try:
+            for at in range(0, len(batches), ranks.size):
+                turn = batches[at : at + ranks.size]
+                mine = np.full((size, *faces.points.shape[1:]), np.nan)
+                if ranks.rank < len(turn):
+                    mine[: len(turn[ranks.rank])] = next(own)
+                for batch, landmarks in zip(turn, ranks.gather(mine), strict=False):
+                    points[batch.start : batch.stop] = landmarks[: len(batch)]
+                done = turn[-1].stop
+                progress(done, len(faces))
+                if time.monotonic() - last > _PART_SECONDS:
+                    place.keep_part(kept, points[kept:done])
+                    kept, last = done, time.monotonic()
+        except KeyboardInterrupt:
+            if done > kept:
+                place.keep_part(kept, points[kept:done])
+            raise
+    return Predictions(points, restored, size, ranks.size)
+
+
+def _restore(place: Place, points: Floats, ranks: Ranks) -> int:
+    """Fill in the faces done before on every rank; gives their number."""
+    done = place.restore(points) if ranks.first else 0
+    done = int(ranks.share(np.array([float(done)]))[0])
+    if ranks.size > 1:
+        for rows in blocks(len(points)):
+            points[rows] = ranks.share(points[rows])
+    return done
+
+
+def predict_batches(
+    predictor: Predictor, faces: Dataset, boxes: Boxes, batches: Sequence[range]
+) -> Generator[Floats]:
+    """The landmarks (B, L, 2) of each batch of faces in turn, in the data set's mark-up.
+
+    NaN for a face that was missed, by its detector or by the model. While the network computes a
+    batch, a thread prepares the next one, with its images decoded by others, and another thread
+    decodes the output of the one before: a network need not wait.
+
+    Raises
+    ------
+    InputError
+        If an image is broken, or the model raises an error or gives no landmarks.
+    """
+    markup = predictor.markup or faces.markup
 
     def finish(work: _Work, outputs: Any) -> Floats:
-        points = np.full((len(work.batch), landmarks, 2), np.nan)
+        points = np.full((len(work.batch), markup.landmarks, 2), np.nan)
         if len(work.boxed):
             with blame(work.blamed):
                 given = predictor.postprocess(outputs) if predictor.has_steps else outputs
-            points[work.boxed] = _checked(given, work.ids, landmarks, predictor.name)
-        return points
+            points[work.boxed] = check_landmarks(given, work.ids, markup.landmarks, predictor.name)
+        return convert(points, markup, faces.markup)
 
     finisher = ThreadPoolExecutor(1)
-    pending: deque[tuple[range, Future[Floats]]] = deque()
-    ready = _ready(predictor, dataset, used, batches)
+    pending: deque[Future[Floats]] = deque()
+    ready = _prepare(predictor, faces, boxes, batches)
     try:
-        # A detector may share its model with the predictor: it is not called beside it.
-        for work in ready if used.detect else _ahead(ready):
+        # A detector may share its model with the predictor: the two are not called at once.
+        for work in ready if boxes.detect else _ahead(ready):
             outputs = None
             if len(work.boxed):
                 with blame(work.blamed):
                     step = predictor.forward if predictor.has_steps else predictor.predict
                     outputs = step(work.inputs)
-            pending.append((work.batch, finisher.submit(finish, work, outputs)))
+            pending.append(finisher.submit(finish, work, outputs))
             if len(pending) > 1:
                 yield _oldest(pending)
         while pending:
@@ -67,8 +165,8 @@ def predict_faces(
     except GeneratorExit:
         raise
     except BaseException:
-        # What was computed before it broke off is kept.
-        while pending and pending[0][1].exception() is None:
+        # The batches that were computed before the error are kept.
+        while pending and pending[0].exception() is None:
             yield _oldest(pending)
         raise
     finally:
@@ -76,12 +174,11 @@ def predict_faces(
         ready.close()
 
 
-def _oldest(pending: deque[tuple[range, Future[Floats]]]) -> tuple[range, Floats]:
-    """The oldest batch with its landmarks; one that failed stays where it is."""
-    batch, future = pending[0]
-    points = future.result()
+def _oldest(pending: deque[Future[Floats]]) -> Floats:
+    """The landmarks of the oldest batch; one that failed stays in the queue."""
+    points = pending[0].result()
     pending.popleft()
-    return batch, points
+    return points
 
 
 @dataclass(frozen=True)
@@ -95,25 +192,25 @@ class _Work:
     blamed: str
 
 
-def _ready(
-    predictor: Predictor, dataset: Dataset, used: Boxes, batches: Sequence[range]
+def _prepare(
+    predictor: Predictor, faces: Dataset, boxes: Boxes, batches: Sequence[range]
 ) -> Generator[_Work]:
-    faces = chain.from_iterable(batches)
-    images = _read_ahead(dataset.images, faces) if predictor.needs_images else None
+    everyone = chain.from_iterable(batches)
+    images = _read_ahead(faces.images, everyone) if predictor.needs_images else None
     for batch in batches:
         pixels = [] if images is None else [next(images) for _ in batch]
-        boxes = used.boxes[batch.start : batch.stop]
-        if used.detect:
-            boxes = np.stack(
+        rows = boxes.boxes[batch.start : batch.stop]
+        if boxes.detect:
+            rows = np.stack(
                 [
-                    choose_detection(_detect(predictor, image), box, used.scale)
-                    for image, box in zip(pixels, boxes, strict=True)
+                    choose_detection(_detect(predictor, image), box, boxes.scale)
+                    for image, box in zip(pixels, rows, strict=True)
                 ]
             )
-        boxed = np.flatnonzero(~np.isnan(boxes).any(axis=1))
-        ids = [dataset.ids[batch[k]] for k in boxed]
+        boxed = np.flatnonzero(~np.isnan(rows).any(axis=1))
+        ids = [faces.ids[batch[k]] for k in boxed]
         blamed = f"model {predictor.name!r}, faces {ids[0]} to {ids[-1]}" if ids else ""
-        inputs: Any = Batch(ids, [pixels[k] for k in boxed] if pixels else [], boxes[boxed])
+        inputs: Any = Batch(ids, [pixels[k] for k in boxed] if pixels else [], rows[boxed])
         if predictor.has_steps and len(boxed):
             with blame(blamed):
                 inputs = predictor.preprocess(inputs)
@@ -122,38 +219,12 @@ def _ready(
 
 def _detect(predictor: Predictor, image: Bytes) -> Floats:
     """Boxes (K, 4) of a predictor's own detector."""
-    with blame(f"model {predictor.name!r}, its detector"):
-        found = np.asarray(predictor.detect(image), np.float64)
-    if found.size and (found.ndim != 2 or found.shape[1] != len(EDGES)):
-        raise InputError(
-            f"model {predictor.name!r}, its detector", f"gave shape {found.shape}", "(K, 4)"
-        )
-    return found.reshape(-1, len(EDGES))
-
-
-def _checked(given: object, ids: Sequence[str], landmarks: int, model: str) -> Floats:
-    """What a predictor gave, if it is landmarks: all finite, or all NaN for a missed face."""
-    wanted = (len(ids), landmarks, 2)
-    if hasattr(given, "detach"):  # a torch tensor, on whatever device
-        given = given.detach().cpu()
-    try:
-        points = np.asarray(given, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"model {model!r}", f"gave a {type(given).__name__} that is no array of numbers",
-            f"landmarks of shape {wanted}",
-        ) from error  # fmt: skip
-    if points.shape != wanted:
-        what = f"landmarks of shape {points.shape}" if points.ndim else repr(given)
-        raise InputError(f"model {model!r}", f"gave {what}", f"landmarks of shape {wanted}")
-    broken = ~plausible(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))
-    for face in np.flatnonzero(broken).tolist():
-        raise InputError(
-            f"model {model!r}, face {ids[face]}",
-            "gave a landmark that is not finite or not of an image's size",
-            "finite landmarks, or NaN in all of them for a face that was missed",
-        )
-    return points
+    where = f"model {predictor.name!r}, its detector"
+    with blame(where):
+        detections = np.asarray(predictor.detect(image), np.float64)
+    if detections.size and (detections.ndim != 2 or detections.shape[1] != len(EDGES)):
+        raise InputError(where, f"gave shape {detections.shape}", "(K, 4)")
+    return detections.reshape(-1, len(EDGES))
 
 
 def _read_ahead(images: Images, faces: Iterable[int]) -> Iterator[Bytes]:
@@ -173,7 +244,7 @@ def _read_ahead(images: Images, faces: Iterable[int]) -> Iterator[Bytes]:
 
 
 def _ahead(items: Generator[T]) -> Iterator[T]:
-    """Items in order, the next one already being made in a thread when one is given."""
+    """Items in order; a thread makes the next one while one is used."""
     end = object()
     with ThreadPoolExecutor(1) as pool:
         try:

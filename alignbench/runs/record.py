@@ -1,8 +1,9 @@
-"""The record of a run: ``run.json`` and the rows of ``metrics.json``, schema version 1.
+"""The record of a run: ``run.json`` and the rows of ``metrics.json``, schema version 2.
 
-What a run *is* stands in ``model``, ``dataset``, ``protocol`` and ``statistics``; the run's key
-is their hash. When and how fast it ran stands in ``timings`` alone, so everything else is the
-same for the same inputs.
+What identifies a run stands in ``model``, ``dataset``, ``protocol`` and ``statistics``; the run's
+key is their hash. Dates and speed stand in ``timings`` alone, so everything else is the same for
+the same inputs. The record is complete: a run can be read, compared and plotted where the packages
+of its data set, mark-up and measures are not installed.
 """
 
 from __future__ import annotations
@@ -13,31 +14,64 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alignbench.markups import Markup
+
+Indices = tuple[int, ...]
+
 
 class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class MarkupBlock(_Block):
+    """The mark-up of a run's landmarks, as :class:`alignbench.markups.Markup` has it."""
+
+    name: str
+    landmarks: int = Field(ge=1)
+    regions: dict[str, Indices] = {}
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    normalisers: dict[str, tuple[Indices, Indices]] = {}
+    """Two-point normalisers; a run also has errors by ``box`` and ``diagonal``."""
+    chains: dict[str, Indices] = {}
+
+    @classmethod
+    def of(cls, markup: Markup) -> MarkupBlock:
+        """The block of a mark-up."""
+        return cls(
+            name=markup.name, landmarks=markup.landmarks, regions=dict(markup.regions),
+            flip_pairs=markup.flip_pairs, normalisers=dict(markup.normalisers),
+            chains=dict(markup.chains),
+        )  # fmt: skip
+
+    def to_markup(self) -> Markup:
+        """The mark-up, without its conversions to others."""
+        return Markup(
+            self.name, self.landmarks, self.regions, self.flip_pairs, self.normalisers, self.chains
+        )
 
 
 class ModelBlock(_Block):
     """The model."""
 
     name: str
-    """What tables and legends call it."""
+    """Name in tables and legends."""
     markup: str
     """Mark-up of its landmarks."""
+    landmarks: int
+    """Number of its landmarks, before a conversion."""
     identity: dict[str, Any]
-    """What tells it from any other: source, sha256 of weights, preprocessing."""
+    """Everything that identifies the model: source, options, hash of the weights."""
     notes: tuple[str, ...] = ()
-    """Sentences a reader of its numbers must know."""
+    """Sentences that every reader of its numbers must know."""
 
 
 class DatasetBlock(_Block):
-    """The data set, and how much of it was there."""
+    """The data set, and how much of it was evaluated."""
 
     name: str
     split: str
-    markup: str
-    faces: int
+    markup: MarkupBlock
+    faces: int = Field(ge=1)
     """Faces evaluated."""
     official: int | None
     """Faces in the official split."""
@@ -46,7 +80,7 @@ class DatasetBlock(_Block):
     incomplete: tuple[str, ...] = ()
     """Why not: one phrase a reason."""
     images_missing: int = 0
-    """Faces left out because their image is not there."""
+    """Faces left out because their image is missing."""
     limit: int | None = None
     """``--limit``: only the first faces were evaluated."""
     fingerprint: str
@@ -57,13 +91,15 @@ class DatasetBlock(_Block):
     """Normalisers its papers use, the usual one first."""
     threshold: float
     """Threshold its papers use."""
+    subsets: tuple[str, ...] = Field(min_length=1)
+    """Names of its subsets; each is a column of ``faces.csv``."""
 
 
 class ProtocolBlock(_Block):
     """How faces were presented to the model, and its landmarks compared with the truth."""
 
     boxes: str
-    """Box protocol: rect, tight, detector, or none for stored predictions."""
+    """Box protocol: rect, tight, detector, ...; ``none`` for stored predictions."""
     boxes_digest: str | None = None
     """sha256 of the file of detections."""
     box_scale: float
@@ -77,15 +113,26 @@ class ProtocolBlock(_Block):
     """Conversion of the model's mark-up to the data set's."""
 
 
-class StatisticsBlock(_Block):
-    """How intervals were made, and which measures."""
+class MeasureBlock(_Block):
+    """A measure, so that its rows can be shown where its package is not installed."""
 
-    measures: tuple[str, ...]
+    text: str
+    """Its name in the grammar of measures, such as ``fr@0.10``."""
+    title: str
+    unit: str
+    digits: int
+    """Decimals it is printed with."""
+    interval: str
+    """How its interval was made."""
+
+
+class StatisticsBlock(_Block):
+    """Measures, and how their intervals were made."""
+
+    measures: tuple[MeasureBlock, ...]
     replicates: int = Field(ge=1, le=1_000_000)
     confidence: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
-    shares: Literal["bootstrap", "wilson"] = "bootstrap"
-    """How intervals of shares of faces, such as FR, were made; all others by bootstrap."""
     clusters: int
     """Source images: faces of one image are drawn together."""
 
@@ -93,18 +140,22 @@ class StatisticsBlock(_Block):
 class RunRecord(_Block):
     """``run.json``."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     alignbench: str
     """Version of alignbench."""
     key: str
-    """Hash of what the run is; the last part of its default folder."""
+    """Hash of what identifies the run; the last part of its default folder."""
     status: Literal["running", "complete"]
     model: ModelBlock
     dataset: DatasetBlock
     protocol: ProtocolBlock
     statistics: StatisticsBlock
-    missed: int = 0
+    error_unit: Literal["fraction"] = "fraction"
+    """Errors in ``faces.csv`` are fractions of the normaliser."""
+    missed: int = Field(default=0, ge=0)
     """Faces for which the model gave no landmarks: failures in FR and AUC, left out of NME."""
+    files: dict[str, str] = {}
+    """sha256 of each file of results, by its name."""
     environment: dict[str, Any] = {}
     timings: dict[str, Any] = {}
     """Dates, durations, batch size, threads and processes: the only part that differs between two
@@ -120,16 +171,24 @@ class MetricRow(_Block):
     norm: str
     """Normaliser."""
     metric: str
-    """``nme``, ``fr`` or ``auc``."""
-    threshold: float | None
-    """Fraction of the normaliser; null for ``nme``."""
+    """``nme``, ``fr``, ``auc`` or another registered measure."""
+    threshold: float | tuple[float, ...] | None
+    """Fraction of the normaliser; null for ``nme``, a list for a measure of several."""
     value: float | None
     """Percent for ``nme`` and ``fr``, a fraction for ``auc``; null where no face counts."""
     ci_low: float | None
     ci_high: float | None
 
 
+_WORDS = {"measures": {"__all__": {"title", "unit", "digits", "interval"}}}
+"""How measures are shown, which does not make another run."""
+
+
 def run_key(*blocks: _Block, version: str) -> str:
-    """Twelve hexadecimal digits that stand for what a run is."""
-    text = json.dumps([version, *(b.model_dump(mode="json") for b in blocks)], sort_keys=True)
+    """Twelve hexadecimal digits that stand for what identifies a run."""
+    content = []
+    for block in blocks:
+        words = _WORDS if isinstance(block, StatisticsBlock) else None
+        content.append(block.model_dump(mode="json", exclude=words))
+    text = json.dumps([version, *content], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

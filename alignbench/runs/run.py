@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,16 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from alignbench import arrays
-from alignbench.arrays import Floats, Ints
+from alignbench.arrays import BLOCK, Floats, Ints, full, join
 from alignbench.errors import InputError, unknown
-from alignbench.io import npz as archives
+from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_json
-from alignbench.markups import load_markup
-from alignbench.metrics import Measure
+from alignbench.io.npz import open_archive
+from alignbench.markups import Markup
+from alignbench.metrics import Measure, parse_measure
 from alignbench.metrics.errors import normaliser_names
-from alignbench.runs.measure import cluster_numbers, metric_rows
-from alignbench.runs.record import MetricRow, RunRecord
+from alignbench.runs.measure import bind_measures, cluster_numbers, metric_rows
+from alignbench.runs.record import MeasureBlock, MetricRow, RunRecord
 from alignbench.stats import Bootstrap
 
 RECORD = "run.json"
@@ -28,7 +30,12 @@ METRICS = "metrics.json"
 PREDICTIONS = "predictions.npz"
 FACES = "faces.csv"
 BREAKDOWN = "breakdown.csv"
+RESULTS = (METRICS, FACES, BREAKDOWN, PREDICTIONS)
+"""Files whose hashes stand in the record."""
 UNFINISHED = ".unfinished"
+
+_ROUNDING = 1e-9
+"""Largest relative difference of a stored value from the one that follows from the errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +49,8 @@ class Run:
     metrics
         A row for each subset, normaliser and measure.
     faces
-        A row a face: id, source image, membership (0/1) of each subset, error in percent by
-        normaliser (none for a missed face).
+        A row a face: id, source image, membership (0/1) of each subset, error by normaliser as a
+        fraction (NaN for a missed face).
     breakdown
         NME in percent by landmark, region and visibility.
     ids, points
@@ -52,7 +59,7 @@ class Run:
     folder
         Where it is stored; None if it is not.
     read_back
-        Whether :func:`evaluate` found it finished in its folder instead of running it.
+        Whether :func:`evaluate` read the finished run from its folder instead of running it.
     """
 
     record: RunRecord
@@ -63,6 +70,37 @@ class Run:
     points: Floats
     folder: Path | None = None
     read_back: bool = False
+
+    @cached_property
+    def markup(self) -> Markup:
+        """The mark-up of the landmarks, from the record."""
+        return self.record.dataset.markup.to_markup()
+
+    @property
+    def normalisers(self) -> tuple[str, ...]:
+        """Every normaliser the run has errors by."""
+        return normaliser_names(self.markup)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures it was asked for; one whose package is not installed has its rows alone."""
+        return tuple(map(_measure, self.record.statistics.measures))
+
+    @property
+    def subsets(self) -> list[str]:
+        """Names of the subsets, ``full`` first."""
+        return list(self.record.dataset.subsets)
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """How its intervals were made."""
+        settings = self.record.statistics
+        return Bootstrap(settings.replicates, settings.confidence, settings.seed)
+
+    @cached_property
+    def clusters(self) -> Ints:
+        """The source image (N,) of each face, as a number from 0."""
+        return cluster_numbers(self.faces["image"].tolist())
 
     def row(self, measure: Measure, subset: str = "full") -> MetricRow:
         """The row of a measure on a subset; its normaliser defaults to the data set's usual one.
@@ -75,21 +113,16 @@ class Run:
             If there is no such subset or normaliser.
         """
         norm = measure.normaliser or self.record.dataset.normalisers[0]
-        wanted = (subset, norm, measure.name, measure.threshold)
+        key = (subset, norm, measure.name, measure.threshold)
         for row in self.metrics:
-            if (row.subset, row.norm, row.metric, row.threshold) == wanted:
+            if (row.subset, row.norm, row.metric, row.threshold) == key:
                 return row
         errors = {norm: self.errors(norm)}
-        if subset not in self.subsets:
-            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
-        settings = self.record.statistics
+        self._require_subset(subset)
         (row,) = metric_rows(
-            [measure.with_normaliser(norm)],
-            errors,
-            {subset: (self.faces[subset] == 1).to_numpy()},
-            self.clusters,
-            Bootstrap(settings.replicates, settings.confidence, settings.seed),
-        )
+            [measure.with_normaliser(norm)], errors,
+            {subset: (self.faces[subset] == 1).to_numpy()}, self.clusters, self.bootstrap,
+        )  # fmt: skip
         return row
 
     def errors(self, normaliser: str, subset: str = "full") -> Floats:
@@ -100,40 +133,61 @@ class Run:
         InputError
             If the run has no such normaliser or subset.
         """
-        norms = normaliser_names(load_markup(self.record.dataset.markup))
-        if normaliser not in norms:
-            raise unknown("normaliser", normaliser, norms)
-        if subset not in self.subsets:
-            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
-        chosen = self.faces.loc[self.faces[subset] == 1, normaliser].to_numpy(np.float64)
-        # Rounded, because e * 100 / 100 need not be e, which matters for a face at a threshold.
-        return np.where(np.isnan(chosen), np.inf, np.round(chosen / 100, 15))
+        if normaliser not in self.normalisers:
+            raise unknown("normaliser", normaliser, self.normalisers)
+        self._require_subset(subset)
+        errors = self.faces.loc[self.faces[subset] == 1, normaliser].to_numpy(np.float64)
+        return np.where(np.isnan(errors), np.inf, errors)
 
     def all_points(self) -> Floats:
         """Landmarks (N, L, 2) of every face, in the order of ``faces``; NaN for a missed one."""
-        points = arrays.full((len(self.faces), *self.points.shape[1:]), np.nan)
+        points = full((len(self.faces), *self.points.shape[1:]), np.nan)
         place = {name: row for row, name in enumerate(self.faces["id"])}
         points[[place[name] for name in self.ids]] = self.points
         return points
 
-    @property
-    def clusters(self) -> Ints:
-        """The source image (N,) of each face, as a number from 0."""
-        return cluster_numbers(self.faces["image"].tolist())
+    def _require_subset(self, subset: str) -> None:
+        if subset not in self.subsets:
+            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
 
-    @property
-    def subsets(self) -> list[str]:
-        """Names of the subsets, ``full`` first."""
-        return list(dict.fromkeys(row.subset for row in self.metrics))
+
+class _StoredMeasure(Measure):
+    """A measure whose package is not installed: it has a heading, and the rows of its runs."""
+
+    def per_face(self, errors: Floats) -> Floats:
+        raise InputError(
+            f"measure {self}", "its package is not installed, and the run does not store this row",
+            remedy="Install the package that registers it.",
+        )  # fmt: skip
+
+
+def _measure(block: MeasureBlock) -> Measure:
+    try:
+        return parse_measure(block.text)
+    except InputError:
+        head, _, at = block.text.partition("@")
+        name, _, norm = head.rstrip(")").partition("(")
+        values = tuple(map(float, at.split(","))) if at else ()
+        named = {
+            "name": name, "title": block.title, "unit": block.unit, "interval": block.interval,
+            "digits": block.digits, "thresholds": len(values),
+        }  # fmt: skip
+        kind = type("StoredMeasure", (_StoredMeasure,), named)
+        threshold = values if len(values) > 1 else next(iter(values), None)
+        stored: Measure = kind(norm or None, threshold)
+        return stored
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a run from its folder (or its ``run.json``).
+    """Read a run from its folder (or its ``run.json``), and check it.
+
+    Its files must be those that the run wrote, errors finite and not negative, ids unique, and
+    the stored values must follow from the errors.
 
     Raises
     ------
     InputError
-        If there is no finished run, or a file of it is missing or damaged.
+        If there is no finished run, or a file of it is missing, edited or damaged.
     """
     folder = Path(path)
     if folder.name == RECORD:
@@ -145,85 +199,148 @@ def load_run(path: str | Path) -> Run:
             folder, "the run is not finished", remedy="Start it again: it goes on where it stopped."
         )
     record = read_record(folder)
-    readers: dict[str, Callable[[Path], Any]] = {
-        METRICS: _read_metrics,
-        FACES: lambda path: _read_faces(path, record),
-        BREAKDOWN: lambda path: _read_breakdown(path, record),
-        PREDICTIONS: lambda path: _read_predictions(path, record),
-    }
-    found = {}
-    for name, read in readers.items():
-        try:
-            found[name] = read(folder / name)
-        except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-            raise InputError(
-                folder / name, f"damaged ({error})", remedy="Run it again with --fresh."
-            ) from error
-    strange = {row.subset for row in found[METRICS]} - set(found[FACES].columns)
-    if strange:
-        raise InputError(folder / METRICS, f"damaged (no subset {min(strange)!r} in {FACES})")
-    ids, points = found[PREDICTIONS]
-    return Run(record, found[METRICS], found[FACES], found[BREAKDOWN], ids, points, folder)
+    for name in RESULTS:
+        check_digest(folder, record, name)
+    with _damage(folder / FACES):
+        faces = _read_faces(folder / FACES, record)
+    with _damage(folder / PREDICTIONS):
+        ids, points = _read_predictions(folder / PREDICTIONS, record, faces)
+    with _damage(folder / BREAKDOWN):
+        breakdown = _read_breakdown(folder / BREAKDOWN, record)
+    with _damage(folder / METRICS):
+        run = Run(record, read_metrics(folder), faces, breakdown, ids, points, folder)
+        _check_metrics(run)
+    return run
 
 
-def _read_metrics(path: Path) -> tuple[MetricRow, ...]:
-    rows = parse_json(path.read_text(encoding="utf-8"))
+def check_digest(folder: Path, record: RunRecord, name: str) -> None:
+    """Raise InputError unless a file of a run is the one that the run wrote."""
+    path = folder / name
+    try:
+        require_regular(path)
+        digest = sha256(path)
+    except OSError as error:
+        raise _damaged(path, f"cannot be read ({error.strerror or error})") from error
+    if digest != record.files.get(name):
+        raise _damaged(path, "is not the file that the run wrote: it was edited or damaged")
+
+
+def read_metrics(folder: Path) -> tuple[MetricRow, ...]:
+    """The rows of a run's ``metrics.json``; raises ValueError if they are none."""
+    rows = parse_json((folder / METRICS).read_text(encoding="utf-8"))
     if not isinstance(rows, list) or not rows:
         raise ValueError("not a list of rows")
     return tuple(MetricRow.model_validate(row) for row in rows)
 
 
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(path, what, remedy="Run it again with --fresh.")
+
+
+@contextmanager
+def _damage(path: Path) -> Any:
+    """Turn whatever a damaged file raises into one message about it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # pandas and NumPy raise many kinds for a damaged file
+        raise _damaged(path, f"damaged ({error})") from error
+
+
 def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
-    norms = normaliser_names(load_markup(record.dataset.markup))
-    head = pd.read_csv(path, dtype=str, nrows=0).columns
-    missing = {"id", "image", *norms} - set(head)
-    if missing:
-        raise ValueError(f"no column {sorted(missing)[0]}")
-    subsets = [name for name in head if name not in ("id", "image", *norms)]
-    faces = _read_csv(path, text=["id", "image"], whole=subsets)
-    if len(faces) != record.dataset.faces:
-        raise ValueError(f"{len(faces)} faces, {record.dataset.faces} by its record")
+    dataset = record.dataset
+    norms = normaliser_names(dataset.markup.to_markup())
+    faces = _read_csv(path, ("id", "image"), dataset.subsets, norms)
+    if len(faces) != dataset.faces:
+        raise ValueError(f"{len(faces)} faces, {dataset.faces} by its record")
+    if not faces["id"].is_unique:
+        raise ValueError(f"id {faces['id'][faces['id'].duplicated()].iloc[0]!r} twice")
+    if not np.isin(faces[list(dataset.subsets)], (0, 1)).all():
+        raise ValueError("membership of a subset is neither 0 nor 1")
+    errors = faces[list(norms)].to_numpy()
+    missed = np.isnan(errors)
+    if np.isinf(errors).any() or (errors < 0).any():
+        raise ValueError("an error is infinite or negative")
+    some, every = missed.any(axis=1), missed.all(axis=1)
+    if (some != every).any() or every.sum() != record.missed:
+        raise ValueError(f"{some.sum()} faces lack errors, {record.missed} missed by its record")
     return faces
 
 
 def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
-    rows = _read_csv(path, text=["kind", "name", "norm"], whole=["faces"])
-    if missing := {"nme", "ci_low", "ci_high"} - set(rows.columns):
-        raise ValueError(f"no column {min(missing)}")
-    markup = load_markup(record.dataset.markup)
-    for norm in normaliser_names(markup):
-        found = int(((rows["kind"] == "landmark") & (rows["norm"] == norm)).sum())
-        if found != markup.landmarks:
-            raise ValueError(f"{found} landmarks under {norm}, {markup.landmarks} by its record")
+    rows = _read_csv(path, ("kind", "name", "norm"), ("faces",), ("nme", "ci_low", "ci_high"))
+    markup = record.dataset.markup
+    for norm in normaliser_names(markup.to_markup()):
+        landmarks = int(((rows["kind"] == "landmark") & (rows["norm"] == norm)).sum())
+        if landmarks != markup.landmarks:
+            expected = f"{markup.landmarks} by its record"
+            raise ValueError(f"{landmarks} landmarks under {norm}, {expected}")
+    if not (rows["nme"].isna() | np.isfinite(rows["nme"]) & (rows["nme"] >= 0)).all():
+        raise ValueError("an NME is infinite or negative")
     return rows
 
 
-def _read_predictions(path: Path, record: RunRecord) -> tuple[tuple[str, ...], Floats]:
-    wanted = record.dataset.faces - record.missed
-    landmarks = load_markup(record.dataset.markup).landmarks
-    with archives.open_archive(path, "ids", "points") as (names, points):
-        if names.shape != (wanted,) or points.shape != (wanted, landmarks, 2):
-            shapes = f"{names.shape} ids, {points.shape} points"
-            raise ValueError(f"{shapes}; {wanted} faces by its record")
+def _read_predictions(
+    path: Path, record: RunRecord, faces: pd.DataFrame
+) -> tuple[tuple[str, ...], Floats]:
+    predicted = faces["id"][~faces[record.dataset.normalisers[0]].isna()].tolist()
+    shape = (len(predicted), record.dataset.markup.landmarks, 2)
+    with open_archive(path, "ids", "points") as (names, points):
+        if names.shape != shape[:1] or points.shape != shape:
+            raise ValueError(f"{names.shape} ids, {points.shape} points; {shape} by its record")
         if names.dtype.kind != "U" or points.dtype != np.float64:
             raise ValueError(f"ids are {names.dtype}, points {points.dtype}")
-        return (
-            tuple(name for rows in names.rows() for name in rows.tolist()),
-            arrays.join(points.rows()),
+        ids = [name for rows in names.rows() for name in rows.tolist()]
+        if ids != predicted:
+            raise ValueError(f"its ids are not those of the faces with an error in {FACES}")
+        return tuple(ids), join(points.rows())
+
+
+def _check_metrics(run: Run) -> None:
+    """Raise ValueError unless the rows are complete and their values follow from the errors."""
+    bound = bind_measures(run.measures, run.normalisers)
+    rows = {(row.subset, row.norm, row.metric, row.threshold): row for row in run.metrics}
+    keys = [(s, str(m.normaliser), m.name, m.threshold) for s in run.subsets for m in bound]
+    if set(keys) != rows.keys() or len(rows) != len(run.metrics):
+        raise ValueError("rows are missing, surplus or there twice")
+    errors = {norm: run.errors(norm) for norm in run.normalisers}
+    for subset in run.subsets:
+        inside = (run.faces[subset] == 1).to_numpy()
+        for measure in bound:
+            row = rows[subset, str(measure.normaliser), measure.name, measure.threshold]
+            if row.faces != int(inside.sum()):
+                raise ValueError(f"{row.faces} faces of {subset}, {int(inside.sum())} in {FACES}")
+            if not isinstance(measure, _StoredMeasure):
+                _check_value(row, measure.value(errors[str(measure.normaliser)][inside]))
+
+
+def _check_value(row: MetricRow, value: float) -> None:
+    stored = np.nan if row.value is None else row.value
+    if not np.isclose(stored, value, rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True):
+        raise ValueError(
+            f"{row.metric} on {row.subset} by {row.norm} is {row.value}, {value:.9g} by {FACES}"
         )
+    ends = row.ci_low, row.ci_high
+    if (ends[0] is None) != (ends[1] is None) or (None not in ends and ends[0] > ends[1]):  # type: ignore[operator]
+        raise ValueError(f"interval {ends} of {row.metric} on {row.subset} by {row.norm}")
 
 
-def _read_csv(path: Path, text: list[str], whole: list[str]) -> pd.DataFrame:
-    """A CSV file with its numbers to the last bit, which pandas' own parser does not promise."""
-    if missing := {*text, *whole} - set(pd.read_csv(path, dtype=str, nrows=0).columns):
-        raise ValueError(f"no column {min(missing)}")
+def _read_csv(
+    path: Path, text: Iterable[str], whole: Iterable[str], numbers: Iterable[str]
+) -> pd.DataFrame:
+    """A CSV file of these columns with its numbers to the last bit; an empty cell is NaN."""
+    text, whole, numbers = list(text), list(whole), list(numbers)
+    columns = [*text, *whole, *numbers]
     frames = []
     # In blocks, because texts take ten times the memory of numbers.
-    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=arrays.BLOCK) as blocks:
-        for frame in blocks:
-            for name in frame.columns.difference(text):
-                numbers = [float(value) if value else np.nan for value in frame[name]]
-                frame[name] = np.array(numbers, dtype=np.int64 if name in whole else np.float64)
+    with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=BLOCK) as parts:
+        for frame in parts:
+            if list(frame.columns) != columns:
+                raise ValueError(f"columns {list(frame.columns)}, expected {columns}")
+            for name in [*whole, *numbers]:
+                values = [float(value) if value else np.nan for value in frame[name]]
+                frame[name] = np.array(values, np.int64 if name in whole else np.float64)
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
@@ -232,20 +349,23 @@ def read_record(folder: Path) -> RunRecord:
     """The record of a run's folder; raises InputError if there is none or it is no record."""
     path = folder / RECORD
     try:
+        require_regular(path)
         content: Any = parse_json(path.read_text(encoding="utf-8"))
         return RunRecord.model_validate(content)
     except FileNotFoundError as error:
         raise InputError(
-            folder, f"no run: {RECORD} is not there", "a folder that `alignbench run` wrote"
+            folder, f"no run: {RECORD} is missing", "a folder that `alignbench run` wrote"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            path,
-            f"not a record of this version's schema ({key}: {first['msg']})",
-            remedy="It is damaged, of another program or of another version: remove the folder.",
-        ) from error
+            path, f"not a record of this version's schema ({key}: {first['msg']})",
+            remedy="Another program or version wrote it, or it is damaged: run the model again "
+            "into another folder, or remove this one.",
+        ) from error  # fmt: skip
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(
             path, f"not a record ({error})", "what `alignbench run` wrote", "Remove the folder."

@@ -1,28 +1,31 @@
-"""Writing runs: atomic files, a lock, and what a run that was cut short resumes from.
+"""Keeping runs: in memory, or in a folder with atomic files, a lock, and parts to resume from.
 
 A run in progress lives in the folder ``.unfinished`` of its own folder: its record, the landmarks
-predicted so far and, at the end, its results, which are then moved into place. Whatever finished
-run is beside it stays whole until that moment.
+predicted so far and, at the end, its results, which are then moved into place. A finished run
+beside it stays whole until that moment.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 
-from alignbench import arrays
-from alignbench.arrays import Floats
-from alignbench.errors import InputError
-from alignbench.io.files import write_atomic
+from alignbench import plugins
+from alignbench.arrays import BLOCK, Floats
+from alignbench.errors import InputError, blame
+from alignbench.io.files import WriteError, lock_folder, sha256, write_atomic
+from alignbench.runs.plan import Plan
+from alignbench.runs.predict import Nowhere
 from alignbench.runs.record import RunRecord
 from alignbench.runs.run import (
     BREAKDOWN,
@@ -30,8 +33,10 @@ from alignbench.runs.run import (
     METRICS,
     PREDICTIONS,
     RECORD,
+    RESULTS,
     UNFINISHED,
     Run,
+    load_run,
     read_record,
 )
 
@@ -40,41 +45,127 @@ _FINISHED = "finished.json"
 _DRAFT = re.compile(r"\..+\.draft")
 _PART = re.compile(r"\d{8}\.npy")
 
+Out = str | Path | Callable[[RunRecord], Path] | None
+
+
+class Memory(Nowhere):
+    """A run that is kept in memory alone."""
+
+    finished: Run | None = None
+
+    def finish(self, run: Run) -> Run:
+        """The run itself."""
+        return run
+
+
+class Folder:
+    """A run that is kept in a folder, which is locked meanwhile.
+
+    Attributes
+    ----------
+    finished
+        The finished run that is there already, if it may be read back.
+    """
+
+    def __init__(self, folder: Path, record: RunRecord, finished: Run | None = None) -> None:
+        self.finished = finished
+        self._named, self._record = folder, record
+        self._folder = folder.absolute()  # a model may change the working directory
+
+    def restore(self, points: Floats) -> int:
+        """Fill ``points`` (N, L, 2) with the faces done before, from the first on; their number.
+
+        A damaged part ends it: what follows is predicted again.
+        """
+        if self.finished is not None:
+            points[:] = self.finished.all_points()
+            return len(points)
+        done = 0
+        while (path := self._folder / UNFINISHED / f"{done:08d}.npy").exists():
+            try:
+                # Mapped: what its header claims beyond the file is an error, not memory.
+                part = open_memmap(path, mode="r")
+            except Exception:  # NumPy raises many kinds for a damaged file
+                break
+            fits = part.dtype == points.dtype and part.shape[1:] == points.shape[1:]
+            if not fits or not 0 < len(part) <= len(points) - done:
+                break
+            points[done : done + len(part)] = part
+            done += len(part)
+        return done
+
+    def keep_part(self, start: int, points: Floats) -> None:
+        """Keep the landmarks (B, L, 2) of the faces from ``start`` on, with the record."""
+        _claim(self._folder, self._record)
+        part = self._folder / UNFINISHED / f"{start:08d}.npy"
+        write_atomic(part, lambda stream: np.save(stream, np.asarray(points)))
+
+    def finish(self, run: Run) -> Run:
+        """Write a finished run; if it is cut short anywhere, it can be resumed."""
+        _claim(self._folder, self._record)
+        staging = self._folder / UNFINISHED
+        rows = ",\n".join(json.dumps(row.model_dump()) for row in run.metrics)
+        write_atomic(staging / METRICS, f"[\n{rows}\n]\n".encode())
+        write_atomic(staging / FACES, lambda stream: _write_csv(run.faces, stream))
+        write_atomic(staging / BREAKDOWN, lambda stream: _write_csv(run.breakdown, stream))
+        write_atomic(staging / PREDICTIONS, lambda stream: _write_npz(run, stream))
+        files = {name: sha256(staging / name) for name in RESULTS}
+        record = run.record.model_copy(update={"files": files})
+        run = replace(run, record=record, folder=self._named)
+        _write_run_files(run, staging)
+        write_atomic(staging / _FINISHED, _record_bytes(record))
+        _move_into_place(staging, self._folder)
+        _drop_unfinished(self._folder)
+        return run
+
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for one run; what was created for it and stays empty is removed again.
+def open_place(out: Out, plan: Plan, fresh: bool) -> Iterator[Memory | Folder]:
+    """The place where a run is kept: memory where ``out`` is None, else a folder.
 
     Raises
     ------
     InputError
-        If another process writes there, or the folder cannot be written.
+        If another process writes there, the folder cannot be written, or it holds something else.
     """
-    created = [place for place in (folder, *folder.parents) if not place.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / _LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            folder, "another run is writing here", remedy="Wait for it, or give another --out."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            folder, f"cannot be written ({error.strerror or error})", remedy="Give another --out."
-        ) from error
-    try:
-        yield
-    finally:
-        (folder / _LOCK).unlink(missing_ok=True)
-        lock.release()
-        for place in created:
-            if any(place.iterdir()):
-                break
-            place.rmdir()
+    if out is None:
+        yield Memory()
+        return
+    record = plan.record
+    folder = out(record) if callable(out) else Path(out)
+    if not plan.identity.certain and _holds(folder, record.key):
+        warnings.warn(
+            f"{folder}: the run there is not read back, because {plan.identity.reason}.",
+            stacklevel=3,
+        )
+    readable = plan.identity.certain and not fresh
+    if readable and _holds(folder, record.key):
+        _tidy(folder, record.key)
+        yield Folder(folder, record, replace(load_run(folder), read_back=True))
+        return
+    with lock_folder(folder, "run"):
+        if readable and _holds(folder, record.key):  # another process finished it a moment ago
+            yield Folder(folder, record, replace(load_run(folder), read_back=True))
+            return
+        _prepare(folder, record.key, fresh)
+        if not readable:
+            _drop_unfinished(folder)
+        yield Folder(folder, record)
 
 
-def holds(folder: Path, key: str) -> bool:
+def _write_run_files(run: Run, folder: Path) -> None:
+    """Let whoever registered for it add files, such as the CED plot, to a finished run."""
+    for name in plugins.registered(plugins.RUN_FILES):
+        try:
+            with blame(f"plug-in {name!r}"):
+                plugins.load(plugins.RUN_FILES, name)(run, folder)
+        except WriteError:
+            raise  # the disk is full: once there is room, all files are written
+        except InputError as error:
+            warnings.warn(f"no {name} written: {error}", stacklevel=2)
+
+
+def _holds(folder: Path, key: str) -> bool:
     """Whether the folder holds the finished run of this key."""
     if not (folder / RECORD).is_file():
         return False
@@ -82,20 +173,20 @@ def holds(folder: Path, key: str) -> bool:
     return record.status == "complete" and record.key == key
 
 
-def tidy(folder: Path, key: str) -> None:
+def _tidy(folder: Path, key: str) -> None:
     """Remove what the finished run of this key left behind if it was killed at its very end.
 
     Nothing is removed while another process writes there, or where nothing can be.
     """
     if not any((folder / name).exists() for name in (_LOCK, UNFINISHED)):
         return
-    with suppress(InputError, OSError), locked(folder):
+    with suppress(InputError, OSError), lock_folder(folder, "run"):
         begun = _begun(folder)
         if begun is None or begun.key == key:
             _drop_unfinished(folder)
 
 
-def prepare(folder: Path, key: str, fresh: bool) -> None:
+def _prepare(folder: Path, key: str, fresh: bool) -> None:
     """Make sure that a run of this key may be started or gone on with in the folder.
 
     Raises
@@ -136,60 +227,6 @@ def _begun(folder: Path) -> RunRecord | None:
         return read_record(folder / UNFINISHED)
     except InputError:
         return None
-
-
-def resume(folder: Path, into: Floats) -> int:
-    """Fill ``into`` (N, L, 2) with the faces done before, from the first on; gives their number.
-
-    A damaged part ends it there: what follows is predicted again.
-    """
-    done = 0
-    unfinished = folder / UNFINISHED
-    while (path := unfinished / f"{done:08d}.npy").exists():
-        try:
-            # Mapped: what its header claims beyond the file is an error, not memory.
-            part = open_memmap(path, mode="r")
-        except Exception:  # NumPy raises many kinds for a damaged file
-            break
-        if (
-            part.dtype != into.dtype
-            or part.shape[1:] != into.shape[1:]
-            or not 0 < len(part) <= len(into) - done
-        ):
-            break
-        into[done : done + len(part)] = part
-        done += len(part)
-    return done
-
-
-def write_part(folder: Path, record: RunRecord, start: int, points: Floats) -> None:
-    """Keep the landmarks (B, L, 2) of the faces from ``start`` on, with the unfinished record."""
-    _claim(folder, record)
-    part = folder / UNFINISHED / f"{start:08d}.npy"
-    write_atomic(part, lambda stream: np.save(stream, np.asarray(points)))
-
-
-def write_results(
-    run: Run, folder: Path, unfinished: RunRecord, write_more: Callable[[Path], None]
-) -> None:
-    """Write a finished run; cut short anywhere, it can be gone on with.
-
-    Parameters
-    ----------
-    write_more
-        Adds files of others, such as figures, to the folder it is given.
-    """
-    _claim(folder, unfinished)
-    staging = folder / UNFINISHED
-    rows = ",\n".join(json.dumps(row.model_dump()) for row in run.metrics)
-    write_atomic(staging / METRICS, f"[\n{rows}\n]\n".encode())
-    write_atomic(staging / FACES, lambda stream: _write_csv(run.faces, stream))
-    write_atomic(staging / BREAKDOWN, lambda stream: _write_csv(run.breakdown, stream))
-    write_atomic(staging / PREDICTIONS, lambda stream: _write_npz(run, stream))
-    write_more(staging)
-    write_atomic(staging / _FINISHED, _record_bytes(run.record))
-    _move_into_place(staging, folder)
-    _drop_unfinished(folder)
 
 
 def _move_into_place(staging: Path, folder: Path) -> None:
@@ -236,7 +273,7 @@ def _record_bytes(record: RunRecord) -> bytes:
 
 
 def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
-    frame.to_csv(stream, index=False, lineterminator="\n", chunksize=arrays.BLOCK)
+    frame.to_csv(stream, index=False, lineterminator="\n", chunksize=BLOCK)
 
 
 def _write_npz(run: Run, stream: BinaryIO) -> None:

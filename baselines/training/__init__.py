@@ -15,9 +15,8 @@ from lightning_fabric import Fabric
 from alignbench import threads
 from alignbench.environment import environment
 from alignbench.errors import InputError
-from alignbench.io.files import write_atomic
+from alignbench.io.files import lock_folder, write_atomic
 from alignbench.predictors.settings import toml_text
-from alignbench.runs.store import locked
 from alignbench.version import __version__
 from baselines.training import checkpoint as kept
 from baselines.training.data import Data, Samples, attributes, load_data
@@ -96,7 +95,7 @@ def train(
         fabric = stack.enter_context(launched(wanted, device))
         finished = False
         if fabric.global_rank == 0:
-            stack.enter_context(locked(folder))
+            stack.enter_context(lock_folder(folder, "training"))
             finished = kept.prepare(folder, what, fresh)
         if fabric.broadcast(finished):
             _on_first(fabric, say)("finished before; --fresh trains again")

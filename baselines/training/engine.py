@@ -21,7 +21,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from alignbench import threads
 from alignbench.backends.torch_module import device_of
-from alignbench.distributed import lost, processes
+from alignbench.distributed import lost_process, processes
 from alignbench.errors import InputError
 from baselines.training.recipe import Recipe
 
@@ -67,7 +67,7 @@ def launched(recipe: Recipe, device: str) -> Iterator[Fabric]:
             yield fabric
     except RuntimeError as error:
         if ranks > 1 and _lost(error):
-            raise lost() from error
+            raise lost_process() from error
         raise
     finally:
         torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
-from alignbench.geometry import BoxProtocol, BoxSide, Rounding
+from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.notation import parse_toml
 from baselines.losses import FocalReading
 from baselines.model import MODELS
@@ -29,7 +29,7 @@ class _Part(BaseModel):
 class CropChanges(_Part):
     """What differs from the model's own crop; keys as in :class:`Crop`."""
 
-    boxes: BoxProtocol | None = None
+    boxes: str | None = None
     scale: Positive | None = None
     of: BoxSide | None = None
     rounding: Rounding | None = None

@@ -17,8 +17,8 @@ from alignbench.arrays import Floats
 from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.errors import InputError, unknown
+from alignbench.io.files import sha256
 from alignbench.markups import Markup
-from alignbench.predictors.base import sha256
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options

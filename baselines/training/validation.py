@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
@@ -15,12 +13,13 @@ from alignbench.arrays import Floats
 from alignbench.backends.build import Execution
 from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import Dataset
+from alignbench.distributed import current_ranks
 from alignbench.metrics import parse_measure
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import CropSettings
-from alignbench.runs.predict import predict_faces
+from alignbench.runs.predict import predict_points
 
 
 class Score(NamedTuple):
@@ -42,24 +41,8 @@ def validate(network: nn.Module, settings: CropSettings, dataset: Dataset, fabri
             torch.distributed.broadcast(buffer, src=0)
     execution = Execution(device=str(fabric.device))
     predictor = NetworkPredictor("training", settings, copy.deepcopy(network), {}, execution)
-    size = predictor.batch_size
-    batches = [
-        range(start, min(start + size, len(dataset))) for start in range(0, len(dataset), size)
-    ]
-    points = _points(predictor, dataset, batches[fabric.global_rank :: fabric.world_size])
-    # Each face is another process's zero, so that the sum is exact.
-    shared = fabric.all_reduce(torch.from_numpy(points), reduce_op="sum")
-    assert isinstance(shared, torch.Tensor)
-    return score(shared.cpu().numpy(), dataset)
-
-
-def _points(predictor: NetworkPredictor, dataset: Dataset, batches: Sequence[range]) -> Floats:
-    """Landmarks (N, L, 2) of the faces of some batches, zero for the others."""
     used = choose_boxes(dataset, dataset, predictor, None, 1.0)
-    points = np.zeros_like(dataset.points)
-    for batch, found in predict_faces(predictor, dataset, used, batches, dataset.markup.landmarks):
-        points[batch.start : batch.stop] = found
-    return points
+    return score(predict_points(predictor, dataset, used, ranks=current_ranks()).points, dataset)
 
 
 def score(points: Floats, dataset: Dataset) -> Score:

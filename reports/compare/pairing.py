@@ -10,8 +10,6 @@ import numpy as np
 from alignbench import InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.errors import unknown
-from alignbench.markups import load_markup
-from alignbench.metrics.errors import normaliser_names
 from reports.labels import labels
 
 _SAME = 1e-6
@@ -113,11 +111,14 @@ def pair(runs: Sequence[Run]) -> Pairing:
 
 
 def _check_dataset(first: Run, other: Run, where: str) -> None:
-    for what in ("name", "split", "markup"):
-        found = [str(getattr(run.record.dataset, what)) for run in (first, other)]
-        if found[0] != found[1]:
-            kind = {"name": "data set", "markup": "mark-up"}.get(what, what)
-            raise InputError(where, f"{kind} {found[0]} and {found[1]}", "the same one")
+    of_first, of_other = (
+        {"data set": run.record.dataset.name, "split": run.record.dataset.split,
+         "mark-up": run.markup.name}
+        for run in (first, other)
+    )  # fmt: skip
+    for kind, name in of_first.items():
+        if name != of_other[kind]:
+            raise InputError(where, f"{kind} {name} and {of_other[kind]}", "the same one")
 
 
 def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
@@ -137,7 +138,7 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     differ = np.zeros(len(one), np.bool_)
     for column in ("image", *pairing.subsets):
         differ |= one[column].to_numpy() != two[column].to_numpy()
-    first, *further = normaliser_names(load_markup(pairing.runs[0].record.dataset.markup))
+    first, *further = pairing.runs[0].normalisers
     for norm in further:
         # In products, because an error can be 0.
         crossed = one[norm].to_numpy() * two[first].to_numpy()

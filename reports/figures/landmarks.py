@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Floats
 from alignbench.datasets.base import FULL
-from alignbench.markups import Markup, load_markup
+from alignbench.markups import Markup
 from alignbench.metrics.errors import distances, landmark_errors, normalisers
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
@@ -117,7 +117,7 @@ def figure(
     for axes in panels:
         axes.set_axis_off()
     colours = Normalize(0, 100 * max(float(one.errors.max()) for one in found))
-    markup = load_markup(dataset.markup)
+    markup = runs[0].markup
     for axes, name, one in zip(panels, labels(runs), found, strict=False):
         drawn = _face(axes, one, markup, sigma, colours)
         axes.set_title(fill(f"{name}: {one.faces:,} faces", _LETTERS), fontsize="medium")
@@ -188,7 +188,7 @@ def _stored(run: Run, subset: str, points: Floats, norm: str) -> Spread:
             "Give the data set with --data-root, and leave out --no-ellipses.",
         )  # fmt: skip
     rows = run.breakdown[(run.breakdown["kind"] == "landmark") & (run.breakdown["norm"] == norm)]
-    mean, _ = _aligned(points, load_markup(run.record.dataset.markup), norm)
+    mean, _ = _aligned(points, run.markup, norm)
     return Spread(mean, rows["nme"].to_numpy(np.float64) / 100, None, None, len(points))
 
 

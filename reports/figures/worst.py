@@ -93,7 +93,7 @@ draw = drawing(figure)
 def _said(run: Run, row: int, norm: str) -> list[str]:
     """Error, id and subsets of a face, in lines."""
     face = run.faces.iloc[row]
-    error = "missed" if np.isnan(face[norm]) else f"{face[norm]:.2f} %"
+    error = "missed" if np.isnan(face[norm]) else f"{100 * face[norm]:.2f} %"
     names = [name for name in run.subsets if name != FULL and face[name] == 1]
     return [error, *_short(face["id"]), *wrap(", ".join(names), _LETTERS)]
 

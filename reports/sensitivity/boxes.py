@@ -15,7 +15,8 @@ from alignbench import (
     evaluate,
 )
 from alignbench.arrays import Floats
-from alignbench.geometry import LEAK_LEVELS, tight_boxes
+from alignbench.boxes import TRUE_BOX, TRUE_LANDMARKS
+from alignbench.geometry import tight_boxes
 from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
 from reports.sensitivity.rows import (
@@ -181,16 +182,14 @@ def _ladder(dataset: Dataset, jitters: Sequence[float], seed: int) -> list[_Step
     moved = [
         _Step(
             f"tight ±{100 * size:g}%",
-            f"{LEAK_LEVELS['tight']} and noise",
+            f"{TRUE_LANDMARKS} and noise",
             replace(dataset, boxes=jittered(tight, size, seed)),
             "rect",
         )
         for size in jitters
     ]
-    annotated = (
-        [] if dataset.boxes is None else [_Step("rect", LEAK_LEVELS["rect"], dataset, "rect")]
-    )
-    return [*annotated, *moved, _Step("tight", LEAK_LEVELS["tight"], dataset, "tight")]
+    annotated = [] if dataset.boxes is None else [_Step("rect", TRUE_BOX, dataset, "rect")]
+    return [*annotated, *moved, _Step("tight", TRUE_LANDMARKS, dataset, "tight")]
 
 
 def jittered(boxes: Floats, size: float, seed: int) -> Floats:

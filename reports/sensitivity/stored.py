@@ -13,9 +13,8 @@ from alignbench import (
 )
 from alignbench.arrays import Floats
 from alignbench.datasets.registry import DataNotFoundError, dataset_names
-from alignbench.markups import load_markup
 from alignbench.metrics import compat, usual_measures
-from alignbench.metrics.errors import distances, face_errors, normaliser_names, normalisers
+from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap
 from reports.data import OtherDataError, evaluated_faces
@@ -78,7 +77,7 @@ def run_tables(
 def _by_normaliser(name: str, run: Run, bootstrap: Bootstrap) -> Table:
     measures = usual_measures(run.record.dataset.threshold)
     usual = run.record.dataset.normalisers[0]
-    every = normaliser_names(load_markup(run.record.dataset.markup))
+    every = run.normalisers
     cases = [
         Case((norm,), per_face(measures, run.errors(norm)))
         for norm in (usual, *(norm for norm in every if norm != usual))

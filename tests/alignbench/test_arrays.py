@@ -109,7 +109,7 @@ def test_a_run_larger_than_memory_is_the_run(tmp_path, monkeypatch, form):
 
 
 def test_missed_faces_and_a_resumed_run_go_by_blocks_too(small_memory, tmp_path, monkeypatch):
-    monkeypatch.setattr("alignbench.runs.evaluation._PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     dataset = make_dataset(40)
 
     class Missing(Shifted):

@@ -13,7 +13,6 @@ from alignbench import InputError
 from alignbench.geometry import (
     crop_transforms,
     overlap,
-    parse_protocol,
     scale_boxes,
     square_crops,
     tight_boxes,
@@ -124,14 +123,6 @@ def test_overlap():
         np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]]), np.r_[0.0, 0, 10, 10]
     )
     np.testing.assert_allclose(found, [1, 1 / 3, 0])
-
-
-def test_box_protocols():
-    assert parse_protocol("tight") == ("tight", None)
-    assert parse_protocol("detector:boxes.csv") == ("detector", "boxes.csv")
-    for wrong in ("square", "rect:boxes.csv", ""):
-        with pytest.raises(InputError, match="accepted: rect, tight, detector, detector:FILE"):
-            parse_protocol(wrong)
 
 
 @pytest.mark.parametrize(

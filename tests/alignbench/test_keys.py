@@ -20,7 +20,6 @@ from alignbench import Dataset, InputError, evaluate, load_dataset, load_predict
 from alignbench import threads as threads_
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
-from alignbench.runs import evaluation as runner
 from alignbench.runs import plan
 from alignbench.stats import Bootstrap
 from baselines import linear
@@ -57,7 +56,7 @@ def stored(tmp_path_factory):
     write_wflw(home / "data", FACES)
     linear.save(home / "weights.safetensors", load_dataset("wflw", home / "data"))
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(runner, "_write_run_files", lambda run, folder: None)
+        monkeypatch.setattr("alignbench.runs.store._write_run_files", lambda run, folder: None)
         assert not asked_in(home, monkeypatch).run().read_back
     return home
 
@@ -77,7 +76,7 @@ def asked(tmp_path, stored, monkeypatch):
     """The same run asked for again, of copies that can be changed."""
     home = tmp_path / "copy"
     shutil.copytree(stored, home)
-    monkeypatch.setattr(runner, "_write_run_files", lambda run, folder: None)
+    monkeypatch.setattr("alignbench.runs.store._write_run_files", lambda run, folder: None)
     return asked_in(home, monkeypatch)
 
 

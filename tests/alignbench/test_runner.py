@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import threading
 import time
 from contextlib import contextmanager, nullcontext
@@ -25,9 +26,9 @@ from doubles import (
 )
 
 from alignbench import InputError, Predictor, evaluate, load_dataset, load_predictor, load_run
-from alignbench.io.files import WriteError
+from alignbench.io import files
+from alignbench.io.files import WriteError, lock_folder, sha256
 from alignbench.markups import COFW29, IBUG68, WFLW98
-from alignbench.runs import evaluation as runner
 
 
 def test_the_same_inputs_give_the_same_bytes_whatever_the_batch_size(tmp_path):
@@ -39,7 +40,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_batch_size(tmp_path):
 
 
 def test_a_killed_run_goes_on_where_it_stopped_and_ends_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     dataset = make_dataset(40)
     evaluate(Shifted(dataset), dataset, batch_size=4, bootstrap=QUICK, out=tmp_path / "whole")
     with pytest.raises(Killed):
@@ -79,7 +80,7 @@ def test_an_interrupted_run_loses_nothing(tmp_path):
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "shape", "none", "long"])
 def test_a_damaged_part_is_predicted_again(tmp_path, monkeypatch, damage):
-    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     dataset = make_dataset(40)
     with pytest.raises(Killed):
         evaluate(
@@ -150,27 +151,29 @@ def test_other_files_are_never_overwritten(tmp_path):
 
 
 def test_two_runs_do_not_write_one_folder(tmp_path):
-    from alignbench.runs.store import locked
 
     dataset = make_dataset(4)
-    with locked(tmp_path / "run"), pytest.raises(InputError, match="another run is writing here"):
+    with (
+        lock_folder(tmp_path / "run", "run"),
+        pytest.raises(InputError, match="another run is writing here"),
+    ):
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path / "run")
 
 
 def test_a_run_that_another_process_finishes_first_is_read_back(tmp_path, monkeypatch):
     from alignbench.runs import store
 
-    real = store.locked
+    real = store.lock_folder
 
     @contextmanager
-    def slow(folder):
-        monkeypatch.setattr(store, "locked", real)
+    def slow(folder, what):
+        monkeypatch.setattr(store, "lock_folder", real)
         evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=folder)
-        with real(folder):
+        with real(folder, what):
             yield
 
     dataset = make_dataset(4)
-    monkeypatch.setattr(store, "locked", slow)
+    monkeypatch.setattr(store, "lock_folder", slow)
     second = Shifted(dataset)
     assert evaluate(second, dataset, bootstrap=QUICK, out=tmp_path / "run").read_back
     assert not second.batches
@@ -223,7 +226,6 @@ def test_a_disk_full_at_a_plug_ins_file_leaves_a_run_that_is_made_whole(tmp_path
 
 @pytest.mark.parametrize("held", [False, True])
 def test_what_a_run_killed_at_its_very_end_leaves_is_cleared_away(tmp_path, held):
-    from alignbench.runs.store import locked
 
     dataset = make_dataset(6)
     options = {"bootstrap": QUICK, "out": tmp_path}
@@ -233,14 +235,13 @@ def test_what_a_run_killed_at_its_very_end_leaves_is_cleared_away(tmp_path, held
     (tmp_path / ".unfinished").mkdir()
     for name in ("run.json", "00000000.npy", ".ced.png.draft"):
         (tmp_path / ".unfinished" / name).write_bytes((tmp_path / "run.json").read_bytes())
-    with locked(tmp_path) if held else nullcontext():
+    with lock_folder(tmp_path, "run") if held else nullcontext():
         assert evaluate(Shifted(dataset), dataset, **options).read_back
         left = {entry.name for entry in tmp_path.iterdir()} - whole
         assert left == ({".lock", ".unfinished"} if held else set())
 
 
 def test_a_folder_that_cannot_be_locked_gives_its_run_and_takes_no_other(tmp_path, monkeypatch):
-    from alignbench.runs import store
 
     def refused(self, timeout):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -249,7 +250,7 @@ def test_a_folder_that_cannot_be_locked_gives_its_run_and_takes_no_other(tmp_pat
     options = {"bootstrap": QUICK, "out": tmp_path}
     evaluate(Shifted(dataset), dataset, **options)
     (tmp_path / ".lock").touch()
-    monkeypatch.setattr(store.FileLock, "acquire", refused)
+    monkeypatch.setattr(files.FileLock, "acquire", refused)
     assert evaluate(Shifted(dataset), dataset, **options).read_back
     with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
         evaluate(Shifted(dataset, 3), dataset, **options, fresh=True)
@@ -258,7 +259,7 @@ def test_a_folder_that_cannot_be_locked_gives_its_run_and_takes_no_other(tmp_pat
 def test_an_image_deleted_half_way_is_named_and_put_back_the_run_goes_on(tmp_path, monkeypatch):
     from layouts import write_wflw
 
-    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     write_wflw(tmp_path, 40)
     dataset = load_dataset("wflw", tmp_path)
     gone = tmp_path / "WFLW_images/0--Parade/35.jpg"
@@ -286,7 +287,7 @@ def test_an_image_deleted_half_way_is_named_and_put_back_the_run_goes_on(tmp_pat
 
 
 def test_a_fresh_run_that_was_killed_is_gone_on_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     dataset = make_dataset(40)
     options = {"batch_size": 4, "bootstrap": QUICK, "out": tmp_path}
     evaluate(Shifted(dataset), dataset, **options)
@@ -304,11 +305,10 @@ def test_a_fresh_run_that_was_killed_is_gone_on_with(tmp_path, monkeypatch):
 
 
 def test_a_finished_run_is_read_back_from_a_folder_that_is_locked(tmp_path):
-    from alignbench.runs.store import locked
 
     dataset = make_dataset(4)
     evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
-    with locked(tmp_path):
+    with lock_folder(tmp_path, "run"):
         assert evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path).read_back
 
 
@@ -361,44 +361,85 @@ def test_a_run_killed_while_it_writes_is_run_again(tmp_path, monkeypatch, last, 
     assert not list((tmp_path / "cut").glob(".*.draft"))
 
 
+def edit(folder, name, change, reseal=True):
+    """Edit a file of a run; ``reseal`` also edits the hash in its record, as a liar would."""
+    path = folder / name
+    path.write_bytes(change(path.read_bytes()))
+    if reseal:
+        record = json.loads((folder / "run.json").read_text())
+        record["files"][name] = sha256(path)
+        (folder / "run.json").write_text(json.dumps(record))
+
+
+def replaced(old, new):
+    return lambda content: re.sub(old, new, content, count=1)
+
+
+def column(name, row, value):
+    """Another value in a column of faces.csv."""
+
+    def change(content):
+        lines = [line.split(",") for line in content.decode().splitlines()]
+        lines[row + 1][lines[0].index(name)] = value
+        return "\n".join(map(",".join, lines)).encode()
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "faces.csv", "breakdown.csv", "predictions.npz"])
+def test_an_edited_or_missing_file_is_named(tmp_path, name):
+    evaluate(Shifted(make_dataset(4)), make_dataset(4), bootstrap=QUICK, out=tmp_path)
+    edit(tmp_path, name, lambda content: content + b" ", reseal=False)
+    with pytest.raises(InputError, match=f"{name}: is not the file that the run wrote"):
+        load_run(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: cannot be read"):
+        load_run(tmp_path)
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "change", "message"),
     [
-        ("run.json", b"{}", "not a record of this version's schema"),
-        ("run.json", b"{", "run.json: not a record"),
-        ("run.json", b"\xff", "run.json: not a record"),
-        ("metrics.json", b"null", "metrics.json: damaged .not a list of rows"),
-        ("metrics.json", b"[]", "metrics.json: damaged"),
-        ("metrics.json", b'[{"subset": 1}]', "metrics.json: damaged"),
-        ("faces.csv", b"id,image\n", "faces.csv: damaged .no column box"),
-        ("faces.csv", b"", "faces.csv: damaged"),
-        ("predictions.npz", b"", "predictions.npz: damaged"),
-        ("predictions.npz", b"PK\x03\x04", "predictions.npz: damaged"),
-        ("breakdown.csv", None, "breakdown.csv: damaged"),
+        ("metrics.json", lambda _: b"null", "not a list of rows"),
+        ("metrics.json", lambda _: b"[]", "not a list of rows"),
+        ("metrics.json", lambda _: b'[{"subset": 1}]', "damaged"),
+        ("metrics.json", replaced(rb'"value": \d', b'"value": 7'), "by faces.csv"),
+        ("metrics.json", replaced(rb'"value": [\d.]+', b'"value": NaN'), "damaged"),
+        ("metrics.json", replaced(rb'"ci_low": ', b'"ci_low": 9'), "interval"),
+        ("metrics.json", replaced(rb"(?s)\[\n\{.*?\},\n", b"[\n"), "rows are missing, surplus"),
+        ("metrics.json", replaced(rb'"faces": 4', b'"faces": 5'), "5 faces of full, 4 in"),
+        ("faces.csv", lambda _: b"id,image\n", "columns"),
+        ("faces.csv", lambda _: b"", "damaged"),
+        ("faces.csv", lambda content: b"\n".join(content.split(b"\n")[:3]), "2 faces, 4 by its"),
+        ("faces.csv", column("box", 1, "nan"), "faces lack errors, 0 missed by its record"),
+        ("faces.csv", column("box", 1, ""), "faces lack errors, 0 missed by its record"),
+        ("faces.csv", column("box", 1, "-0.1"), "infinite or negative"),
+        ("faces.csv", column("box", 1, "inf"), "infinite or negative"),
+        ("faces.csv", column("id", 1, "face0"), "id 'face0' twice"),
+        ("faces.csv", column("even", 1, "2"), "neither 0 nor 1"),
+        ("faces.csv", column("id", 1, "another"), "its ids are not those"),
+        ("predictions.npz", lambda _: b"", "damaged"),
+        ("predictions.npz", lambda _: b"PK\x03\x04", "damaged"),
+        ("breakdown.csv", replaced(rb"landmark,97", b"part,97"), "landmarks under"),
+        ("breakdown.csv", replaced(rb"(landmark,0,\w+,\d+,)", rb"\1-"), "infinite or negative"),
     ],
 )
-def test_a_damaged_run_names_the_file(tmp_path, name, content, message):
-    dataset = make_dataset(4)
-    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
-    if content is None:
-        (tmp_path / name).unlink()
-    else:
-        (tmp_path / name).write_bytes(content)
+def test_a_run_that_contradicts_itself_is_refused(tmp_path, name, change, message):
+    evaluate(Shifted(make_dataset(4)), make_dataset(4), bootstrap=QUICK, out=tmp_path)
+    edit(tmp_path, name, change)
     with pytest.raises(InputError, match=message):
         load_run(tmp_path)
 
 
-def test_a_shortened_run_is_damaged(tmp_path):
-    dataset = make_dataset(6)
-    evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path)
-    lines = (tmp_path / "faces.csv").read_text().splitlines()
-    (tmp_path / "faces.csv").write_text("\n".join(lines[:4]))
-    with pytest.raises(InputError, match="3 faces, 6 by its record"):
+@pytest.mark.parametrize("content", [b"{}", b"{", b"\xff"])
+def test_a_damaged_record_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"run\.json: not a record"):
         load_run(tmp_path)
 
 
 def test_what_is_no_run_says_so(tmp_path):
-    with pytest.raises(InputError, match=r"no run: run.json is not there"):
+    with pytest.raises(InputError, match=r"no run: run.json is missing"):
         load_run(tmp_path / "nowhere")
     (tmp_path / "notes.md").write_text("x")
     with pytest.raises(InputError, match=r"notes.md: not a run; accepted: a folder"):
@@ -422,7 +463,7 @@ def test_faces_without_image_are_left_out_and_counted():
     with pytest.raises(InputError, match=r"image missing for 2 of 6 faces \(first: image 1\)"):
         evaluate(looking, dataset, require_complete=True)
     none = make_dataset(2, images=ArrayImages([None, None]))
-    with pytest.raises(InputError, match="no image is there"):
+    with pytest.raises(InputError, match="has no image"):
         evaluate(looking, none)
 
 
@@ -803,7 +844,7 @@ class Unsteady(Predictor):
 
 @pytest.mark.parametrize("face", [0, 9, 17, 39])
 def test_what_breaks_late_leaves_no_landmark_on_another_face(tmp_path, monkeypatch, face):
-    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     dataset = make_dataset(40)
     options = {"batch_size": 4, "bootstrap": QUICK, "out": tmp_path}
     with pytest.raises(InputError, match="once"):

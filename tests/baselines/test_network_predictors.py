@@ -644,8 +644,6 @@ def test_two_processes_give_the_bytes_of_one(cli, tmp_path):
 
 
 def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatch):
-    from alignbench.runs import evaluation as runner
-
     asked = (
         "run", "--model", f"awing:{SMALL['awing']}", "--weights", "random", "--dataset", "demo",
         "--threads", 1, "--batch-size", 4, "--limit", 22,
@@ -658,7 +656,7 @@ def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatc
         if done >= 12:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "_PART_SECONDS", 0)
+    monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt):
         evaluate(
             small("awing"), load_dataset("demo"), batch_size=4, limit=22, out=tmp_path / "two",

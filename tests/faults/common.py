@@ -31,10 +31,10 @@ STAGES: dict[str, dict[str, list[str]]] = {
         "reading data and model": [
             "alignbench:load_dataset", "alignbench:load_predictor", "alignbench:evaluate",
         ],
-        "predicting": ["alignbench.runs.evaluation:_predict_and_keep"],
-        "keeping a part": ["alignbench.runs.store:write_part"],
+        "predicting": ["alignbench.runs.predict:predict_points"],
+        "keeping a part": ["alignbench.runs.store:keep_part"],
         "evaluating": ["alignbench.runs.evaluation:_measure"],
-        "writing results": ["alignbench.runs.store:write_results"],
+        "writing results": ["alignbench.runs.store:finish"],
         "moving them into place": [
             "alignbench.runs.store:_move_into_place", "alignbench.runs.store:_drop_unfinished",
         ],

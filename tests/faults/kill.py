@@ -46,7 +46,7 @@ def arguments(verb: str, home: Path, out: Path) -> list[object]:
 
 
 def often() -> None:
-    from alignbench.runs import evaluation as runner
+    from alignbench.runs import predict as runner
 
     runner._PART_SECONDS = PART_SECONDS
 

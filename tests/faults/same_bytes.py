@@ -61,7 +61,7 @@ def _shared() -> Path | None:
 
 
 def often() -> None:
-    from alignbench.runs import evaluation as runner
+    from alignbench.runs import predict as runner
 
     runner._PART_SECONDS = 0.0
 
