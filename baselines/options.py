@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -13,13 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from alignbench.errors import InputError, unknown
-from alignbench.io.notation import parse_toml
 from alignbench.markups import Markup, load_markup, markup_names
+from alignbench.predictors.registry import parse_options
 
 _MOST = {"stacks": 32}
 """Upper limit of an option by name, 1,024 for the others: more is an accident or a trap."""
-_LONGEST = 1_000
-"""Most characters of a model's options."""
 _USUAL = 256
 """No number in the papers' networks is larger; with a larger one parameters are counted first."""
 _LARGEST = 1_000_000_000
@@ -34,20 +31,7 @@ def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
     InputError
         If the network has no such option or takes no such value.
     """
-    if len(text) > _LONGEST:
-        raise InputError(where, f"options of {len(text):,} characters", f"at most {_LONGEST:,}")
-    parts = [part for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
-    given = {}
-    for part in parts:
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals:
-            raise InputError(
-                where, f"option {part!r}", "name=value,name=value", "A list is name=[16,16]."
-            )
-        if name in given:
-            raise InputError(where, f"option {name} is given twice", "once")
-        given[name] = _value(value)
-    return checked(given, network, where)
+    return checked(parse_options(text, where), network, where)
 
 
 def checked(given: Mapping[str, Any], network: type[nn.Module], where: object) -> dict[str, Any]:
@@ -142,12 +126,3 @@ def build(
 def _each(value: Any) -> Sequence[Any]:
     """The numbers of a list, or the value alone."""
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _value(text: str) -> Any:
-    if text.lower() == "none":
-        return None
-    try:
-        return parse_toml(f"value = {text}")["value"]
-    except ValueError:
-        return text

@@ -15,6 +15,7 @@ from typing import Any
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset
 from alignbench.markups import Markup
+from alignbench.predictors.identity import Origin
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ class Predictor(ABC):
         Faces it likes to be given at a time.
     remarks
         Sentences for whoever watches a run, such as which back end was chosen.
+    transient
+        Names of its attributes on which no landmark depends, such as caches and counters. All
+        others are part of its identity (:func:`alignbench.predictors.identity.identify`).
+    built_from
+        A user's functions and networks that it calls, whose source and values identify it too.
+    origin
+        How :func:`alignbench.load_predictor` made it; None where it was made otherwise.
 
     A model overrides :meth:`predict`; or, so that its steps overlap, :meth:`preprocess`,
     :meth:`forward` and :meth:`postprocess`, of which the runner calls the first and the last in
@@ -72,6 +80,9 @@ class Predictor(ABC):
     decoding: str | None = None
     batch_size: int = 32
     remarks: Sequence[str] = ()
+    transient: Sequence[str] = ()
+    built_from: Sequence[Any] = ()
+    origin: Origin | None = None
 
     def predict(self, batch: Batch) -> Floats:
         """Landmarks (B, L, 2) in image pixels; a row of NaN for a face that was missed."""

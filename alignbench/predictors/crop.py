@@ -98,6 +98,7 @@ class CropPredictor(Predictor):
         self.decoding = output.decoder if output.kind == "heatmaps" else output.kind
         self.settings, self._network, self._identity = settings, network, identity
         self._flip_test = flip_test
+        self.built_from: Sequence[Any] = (network,)
 
     def describe(self) -> dict[str, Any]:
         settings = self.settings.model_dump(mode="json")

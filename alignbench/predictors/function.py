@@ -17,28 +17,20 @@ class FunctionPredictor(Predictor):
     """``function(images, boxes) -> (B, L, 2)`` behind the interface.
 
     Images are (H, W, 3) uint8 RGB, boxes (B, 4), landmarks in image pixels; all as in
-    :class:`Batch`. The mark-up is the data set's; the runner checks the shape. The hash of the
-    module's source file stands for the model in the run's key.
+    :class:`Batch`. The mark-up is the data set's; the runner checks the shape.
     """
 
-    def __init__(
-        self,
-        name: str,
-        function: PredictFunction,
-        source: Path | None = None,
-        weights: Path | None = None,
-    ) -> None:
+    def __init__(self, name: str, function: PredictFunction, weights: Path | None = None) -> None:
         self.name = name
-        self._function = function
-        self._source, self._weights = source, weights
+        self.built_from = (function,)
+        self._function, self._weights = function, weights
 
     def predict(self, batch: Batch) -> Floats:
-        given: Floats = self._function(batch.images, batch.boxes)
-        return given
+        landmarks: Floats = self._function(batch.images, batch.boxes)
+        return landmarks
 
     def describe(self) -> dict[str, Any]:
         return {
             "source": self.name,
-            "code_sha256": sha256(self._source) if self._source else None,
             "weights_sha256": sha256(self._weights) if self._weights else None,
         }

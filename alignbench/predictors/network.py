@@ -79,6 +79,7 @@ class NetworkPredictor(CropPredictor):
             Inference(network).eval(), self.input_shape, execution or Execution()
         )
         super().__init__(name, settings, self.compute, identity, flip_test)
+        self.built_from = (self.network,)
         self.remarks: Sequence[str] = () if found is None else (found,)
         # On a CPU a larger batch is no faster, and a bar that moves is worth more.
         self.batch_size = 8 if self.execution.device == "cpu" else 64

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 from alignbench import plugins
 from alignbench.errors import InputError, blame, unknown
+from alignbench.io.files import require_regular
+from alignbench.io.notation import parse_toml
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.function import FunctionPredictor
+from alignbench.predictors.identity import Origin
 
 RANDOM = "random"
 """What ``weights`` says for a network with weights drawn at random."""
@@ -22,10 +28,50 @@ RANDOM_IF_TAKEN: Mapping[str, Any] = {"random": True}
 
 FORMS = "a registered name, saved:FILE, onnx:FILE or package.module:factory"
 
+_LONGEST = 1_000
+"""Most characters of a model's options."""
+
 
 def predictor_names() -> list[str]:
     """Names of all registered predictors."""
     return list(plugins.registered(plugins.PREDICTORS))
+
+
+def parse_options(text: str, where: object) -> dict[str, Any]:
+    """Options ``name=value,name=value`` as JSON values; a list is ``[16,16]``.
+
+    A value is read as TOML where it is that, ``none`` as None, and else as text.
+
+    Raises
+    ------
+    InputError
+        If one is not ``name=value``, or is given twice.
+    """
+    if len(text) > _LONGEST:
+        raise InputError(where, f"options of {len(text):,} characters", f"at most {_LONGEST:,}")
+    options: dict[str, Any] = {}
+    for part in re.split(r",(?![^\[]*\])", text):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not part.strip():
+            continue
+        if not equals:
+            raise InputError(
+                where, f"option {part!r}", "name=value,name=value", "A list is name=[16,16]."
+            )
+        if name in options:
+            raise InputError(where, f"option {name} is given twice", "once")
+        options[name] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    with suppress(ValueError):
+        content = parse_toml(f"value = {text}")
+        if len(content) == 1:
+            return content["value"]
+    return text
 
 
 def load_predictor(
@@ -34,88 +80,132 @@ def load_predictor(
     defaults: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Predictor:
-    """The predictor a model name stands for.
+    """The predictor that a model's name stands for.
 
     Parameters
     ----------
     model
         A registered name, such as ``dlib``; a registered name and its argument, as in
         ``saved:predictions.npz`` and ``onnx:model.onnx``; or ``package.module:factory``, where
-        the factory gives a :class:`Predictor` or is itself a function of images and boxes.
+        the factory gives a :class:`Predictor` or is itself a function of images and boxes, with
+        options as in ``package.module:factory:depth=2,flip=true``.
     weights
         File of weights, for a model that takes one; or ``"random"`` for a network whose speed or
-        complexity alone is wanted.
+        complexity alone matters.
     defaults
-        Options for a model that takes them; another one is not given them.
+        Options that are passed to the model only if it takes them.
     options
-        What the model's factory takes besides: ``backend``, ``precision``, ``device`` and
+        Further options of the model's factory: ``backend``, ``precision``, ``device`` and
         ``flip_test`` for a network.
 
     Raises
     ------
     InputError
-        If the name is unknown, the file is not there, the model takes no such option, or the
+        If the name is unknown, the file does not exist, the model takes no such option, or the
         factory fails or gives no predictor.
     """
+    folder = Path.cwd()  # a module may change it when it is imported
     name, _, argument = model.partition(":")
     given: dict[str, Any] = dict(options)
+    defaults = dict(defaults or {})
     if weights == RANDOM:
         given["random"] = True
     elif weights is not None:
-        given["weights"] = Path(weights)
-        if not Path(weights).is_file():
-            what = "is a folder" if Path(weights).is_dir() else "no such file of weights"
+        given["weights"] = path = Path(weights).absolute()
+        require_regular(path)
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "no such file of weights"
             raise InputError(weights, what, remedy="Check --weights.")
-    defaults = dict(defaults or {})
     if weights is not None:
         defaults.pop("random", None)
     if name in plugins.registered(plugins.PREDICTORS):
         factory = plugins.load(plugins.PREDICTORS, name)
-        named = {"argument": argument} if argument else {}
-        return _call(model, factory, named | given, defaults)
-    if argument and all(part.isidentifier() for part in name.split(".")):
-        return _imported(model, name, argument, given, defaults)
-    raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
+        if argument and ("argument" in _parameters(model, factory) or "=" not in argument):
+            given["argument"] = argument
+            argument = ""
+    elif argument and all(part.isidentifier() for part in name.split(".")):
+        attribute, _, argument = argument.partition(":")
+        factory = _import(model, name, attribute)
+    else:
+        raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
+    typed = parse_options(argument, f"model {model!r}")
+    for option in typed:
+        if option not in (accepted := _parameters(model, factory)) and None not in accepted:
+            raise unknown(f"model {model!r}, option", option, [str(a) for a in accepted])
+    if twice := sorted(typed.keys() & given.keys()):
+        raise InputError(f"model {model!r}", f"option {twice[0]} is given twice", "once")
+    predictor = _make(model, factory, typed | given, defaults)
+    with suppress(AttributeError):  # a class of its own with slots
+        predictor.origin = Origin(factory, typed | given, folder)
+    return predictor
 
 
-def _call(
+def _parameters(model: str, factory: Callable[..., Any]) -> dict[str | None, Parameter]:
+    """Parameters that a factory, or a function of images and boxes, takes as options.
+
+    The key None stands for any other name, where the factory takes these too.
+    """
+    with blame(f"model {model!r}"):
+        parameters = list(signature(factory).parameters.values())
+    if _is_model(parameters):
+        del parameters[:2]
+    return {
+        None if p.kind is Parameter.VAR_KEYWORD else p.name: p
+        for p in parameters
+        if p.kind is not Parameter.VAR_POSITIONAL
+    }
+
+
+def _is_model(parameters: list[Parameter]) -> bool:
+    """Whether a callable is itself the model, by the names of its first two parameters."""
+    return [p.name for p in parameters[:2]] == ["images", "boxes"]
+
+
+def _make(
     model: str,
-    factory: Callable[..., Predictor],
+    factory: Callable[..., Any],
     given: dict[str, Any],
     defaults: Mapping[str, Any],
 ) -> Predictor:
-    """Call a factory with what was given, if that is what it takes."""
-    with blame(f"model {model!r}"):
-        accepted = signature(factory).parameters
-    needed = {p.name for p in accepted.values() if p.default is p.empty} - {"args", "kwargs"}
+    """Call a factory with its options, if it takes them; a function is the model itself."""
+    accepted = _parameters(model, factory)
+    needed = {
+        name for name, p in accepted.items() if name and p.default is p.empty and name not in given
+    }
     if strange := sorted(needed - {"argument", "weights"}):
         raise InputError(
             f"model {model!r}",
             f"takes {', '.join(strange)}",
-            "a function of (images, boxes), or a factory of nothing or of weights",
-            "Name its parameters so.",
+            "a function of (images, boxes), or a factory of nothing, of weights or of options",
+            f"Name its parameters so, or give it options: {model}:{strange[0]}=VALUE.",
         )
     how = {"argument": f"{model.rstrip(':')}:FILE", "weights": "--weights FILE"}
-    for name, option in how.items():
-        if name in needed and name not in given:
-            raise InputError(f"model {model!r}", f"needs its {name}", option)
+    for name in sorted(needed):
+        raise InputError(f"model {model!r}", f"needs its {name}", how[name])
     for name in given:
-        if name not in accepted:
+        if name not in accepted and None not in accepted:
             raise _surplus(model, name)
-    taken = {name: value for name, value in defaults.items() if name in accepted}
     with blame(f"model {model!r}"):
-        return factory(**(taken | given))
+        if _is_model(list(signature(factory).parameters.values())):
+            function = partial(factory, **given) if given else factory
+            return FunctionPredictor(model, function, given.get("weights"))
+        taken = {name: value for name, value in defaults.items() if name in accepted}
+        predictor = factory(**(taken | given))
+    if isinstance(predictor, Predictor):
+        return predictor
+    if callable(predictor):
+        return FunctionPredictor(model, predictor, given.get("weights"))
+    raise InputError(
+        f"model {model!r}",
+        f"the factory gave a {type(predictor).__name__}",
+        "an alignbench.Predictor, or a function of (images, boxes) that gives (B, L, 2)",
+    )
 
 
-def _imported(
-    model: str,
-    module: str,
-    attribute: str,
-    given: dict[str, Any],
-    defaults: Mapping[str, Any],
-) -> Predictor:
+def _import(model: str, module: str, attribute: str) -> Callable[..., Any]:
+    """A factory, or a model's function, of a module on the import path or in this folder."""
     # The console script does not put the working folder on the import path; a user's own module
-    # usually lies there. Last, so that a folder of his cannot hide an installed package.
+    # usually lies there. Last, so that a folder in it cannot hide an installed package.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:
@@ -132,33 +222,10 @@ def _imported(
             ) from error
         raise
     factory = getattr(home, attribute, None)
-    if not callable(factory):
-        own = [n for n, v in vars(home).items() if getattr(v, "__module__", None) == module]
-        raise unknown(f"{module} has no callable", attribute, own)
-    file = getattr(home, "__file__", None)
-    source = Path(file) if file else None
-    if _is_model(factory):
-        for name in given:
-            raise _surplus(model, name)
-        return FunctionPredictor(model, factory, source)
-    made = _call(model, factory, given, defaults)
-    if isinstance(made, Predictor):
-        return made
-    if callable(made):
-        return FunctionPredictor(model, made, source, given.get("weights"))
-    raise InputError(
-        f"model {model!r}",
-        f"the factory gave a {type(made).__name__}",
-        "an alignbench.Predictor, or a function of (images, boxes) that gives (B, L, 2)",
-    )
-
-
-def _is_model(function: Callable[..., Any]) -> bool:
-    """Whether a callable is itself the model, by the names of its first two parameters."""
-    try:
-        return list(signature(function).parameters)[:2] == ["images", "boxes"]
-    except ValueError:  # some built-in functions have no signature
-        return False
+    if callable(factory):
+        return factory  # type: ignore[no-any-return]
+    names = [n for n, v in vars(home).items() if getattr(v, "__module__", None) == module]
+    raise unknown(f"{module} has no callable", attribute, names)
 
 
 def _surplus(model: str, name: str) -> InputError:

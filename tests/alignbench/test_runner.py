@@ -822,6 +822,7 @@ class Unsteady(Predictor):
     name = "unsteady"
     markup = WFLW98
     needs_images = False
+    transient = ("breaks_on",)
 
     def __init__(self, dataset, breaks_on=None):
         self.truth = dict(zip(dataset.ids, dataset.points, strict=True))
