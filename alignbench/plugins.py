@@ -1,11 +1,12 @@
-"""What is registered, found through entry points.
+"""What is registered, read from entry points.
 
-The harness finds its own data sets, measures and predictors by the same road as those of
+The harness finds its own data sets, measures and predictors in the same way as those of
 ``baselines``, ``reports`` and any stranger's package.
 """
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -18,12 +19,18 @@ DATASETS = "alignbench.datasets"
 MEASURES = "alignbench.measures"
 PREDICTORS = "alignbench.predictors"
 BOX_PROTOCOLS = "alignbench.box_protocols"
-REPORTS = "alignbench.reports"
-FIGURES = "alignbench.figures"
-VERBS = "alignbench.verbs"
-"""What a verb of the command line calls that is another package's, by the verb's name."""
-RUN_FILES = "alignbench.run_files"
+PREDICTION_FORMATS = "alignbench.prediction_formats"
 RECIPES = "alignbench.recipes"
+COMMANDS = "alignbench.commands"
+"""Typed Typer functions by the command's name; a dot makes a sub-command, as in ``data.show``."""
+REPORTS = "alignbench.reports"
+"""Typed Typer functions, which ``alignbench report --table NAME`` calls."""
+FIGURES = "alignbench.figures"
+"""Typed Typer functions, which ``alignbench figure NAME`` calls."""
+RUN_FILES = "alignbench.run_files"
+"""Functions of (run, folder) that write files into the folder of a finished run."""
+RUN_SUMMARIES = "alignbench.run_summaries"
+"""Functions from finished runs to text, which commands that make runs print at the end."""
 
 
 @cache
@@ -38,25 +45,45 @@ def load(group: str, name: str) -> Any:
     Raises
     ------
     InputError
-        If nobody registered the name (near matches are offered), or if it cannot be imported.
+        If the name is unknown (near matches are offered), or if its module cannot be imported.
     """
     kind = group.rsplit(".", 1)[-1].rstrip("s").replace("_", " ")
-    found = registered(group)
-    if name not in found:
-        raise unknown(kind, name, found, f"`alignbench list` shows every {kind} there is.")
-    entry = found[name]
+    entries = registered(group)
+    if name not in entries:
+        raise unknown(kind, name, entries, f"`alignbench list` shows every {kind} there is.")
+    entry = entries[name]
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a stranger's module raises
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise InputError(
             f"{kind} {name!r}",
-            f"registered as {entry.value} but cannot be imported ({error})",
-            remedy=_why(entry),
+            f"registered as {entry.value} but cannot be imported ({reason})",
+            remedy=_remedy(entry) if isinstance(error, ImportError | AttributeError) else "",
         ) from error
 
 
-def _why(entry: EntryPoint) -> str:
-    """Say whose module stands in the way where a plug-in's import name is shadowed."""
+def describe(group: str, name: str) -> str:
+    """One line about a registered value; a broken one says so.
+
+    The line is its ``about``, the docstring of a class or function, or its ``title``.
+    """
+    try:
+        value = load(group, name)
+    except InputError as error:
+        return f"(broken: {error})"
+    is_code = inspect.isclass(value) or inspect.isroutine(value)
+    for text in (
+        getattr(value, "about", None),
+        inspect.getdoc(value) if is_code else getattr(value, "title", None),
+    ):
+        if isinstance(text, str) and text.strip():
+            return text.strip().partition("\n")[0]
+    return ""
+
+
+def _remedy(entry: EntryPoint) -> str:
+    """Say whose module is found where another one hides a plug-in's."""
     top = entry.module.partition(".")[0]
     spec = find_spec(top)
     owner = entry.dist.name if entry.dist else "its package"
@@ -65,5 +92,5 @@ def _why(entry: EntryPoint) -> str:
     place = spec.origin or ", ".join(spec.submodule_search_locations or ())
     return (
         f"The import name {top!r} is taken by {place}; if that is not part of {owner}, another "
-        f"package or a folder on the import path shadows it: remove or rename that one."
+        f"package or a folder on the import path hides it: remove or rename that one."
     )

@@ -1,110 +1,92 @@
-"""The command line: a module for each group of verbs, each verb calls one public function.
+"""The command line: it mounts the commands that packages register, and turns errors into messages.
 
 Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no traceback).
 """
 
 from __future__ import annotations
 
-import io
+import re
 import signal
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from alignbench import __version__
-from alignbench.cli import (
-    audit,
-    compare,
-    data,
-    figure,
-    lists,
-    networks,
-    report,
-    run,
-    sensitivity,
-    train,
-)
+from alignbench.cli.mount import SETTINGS, PluginGroup, make_command
+from alignbench.cli.streams import lasting_streams
 from alignbench.distributed import rank
 from alignbench.errors import InputError
 
-app = typer.Typer(
-    name="alignbench",
-    help="Benchmark face alignment: any landmark model on WFLW, 300W and COFW.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_VERBS: dict[str, Callable[..., None]] = {
-    "run": run.run,
-    "report": report.report,
-    "ced": figure.ced,
-    "figure": figure.figure,
-    "compare": compare.compare,
-    "complexity": networks.complexity,
-    "export": networks.export,
-    "train": train.train,
-    "ablation": train.ablation,
-    "audit": audit.audit,
-    "sensitivity": sensitivity.sensitivity,
-    "list": lists.list_,
-}
-_DATA_VERBS: dict[str, Callable[..., None]] = {
-    "list": data.list_,
-    "verify": data.verify,
-    "synthesize": data.synthesize,
-    "show": data.show,
-}
-_data = typer.Typer(help="Look at data sets.", no_args_is_help=True)
-app.add_typer(_data, name="data")
-for _of, _verbs in ((app, _VERBS), (_data, _DATA_VERBS)):
-    for _name, _verb in _verbs.items():
-        _of.command(_name)(_verb)
+app = typer.Typer(cls=PluginGroup, rich_markup_mode=None, context_settings=SETTINGS)
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What Typer raises for wrong use; it has no public name of its own in every version."""
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         typer.echo(f"alignbench {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _options(
+def _alignbench(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    pass
+    """Benchmark face alignment: any landmark model on WFLW, 300W and COFW.
+
+    `alignbench COMMAND --help` explains a command. `alignbench list` shows what there is to choose
+    from: models, data sets, measures and so on.
+
+    For example:
+      alignbench run --model propnet-mini --dataset synthetic
+      alignbench report runs
+    """
 
 
 def main() -> None:
-    """Entry point: the application with users' mistakes turned into messages."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a stream that has no dashes and frames
-    # Batch systems and torchrun end a process by SIGTERM: as after Ctrl-C, it can be gone on with.
+    """Run the command line, and exit with the status of the command."""
+    # Batch systems and torchrun end a process by SIGTERM, which is handled like Ctrl-C: the
+    # command keeps what it has and can go on later.
     before = signal.signal(signal.SIGTERM, _interrupt)
+    with lasting_streams():
+        try:
+            status = _run_command()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    sys.exit(status)
+
+
+def _run_command() -> int:
     try:
-        app()
+        result = make_command("alignbench", app).main(prog_name="alignbench", standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
-        _stop(str(error))
+        return _fail(str(error))
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _stop(f"{place}{error.strerror or error}.")
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        return _fail(f"{place}{error.strerror or error}.")
+    except _UsageError as error:
+        context = getattr(error, "ctx", None)
+        remedy = f" See `{context.command_path} --help`." if context else ""
+        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        message = re.sub(r"^Invalid value for '?(.+?)'?: (Value error, )?", r"\1: ", message)
+        return _fail(f"{message}.{remedy}")
+    return result if isinstance(result, int) else 0  # a number is the status of typer.Exit
 
 
 def _interrupt(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is being ended
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the process is ending already
     raise KeyboardInterrupt
 
 
-def _stop(message: str) -> None:
-    from alignbench.cli.console import wrapped
+def _fail(message: str) -> int:
+    from alignbench.cli.console import wrap
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun may send it meanwhile
-    who = f" (process {rank()})" if rank() else ""
-    typer.echo(wrapped(f"alignbench{who}: {message}"), err=True)
-    sys.exit(2)
+    process = f" (process {rank()})" if rank() else ""
+    typer.echo(wrap(f"alignbench{process}: {message}"), err=True)
+    return 2

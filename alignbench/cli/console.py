@@ -1,4 +1,4 @@
-"""What the command line shows on a terminal besides its results."""
+"""What the command line shows on a terminal besides its results; the same for every package."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from alignbench.distributed import rank
 from alignbench.errors import visible
 
 _PLAIN_WIDTH = 100
-"""Width of what is not printed on a terminal."""
+"""Letters in a line of columns that are not printed on a terminal."""
 
 
 @contextmanager
 def status(what: str) -> Iterator[None]:
-    """Show on the terminal's error stream that something is being done; nothing elsewhere."""
+    """Show on the error stream, if it is a terminal, what is being done."""
     console = Console(stderr=True)
     if not console.is_terminal or rank() != 0:
         yield
@@ -41,7 +41,7 @@ def status(what: str) -> Iterator[None]:
 
 
 class _Rate(ProgressColumn):
-    """Things done a second."""
+    """A column of a progress bar: things done per second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -54,10 +54,10 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A bar on the terminal's error stream with rate and time left; nothing elsewhere.
+    """Show a bar with rate and time left on the error stream, if it is a terminal.
 
-    Gives a function to call with (things done, things in all) and, where there is more to tell,
-    a few words that stand before the bar.
+    Gives a function to call with (things done, things in all) and, optionally, a few words that
+    stand before the bar.
     """
     console = Console(stderr=True)
     with Progress(
@@ -72,14 +72,14 @@ def progress(what: str, unit: str) -> Iterator[Callable[..., None]]:
     ) as bar:
         task = bar.add_task(what, total=None)
 
-        def update(done: int, total: int, said: str = "") -> None:
-            bar.update(task, completed=done, total=total, description=f"{what} {said}".rstrip())
+        def update(done: int, total: int, words: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {words}".rstrip())
 
         yield update
 
 
 def print_columns(rows: Sequence[tuple[str, str]]) -> None:
-    """Print names and what they are in two columns, the second one wrapped."""
+    """Print names and descriptions in two columns; the second one is wrapped."""
     grid = Table.grid(padding=(0, 2), pad_edge=True)
     for row in rows:
         grid.add_row(*map(Text, row))
@@ -90,14 +90,14 @@ def print_columns(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def tell(line: str) -> None:
-    """Print a line on the error stream, with what cannot be seen in it spelled out."""
+    """Print a line on the error stream; characters that cannot be seen are spelled out."""
     typer.echo(visible(line), err=True)
 
 
-def wrapped(message: str) -> str:
-    """A message for the error stream, broken at blanks where that is a terminal.
+def wrap(message: str) -> str:
+    """A message for the error stream, broken at blanks if that is a terminal.
 
-    What cannot be seen in it is spelled out, its own line breaks stay.
+    Characters that cannot be seen are spelled out; line breaks stay.
     """
     message = visible(message, lines=True)
     if not sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""``alignbench data ...``: data sets, looked at and drawn."""
+"""``alignbench data ...``: data sets, listed, verified and drawn."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
-from alignbench import plugins
-from alignbench.cli.options import DataRoot, Split, Threads, alone, in_range, limit_threads
+from alignbench.cli.options import DataRoot, Split, Threads, require_one_process, within
 from alignbench.errors import InputError, visible
+
+_EXAMPLES = 3
+"""Names that are shown of those that are missing, broken or outside."""
 
 
 def list_(data_root: DataRoot = None) -> None:
-    """Show the data sets, and which of their splits are found."""
+    """Show the data sets, and which of their splits are there.
+
+    For example:
+      alignbench data list --data-root ~/faces
+    """
     from alignbench.datasets import (
         DataNotFoundError,
         data_roots,
@@ -24,21 +30,21 @@ def list_(data_root: DataRoot = None) -> None:
 
     typer.echo("Looked in: " + ", ".join(str(root) for root in data_roots(data_root)))
     for name in dataset_names():
-        of = source(name)
-        typer.echo(f"{name}: {of.title}")
-        for split, official in of.splits.items():
-            if of.locate is not None:
+        dataset = source(name)
+        typer.echo(f"{name}: {dataset.title}")
+        for split, official in dataset.splits.items():
+            if dataset.locate is not None:
                 typer.echo(f"  {split:<10} {official['full']:,} faces, drawn on first use")
                 continue
             try:
                 faces = load_dataset(name, data_root, split)
                 images = int(faces.images.available().sum())
-                here = f"{len(faces):,} of {official['full']:,} faces, {images:,} with image"
+                line = f"{len(faces):,} of {official['full']:,} faces, {images:,} with image"
             except DataNotFoundError:
-                here = "not here"
+                line = "not here"
             except InputError as error:
-                here = f"not usable: {error}"
-            typer.echo(f"  {split:<10} {here}")
+                line = f"not usable: {error}"
+            typer.echo(f"  {split:<10} {line}")
 
 
 def verify(
@@ -47,76 +53,68 @@ def verify(
     data_root: DataRoot = None,
     threads: Threads = None,
 ) -> None:
-    """Compare a data set on disk with the official numbers and decode every image.
+    """Check the numbers of faces of a data set, and every image.
 
-    Exit status 1 if anything is missing, broken or of another number.
+    Numbers are compared with the official ones, images are decoded. The exit status is 1 if
+    anything is missing or broken, or if a number differs.
+
+    For example:
+      alignbench data verify wflw --data-root ~/faces
     """
     from alignbench import load_dataset
     from alignbench.cli.console import progress, status
     from alignbench.datasets.verify import verify as inspect
     from alignbench.threads import count
 
-    limit_threads(threads)
     with status(f"Reading {dataset}"):
         faces = load_dataset(dataset, data_root, split)
     with progress(f"images of {dataset}", "images") as report_progress:
-        found = inspect(faces, report_progress, count())
-    for subset, (here, official) in found.counts.items():
-        mark = "ok" if here == official else "differs"
-        typer.echo(f"{subset:<14} {here:>6,} faces, officially {official:>6,}  {mark}")
-    _tell("images missing", found.images_missing, len(faces))
-    _tell("images broken", found.images_broken, len(faces))
-    _tell("landmarks far outside the image", found.outside, len(faces))
-    typer.echo(f"{dataset} {split}: {'complete' if found.complete else 'INCOMPLETE'}")
-    if not found.complete:
+        result = inspect(faces, report_progress, count())
+    for subset, (here, official) in result.counts.items():
+        verdict = "ok" if here == official else "differs"
+        typer.echo(f"{subset:<14} {here:>6,} faces, officially {official:>6,}  {verdict}")
+    for what, names in (
+        ("images missing", result.images_missing),
+        ("images broken", result.images_broken),
+        ("landmarks far outside the image", result.outside),
+    ):
+        typer.echo(f"{what}: {len(names):,} of {len(faces):,}" + (", such as" if names else ""))
+        for name in names[:_EXAMPLES]:
+            typer.echo(f"  {visible(name)}")
+    typer.echo(f"{dataset} {split}: {'complete' if result.complete else 'INCOMPLETE'}")
+    if not result.complete:
         raise typer.Exit(1)
 
 
 def synthesize(
-    faces: Annotated[int, typer.Option(help="Faces to draw; a quarter of them are for testing.")],
-    out: Annotated[Path, typer.Option(help="New or empty folder.")],
-    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 1,
+    faces: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            callback=within(4, 10_000_000),
+            help="Faces to draw; a quarter of them are the test split.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New or empty folder.")],
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N", callback=within(0, 2**32 - 1), help="Other seeds draw other people."
+        ),
+    ] = 1,
     threads: Threads = None,
 ) -> None:
-    """Draw synthetic faces in WFLW's official layout, for any tool that reads WFLW.
+    """Draw synthetic faces in the official layout of WFLW.
 
-    The same faces as a data set of their own: --dataset synthetic --data-root OUT.
+    Every program that reads WFLW reads them. To use them as a data set here: --dataset synthetic
+    --data-root OUT.
+
+    For example:
+      alignbench data synthesize --faces 1000 --out drawn
     """
     from alignbench.synthetic.source import draw
 
-    alone("data synthesize")
-    limit_threads(threads)
-    in_range("--faces", faces, 4, 10_000_000)
-    in_range("--seed", seed, 0, 2**32 - 1)
+    require_one_process("data synthesize")
     test = faces // 4
     draw(out, {"train": faces - test, "test": test}, seed, f"Drawing {faces:,} faces")
     typer.echo(f"{faces - test:,} faces to train and {test:,} to test drawn in {out}")
-
-
-def show(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
-    out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
-    split: Split = "test",
-    data_root: DataRoot = None,
-    faces: Annotated[int, typer.Option(help="How many, evenly spread over the split.")] = 24,
-    landmarks: Annotated[
-        bool, typer.Option(help="Draw landmarks and boxes on every second face.")
-    ] = True,
-) -> None:
-    """Draw a sheet of a data set's faces with their landmarks and boxes, to look at."""
-    from alignbench import load_dataset
-    from alignbench.cli.console import status
-
-    alone("data show")
-    in_range("--faces", faces, 1, 400)
-    with status(f"Reading {dataset}"):
-        found = load_dataset(dataset, data_root, split)
-    draw = plugins.load(plugins.VERBS, "data-show")
-    draw(found, out, faces, landmarks)
-    typer.echo(f"Picture written to {out}", err=True)
-
-
-def _tell(what: str, names: list[str], faces: int, shown: int = 3) -> None:
-    typer.echo(f"{what}: {len(names):,} of {faces:,}" + (", such as" if names else ""))
-    for name in names[:shown]:
-        typer.echo(f"  {visible(name)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from alignbench import plugins
-from alignbench.errors import InputError
+from alignbench.errors import InputError, blame
 
 
 class Kind(StrEnum):
@@ -16,45 +16,66 @@ class Kind(StrEnum):
 
     models = "models"
     datasets = "datasets"
+    markups = "markups"
     measures = "measures"
+    boxes = "boxes"
+    formats = "formats"
     reports = "reports"
     figures = "figures"
-    boxes = "boxes"
     recipes = "recipes"
+    commands = "commands"
+
+
+_GROUPS = {
+    Kind.models: plugins.PREDICTORS,
+    Kind.datasets: plugins.DATASETS,
+    Kind.markups: plugins.MARKUPS,
+    Kind.measures: plugins.MEASURES,
+    Kind.boxes: plugins.BOX_PROTOCOLS,
+    Kind.formats: plugins.PREDICTION_FORMATS,
+    Kind.reports: plugins.REPORTS,
+    Kind.figures: plugins.FIGURES,
+    Kind.recipes: plugins.RECIPES,
+    Kind.commands: plugins.COMMANDS,
+}
 
 
 def list_(
-    kind: Annotated[Kind | None, typer.Argument(help="Default: everything.")] = None,
+    kind: Annotated[Kind | None, typer.Argument(help="What to list. Default: everything.")] = None,
 ) -> None:
-    """Show what there is: models, data sets, measures, reports, figures, boxes, recipes."""
+    """Show what there is: models, data sets, measures and so on.
+
+    Everything that an installed package registers is listed.
+
+    For example:
+      alignbench list
+      alignbench list models
+    """
     from alignbench.cli.console import print_columns
 
-    groups = {
-        Kind.models: plugins.PREDICTORS,
-        Kind.datasets: plugins.DATASETS,
-        Kind.measures: plugins.MEASURES,
-        Kind.reports: plugins.REPORTS,
-        Kind.figures: plugins.FIGURES,
-        Kind.boxes: plugins.BOX_PROTOCOLS,
-    }
-    for wanted in [kind] if kind else list(Kind):
+    for one in [kind] if kind else list(Kind):
         if kind is None:
-            typer.echo(f"{wanted.value}:")
-        if wanted is Kind.recipes:
-            # A package registers all of its recipes at once.
-            for name in plugins.registered(plugins.RECIPES):
-                print_columns(list(plugins.load(plugins.RECIPES, name)().items()))
-            continue
-        found = plugins.registered(groups[wanted])
-        print_columns([(name, _about(groups[wanted], name)) for name in found])
+            typer.echo(f"{one.value}:")
+        print_columns(_rows(one))
 
 
-def _about(group: str, name: str) -> str:
-    """One line on a registered thing; a broken one says so instead of stopping the list."""
+def _rows(kind: Kind) -> list[tuple[str, str]]:
+    group = _GROUPS[kind]
+    names = list(plugins.registered(group))
+    if kind is Kind.recipes:
+        return [row for name in names for row in _recipes(name)]
+    if kind is Kind.commands:
+        from alignbench.cli.mount import load_command
+
+        helps = {name: load_command(group, name).help or "" for name in names}
+        return [(name.replace(".", " "), text.partition("\n")[0]) for name, text in helps.items()]
+    return [(name, plugins.describe(group, name)) for name in names]
+
+
+def _recipes(name: str) -> list[tuple[str, str]]:
+    """The recipes of a package, which registers all of them at once."""
     try:
-        thing = plugins.load(group, name)
+        with blame(f"recipes {name!r}"):
+            return list(plugins.load(plugins.RECIPES, name)().items())
     except InputError as error:
-        return f"(broken: {error})"
-    said = {plugins.DATASETS: "title", plugins.BOX_PROTOCOLS: "about"}
-    title: str = getattr(thing, said[group], "") if group in said else ""
-    return title or (thing.__doc__ or "").strip().partition("\n")[0]
+        return [(name, f"(broken: {error})")]

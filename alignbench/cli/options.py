@@ -1,53 +1,104 @@
-"""Options that several verbs share, and the checks of what they are given."""
+"""Options that several commands share; the commands of any package may use them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from alignbench.distributed import processes
 from alignbench.errors import InputError
 
+
+def within(low: float, high: float) -> Callable[[typer.CallbackParam, Any], Any]:
+    """The callback of an option that refuses a number beyond its limits."""
+
+    def check(param: typer.CallbackParam, value: Any) -> Any:
+        if value is not None and not low <= value <= high:
+            raise InputError(param.opts[0], f"{value}", f"{low:,} to {high:,}")
+        return value
+
+    return check
+
+
+Dataset = Annotated[
+    str,
+    typer.Option(
+        metavar="D",
+        help="wflw, 300w, cofw, cofw68, synthetic, ...; see `alignbench list datasets`.",
+    ),
+]
+Split = Annotated[str, typer.Option(metavar="S", help="Split of the data set.")]
 DataRoot = Annotated[
     Path | None,
     typer.Option(
         "--data-root",
-        help="Folder that holds one folder a data set, or is the data set's own. "
-        "Default: $ALIGNBENCH_DATA, then the user's data folder.",
+        metavar="DIR",
+        help="Folder that holds one folder for each data set, or the folder of the data set "
+        "itself. Default: $ALIGNBENCH_DATA, then the user's data folder.",
     ),
-]
-Split = Annotated[str, typer.Option(help="Split of the data set.")]
-Threads = Annotated[
-    int | None,
-    typer.Option(help="Threads for decoding, crops and networks. Default: every core."),
 ]
 Weights = Annotated[
     str | None,
-    typer.Option(help="File of weights; or random, where speed or complexity alone is wanted."),
+    typer.Option(
+        metavar="FILE",
+        help="File of weights; or the word random, where only speed or complexity matters. "
+        "Default: the weights that come with the model.",
+    ),
 ]
 Backend = Annotated[
     str | None,
     typer.Option(
-        help="What computes a network: eager (PyTorch, the default), channels-last, compile, "
-        "onnxruntime, openvino; auto: the fastest of a short trial."
+        metavar="B",
+        help="What computes a network: eager (PyTorch), channels-last, compile, onnxruntime, "
+        "openvino, or auto: the fastest in a short trial. Default: eager.",
     ),
 ]
-Precision = Annotated[str | None, typer.Option(help="fp32 (the default) or bf16.")]
+Precision = Annotated[
+    str | None,
+    typer.Option(metavar="P", help="Precision of a network: fp32 or bf16. Default: fp32."),
+]
 Device = Annotated[
     str | None,
-    typer.Option(help="cpu, cuda, cuda:N or auto (the default): a GPU where there is one."),
+    typer.Option(
+        metavar="D", help="cpu, cuda, cuda:N, or auto: a GPU where there is one. Default: auto."
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option(metavar="N", help="Use only the first N faces. Default: all.")
+]
+Replicates = Annotated[
+    int,
+    typer.Option(
+        "--bootstrap",
+        metavar="N",
+        callback=within(100, 1_000_000),
+        help="Bootstrap samples, 100 to 1,000,000.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(metavar="N", callback=within(0, 2**63), help="Seed of the bootstrap.")
 ]
 
-Changes = Annotated[
-    list[str] | None,
+
+def _limit_threads(param: typer.CallbackParam, threads: int | None) -> int | None:
+    within(1, 1024)(param, threads)
+    if threads is not None:
+        from alignbench.threads import limit
+
+        limit(threads)
+    return threads
+
+
+Threads = Annotated[
+    int | None,
     typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Another value than the recipe's, such as epochs=3 or network.stacks=1; repeat for "
-        "several.",
+        metavar="N",
+        callback=_limit_threads,
+        help="Threads for decoding, crops and networks. Default: every core.",
     ),
 ]
 
@@ -62,11 +113,51 @@ class Format(StrEnum):
     csv = "csv"
 
 
-FORMATS = {".md": Format.md, ".tex": Format.latex, ".html": Format.html, ".csv": Format.csv}
+FORMATS = {
+    ".md": Format.md,
+    ".tex": Format.latex,
+    ".html": Format.html,
+    ".csv": Format.csv,
+    ".txt": Format.terminal,
+}
+"""Endings of files, and the format that each stands for."""
+
+Form = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help=f"{', '.join(Format)}. Default: the one that the ending of --out stands for "
+        f"({', '.join(FORMATS)}), otherwise terminal.",
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File to write. Default: print the result.")
+]
 
 
-def put(text: str, out: Path | None, what: str) -> None:
-    """Print a text, or write it to the file ``--out`` names and say so."""
+def choose_format(form: Format | None, out: Path | None) -> Format:
+    """The format that was asked for, or the one that the ending of the file stands for.
+
+    Raises
+    ------
+    InputError
+        If no format was asked for and the ending is unknown.
+    """
+    if form is not None or out is None or not out.suffix or out.is_dir():
+        return form or Format.terminal
+    require_ending(out, FORMATS)
+    return FORMATS[out.suffix.lower()]
+
+
+def require_ending(path: Path, endings: Collection[str]) -> None:
+    """Refuse a file whose ending is none of those, which are in lower case."""
+    if path.suffix.lower() not in endings:
+        raise InputError(path, f"unknown ending {path.suffix!r}", ", ".join(endings))
+
+
+def put(text: str, out: Path | None, what: str = "Table") -> None:
+    """Print a text, or write it to a file and say so on the error stream."""
     if out is None:
         typer.echo(text)
         return
@@ -75,29 +166,16 @@ def put(text: str, out: Path | None, what: str) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """A text with one end of line at its end; the file's folder is made."""
+    """Write a text with one line break at its end; folders that are missing are made."""
     from alignbench.io.files import write_atomic
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (text.rstrip("\n") + "\n").encode())
 
 
-def alone(verb: str) -> None:
-    """Refuse a verb that several processes would do at once."""
+def require_one_process(command: str) -> None:
+    """Refuse to run a command in several processes at once."""
     if processes() > 1:
-        raise InputError(f"alignbench {verb}", "is for one process", remedy="Leave out torchrun.")
-
-
-def limit_threads(threads: int | None) -> None:
-    """Take ``--threads``, where it is given."""
-    if threads is not None:
-        from alignbench.threads import limit
-
-        in_range("--threads", threads, 1, 1024)
-        limit(threads)
-
-
-def in_range(option: str, value: float, low: float, high: float) -> None:
-    """Refuse a number beyond its limits."""
-    if not low <= value <= high:
-        raise InputError(option, f"{value}", f"{low:,} to {high:,}")
+        raise InputError(
+            f"alignbench {command}", "is for one process", remedy="Leave out torchrun."
+        )

@@ -1,8 +1,9 @@
-"""``alignbench run``: a model on a data set."""
+"""``alignbench run`` and ``alignbench export``: what is done with a model."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,18 +13,22 @@ from alignbench import plugins
 from alignbench.cli.options import (
     Backend,
     DataRoot,
+    Dataset,
     Device,
+    Limit,
     Precision,
+    Replicates,
+    Seed,
     Split,
     Threads,
     Weights,
-    in_range,
-    limit_threads,
+    require_one_process,
 )
 from alignbench.distributed import processes, rank
 from alignbench.errors import InputError, visible
 
 if TYPE_CHECKING:
+    from alignbench import Run
     from alignbench.runs.record import RunRecord
 
 
@@ -31,58 +36,80 @@ def run(
     model: Annotated[
         str,
         typer.Option(
-            help="A registered name, with options as in propnet:stacks=2; saved:FILE, onnx:FILE or "
-            "package.module:factory."
+            metavar="M",
+            help="A registered name, with options as in propnet:stacks=2; saved:FILE (stored "
+            "predictions), onnx:FILE, or package.module:factory.",
         ),
     ],
-    dataset: Annotated[str, typer.Option(help="wflw, 300w, cofw, cofw68, demo, ...")],
+    dataset: Dataset,
     split: Split = "test",
     data_root: DataRoot = None,
     weights: Weights = None,
     name: Annotated[
-        str | None, typer.Option(help="What tables and legends call the model.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of the model in tables and legends. Default: the model's own.",
+        ),
     ] = None,
     boxes: Annotated[
         str | None,
         typer.Option(
-            help="rect, tight, detector, detector:FILE, or one of `alignbench list boxes`. "
-            "Default: the model's own wish."
+            metavar="P",
+            help="Box protocol: rect, tight, detector, detector:FILE, or another of `alignbench "
+            "list boxes`. Default: the one that the model prefers.",
         ),
     ] = None,
-    box_scale: Annotated[float, typer.Option(help="Factor on every box, about its centre.")] = 1.0,
-    limit: Annotated[int | None, typer.Option(help="Only the first N faces.")] = None,
+    box_scale: Annotated[
+        float, typer.Option(metavar="F", help="Factor on every box, about its centre.")
+    ] = 1.0,
+    limit: Limit = None,
     measure: Annotated[
         list[str] | None,
         typer.Option(
-            help="A further measure, such as fr@0.05 or auc(inter_pupil)@0.07; repeat for several."
+            metavar="E",
+            help="A further measure, such as fr@0.05 or auc(inter_pupil)@0.07; repeat for several.",
         ),
     ] = None,
     require_complete: Annotated[
-        bool, typer.Option("--require-complete", help="Refuse a data set with anything missing.")
+        bool,
+        typer.Option(
+            "--require-complete", help="Refuse a data set of which faces or images are missing."
+        ),
     ] = False,
-    replicates: Annotated[int, typer.Option("--bootstrap", help="Bootstrap samples.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    replicates: Replicates = 10_000,
+    seed: Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder. Default: runs/DATASET/MODEL/KEY.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the run. Default: runs/DATASET/MODEL/KEY."),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Replace what is in the folder instead of resuming.")
+        bool, typer.Option("--fresh", help="Replace a run that is in the folder.")
     ] = False,
     backend: Backend = None,
     precision: Precision = None,
     device: Device = None,
     flip_test: Annotated[
-        bool, typer.Option("--flip-test", help="Show the mirrored face too, and average.")
+        bool,
+        typer.Option(
+            "--flip-test", help="Show the network the mirrored face too, and average the results."
+        ),
     ] = False,
     batch_size: Annotated[
-        int | None, typer.Option(help="Faces at a time. Default: the model's own wish.")
+        int | None,
+        typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number."),
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Evaluate a model on a data set; print its table and keep the run in a folder.
+    """Evaluate a model on a data set, and keep the run in a folder.
 
-    A run that was cut short goes on where it stopped; one that is finished is read back. Under
-    torchrun the processes share the faces, and the first one prints and writes.
+    The summary of the run is printed. An interrupted run continues where it stopped. A finished run
+    is read back. Under torchrun the processes share the faces; the first one prints and writes.
+
+    For example:
+      alignbench run --model propnet-mini --dataset synthetic
+      alignbench run --model saved:points.npz --dataset wflw --out runs/mine
+      alignbench run --model my_package.model:load --dataset 300w --boxes tight
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
     from alignbench.cli.console import progress, status, tell
@@ -91,31 +118,28 @@ def run(
     from alignbench.metrics.errors import normaliser_names
     from alignbench.stats import Bootstrap
 
-    limit_threads(threads)
-    in_range("--bootstrap", replicates, 100, 100_000)
-    in_range("--seed", seed, 0, 2**63)
     if name is not None and not (name.strip() and name.isprintable()):
         raise InputError("--name", f"{name!a}", "a printable name for tables and legends")
+    start = Path.cwd()  # a user's model may go elsewhere
     with status(f"Reading {dataset}"):
         faces = load_dataset(dataset, data_root, split)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measure or []]
-    given = {"backend": backend, "precision": precision, "device": device}
-    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    settings = {"backend": backend, "precision": precision, "device": device}
+    options: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     if flip_test:
         options["flip_test"] = True
-    exported = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
-    with status(
-        f"Making {model} ready" + (", exporting it to ONNX (10 to 40 s)" if exported else "")
-    ):
+    exports = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
+    slow = ", which is exported to ONNX (10 to 40 s)" if exports else ""
+    with status(f"Loading {model}{slow}"):
         predictor = load_predictor(model, weights, None, **options)
     if rank() == 0:
-        for remark in (*predictor.remarks, *_sharing(threads)):
+        for remark in (*predictor.remarks, *_remarks(threads)):
             tell(remark)
     title = visible(f"{name or predictor.name} on {dataset}")
     try:
         with join_ranks() as ranks, progress(title, "faces") as report_progress:
-            done = evaluate(
+            result = evaluate(
                 predictor,
                 faces,
                 name=name,
@@ -126,7 +150,7 @@ def run(
                 bootstrap=Bootstrap(replicates=replicates, seed=seed),
                 batch_size=batch_size,
                 require_complete=require_complete,
-                out=out or _default_folder,
+                out=start / out if out else lambda record: start / _default_folder(record),
                 fresh=fresh,
                 progress=report_progress,
                 ranks=ranks,
@@ -136,26 +160,67 @@ def run(
         raise typer.Exit(130) from None
     if rank() != 0:
         return
-    typer.echo(plugins.load(plugins.REPORTS, "summary")([done], "terminal"))
-    resumed = done.record.timings.get("resumed_faces", 0)
-    if done.read_back:
-        note = " (was there already; --fresh runs it again)"
-    else:
-        note = f" ({resumed:,} faces were there from before)" if resumed else ""
-    typer.echo(visible(f"Run kept in {done.folder}{note}"))
+    print_summaries([result])
+    typer.echo(visible(f"Run kept in {_shown(result.folder, start)}{_note(result)}"))
 
 
-def _sharing(threads: int | None) -> list[str]:
-    """What several processes should know about the bytes of one."""
+def export(
+    model: Annotated[str, typer.Option(metavar="M", help="A network, such as propnet.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="File to write, .onnx; its settings go beside it.")
+    ],
+    weights: Weights = None,
+) -> None:
+    """Write a network as an ONNX file, with its settings beside it.
+
+    `--model onnx:FILE` and other programs read it.
+
+    For example:
+      alignbench export --model propnet-mini --out propnet-mini.onnx
+    """
+    from alignbench import load_predictor
+    from alignbench.cli.console import status
+    from alignbench.predictors.network import export_onnx
+
+    require_one_process("export")
+    with status(f"Exporting {model} (10 to 40 s)"):
+        settings = export_onnx(load_predictor(model, weights), out)
+    typer.echo(f"Network written to {out}, its settings to {settings}", err=True)
+
+
+def print_summaries(runs: Sequence[Run]) -> None:
+    """Print what is registered to summarise finished runs."""
+    for name in plugins.registered(plugins.RUN_SUMMARIES):
+        typer.echo(plugins.load(plugins.RUN_SUMMARIES, name)(runs))
+
+
+def _note(run: Run) -> str:
+    """What of a run was not computed now."""
+    if run.read_back:
+        return " (finished before; --fresh runs it again)"
+    resumed = run.record.timings.get("resumed_faces", 0)
+    return f" ({resumed:,} faces were there from before)" if resumed else ""
+
+
+def _shown(folder: Path | None, start: Path) -> Path | None:
+    """A folder as a user may type it in the folder where the command started."""
+    if folder is not None and folder.is_relative_to(start):
+        return folder.relative_to(start)
+    return folder
+
+
+def _remarks(threads: int | None) -> list[str]:
+    """What to know about several processes that give the same bytes as one."""
     if processes() == 1 or threads is not None:
         return []
     from alignbench.threads import count
 
-    said = (
-        f"{processes()} processes with {count()} threads each: a network's last bits may differ "
-        "from one process's; name the same --threads in both for the same bytes."
+    remark = (
+        f"{processes()} processes with {count()} threads each: the last bits of a network's "
+        "results may differ from those of one process. Give both the same --threads to get the "
+        "same bytes."
     )
-    return [said]
+    return [remark]
 
 
 def _default_folder(record: RunRecord) -> Path:

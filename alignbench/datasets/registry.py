@@ -70,7 +70,7 @@ def _folder(of: DatasetSource, root: str | Path | None, split: str) -> Path:
     for base in roots:
         for folder in (base / of.name, base):
             if any((folder / marker).exists() for marker in of.markers):
-                return folder
+                return folder.absolute()  # a user's model may change the working directory
     layout = "\n".join("  " + line for line in of.layout.splitlines())
     raise DataNotFoundError(
         f"data set {of.name!r}",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+import typer
 from matplotlib.figure import Figure
 
 from alignbench import Dataset, InputError, Run, load_dataset
+from alignbench.cli.options import DataRoot
 from alignbench.datasets import DataNotFoundError, source
 from alignbench.datasets.base import FULL
+from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs
 from reports.data import Root, require_one_dataset
 from reports.figures import style
-from reports.figures.save import drawing
 
 _COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 _UNKNOWN = np.array([np.nan])
@@ -77,7 +80,30 @@ def figure(
     return made
 
 
-draw = drawing(figure)
+def draw(
+    out: FigureFile,
+    runs: OptionalRuns = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="D", help="Data set, if no run names it.", show_default=False),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="S", help="Split; repeat for several. Default: every split that is there."
+        ),
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Share of a data set's faces that have each attribute.
+
+    Each split has a bar. A data set that draws itself, such as synthetic, is drawn first.
+
+    For example:
+      alignbench figure attributes --dataset wflw --out attributes.svg
+    """
+    runs_read = read_runs(runs or ())
+    put_figure(figure(runs_read, dataset=dataset, splits=split, data_root=data_root), out)
 
 
 def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[Dataset], list[str]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
+import typer
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -15,17 +16,17 @@ from alignbench import (
     Dataset,
     InputError,
     Predictor,
-    Run,
     load_dataset,
     load_predictor,
 )
 from alignbench.arrays import Bools, Bytes
 from alignbench.boxes import choose_boxes
+from alignbench.cli import options
 from alignbench.errors import unknown
 from alignbench.geometry import crop_transforms, warp
+from reports.cli.options import FacesInRow, FigureFile, Subset, put_figure
 from reports.data import Root, spread, with_image
 from reports.figures import style, tiles
-from reports.figures.save import drawing
 
 _DIM = 0.55
 """Of an image's lightness, what is left under the boundaries."""
@@ -39,31 +40,28 @@ Maps = NDArray[np.float32]
 
 
 def figure(
-    runs: Sequence[Run] = (),
+    models: Sequence[str],
+    dataset: str,
     *,
-    models: Sequence[str] = (),
-    dataset: str | None = None,
-    splits: Sequence[str] | None = None,
+    split: str = "test",
     subset: str = "full",
     faces: int = 6,
     weights: str | None = None,
     data_root: Root = None,
 ) -> Figure:
-    """Boundary maps that networks predict, over the images; a row a model.
+    """Boundary maps that networks predict, over the images; a row for each model.
 
-    The maps of a network's last stage are laid over one another, the largest value seen, in the
-    crop that it was shown; the faces are evenly spread over the subset.
+    Shown is the largest value of the maps of a network's last stage, in the crop that the network
+    is given. The faces are evenly spread over the subset.
 
     Parameters
     ----------
-    runs
-        None: a run stores no maps.
     models
         Networks by their names, as :func:`alignbench.load_predictor` takes them.
-    dataset, splits, subset
-        Whose faces; one split, ``test`` where it is None.
+    dataset, split, subset
+        Whose faces are shown.
     faces
-        How many.
+        How many faces.
     weights
         File of weights, for a single model.
     data_root
@@ -72,19 +70,11 @@ def figure(
     Raises
     ------
     InputError
-        If a model has no boundary maps, no image is there, or there are runs instead of models
-        and a data set.
+        If a model has no boundary maps, no image is there, or there are weights for several
+        models.
     """
-    if runs or not models or dataset is None:
-        raise InputError(
-            "figure of boundaries",
-            "runs" if runs else "no model" if not models else "no data set",
-            "--model and --dataset",
-            "A run stores no boundary maps: the model is run on a few faces.",
-        )
-    split = _only("--split", splits or ["test"])
-    if weights is not None:
-        _only("--model with --weights", models)
+    if weights is not None and len(models) > 1:
+        raise InputError("--model with --weights", f"{len(models)} models", "one")
     predictors = [load_predictor(model, weights, {"device": "cpu"}) for model in models]
     for predictor in predictors:
         _require_network(predictor)
@@ -106,13 +96,37 @@ def figure(
     return made
 
 
-draw = drawing(figure)
+def draw(
+    out: FigureFile,
+    model: Annotated[
+        list[str],
+        typer.Option(
+            metavar="M", help="A network, as for `alignbench run`; repeat for a row each."
+        ),
+    ],
+    dataset: options.Dataset,
+    split: options.Split = "test",
+    subset: Subset = "full",
+    faces: FacesInRow = 6,
+    weights: options.Weights = None,
+    data_root: options.DataRoot = None,
+    threads: options.Threads = None,
+) -> None:
+    """Boundary maps that networks predict, over the images.
 
+    Each network has a row. A run stores no maps, so the networks run on these few faces, on the
+    CPU.
 
-def _only(option: str, given: Sequence[str]) -> str:
-    if len(given) != 1:
-        raise InputError(option, f"{len(given)} of them", "one")
-    return given[0]
+    For example:
+      alignbench figure boundaries --model propnet-mini --dataset synthetic --out maps.png
+    """
+    put_figure(
+        figure(
+            model, dataset, split=split, subset=subset, faces=faces, weights=weights,
+            data_root=data_root,
+        ),
+        out,
+    )  # fmt: skip
 
 
 def _member(faces: Dataset, subset: str) -> Bools:

@@ -1,4 +1,7 @@
-"""CED plots: the share of faces whose error is at most x, with NME, FR and AUC in the legend."""
+"""CED plots: the share of faces whose error is at most x, with NME, FR and AUC in the legend.
+
+The command is in :mod:`reports.cli.figure`, because it is ``alignbench ced`` too.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from alignbench.metrics import usual_measures
 from alignbench.metrics.ced import ced_steps
 from reports.data import require_one_dataset
 from reports.figures import style
-from reports.figures.save import drawing
+from reports.figures.save import save
 from reports.labels import labels
 
 
@@ -85,10 +88,7 @@ def figure(
     return made
 
 
-draw = drawing(figure)
-
-
 def write_run_files(run: Run, folder: Path) -> None:
     """``ced.svg`` and ``ced.png`` of a finished run."""
     for ending in (".svg", ".png"):
-        draw([run], folder / f"ced{ending}")
+        save(figure([run]), folder / f"ced{ending}")

@@ -6,8 +6,10 @@ import csv
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -15,13 +17,14 @@ from matplotlib.transforms import ScaledTranslation
 
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
+from alignbench.cli.options import DataRoot, within
 from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
 from alignbench.synthetic.write import CONDITIONS
+from reports.cli.options import FigureFile, Norm, Runs, Subset, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
-from reports.figures.save import drawing
 from reports.labels import labels
 
 _USUAL = ("yaw", "size", "occlusion")
@@ -116,7 +119,39 @@ def figure(
     return made
 
 
-draw = drawing(figure)
+def draw(
+    runs: Runs,
+    out: FigureFile,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="C",
+            help="What errors are drawn against, such as yaw, size or occlusion; repeat for "
+            "several. Default: these three, where they are known.",
+        ),
+    ] = None,
+    bins: Annotated[
+        int,
+        typer.Option(
+            metavar="N", callback=within(1, 100), help="Groups of about as many faces each."
+        ),
+    ] = 8,
+    subset: Subset = "full",
+    norm: Norm = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Error against yaw, size and occlusion, with intervals.
+
+    For example:
+      alignbench figure conditions run --condition yaw --bins 5 --out yaw.svg
+    """
+    put_figure(
+        figure(
+            read_runs(runs), conditions=condition, bins=bins, subset=subset, normaliser=norm,
+            data_root=data_root,
+        ),
+        out,
+    )  # fmt: skip
 
 
 def known_conditions(faces: Dataset) -> dict[str, Floats]:

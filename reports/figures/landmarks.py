@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from textwrap import fill
+from typing import Annotated
 
 import numpy as np
+import typer
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import Normalize
@@ -16,12 +18,13 @@ from numpy.typing import NDArray
 
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Floats
+from alignbench.cli.options import DataRoot, within
 from alignbench.datasets.base import FULL
 from alignbench.markups import Markup
 from alignbench.metrics.errors import distances, landmark_errors, normalisers
+from reports.cli.options import FigureFile, Norm, Runs, Subset, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
-from reports.figures.save import drawing
 from reports.labels import labels
 
 _COLUMNS = 3
@@ -129,7 +132,42 @@ def figure(
     return made
 
 
-draw = drawing(figure, ellipses=True)
+def draw(
+    runs: Runs,
+    out: FigureFile,
+    sigma: Annotated[
+        float,
+        typer.Option(
+            metavar="F",
+            callback=within(0.1, 10),
+            help="Size of ellipses, in standard deviations.",
+        ),
+    ] = 1.0,
+    ellipses: Annotated[
+        bool,
+        typer.Option(
+            "--ellipses/--no-ellipses",
+            help="Draw ellipses where predictions lie; they need the data set.",
+        ),
+    ] = True,
+    subset: Subset = "full",
+    norm: Norm = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Error of each landmark, drawn on the mean face.
+
+    Ellipses show where predictions lie.
+
+    For example:
+      alignbench figure landmarks run --sigma 2 --out landmarks.svg
+    """
+    put_figure(
+        figure(
+            read_runs(runs), subset=subset, normaliser=norm, sigma=sigma, ellipses=ellipses,
+            data_root=data_root,
+        ),
+        out,
+    )  # fmt: skip
 
 
 def _about(found: Sequence[Spread], sigma: float) -> str:

@@ -10,6 +10,17 @@ from matplotlib.figure import Figure
 
 from alignbench import InputError, Run
 from alignbench.arrays import Bytes, Floats, Ints
+from alignbench.cli.options import DataRoot
+from reports.cli.options import (
+    FacesInRow,
+    FigureFile,
+    Norm,
+    Runs,
+    Subsets,
+    Truth,
+    put_figure,
+    read_runs,
+)
 from reports.data import (
     Root,
     evaluated_faces,
@@ -19,7 +30,6 @@ from reports.data import (
     with_image,
 )
 from reports.figures import style, tiles
-from reports.figures.save import drawing
 from reports.labels import labels
 
 
@@ -105,7 +115,29 @@ def figure(
     return made
 
 
-draw = drawing(figure)
+def draw(
+    runs: Runs,
+    out: FigureFile,
+    subset: Subsets = None,
+    faces: FacesInRow = 6,
+    norm: Norm = None,
+    truth: Truth = False,
+    data_root: DataRoot = None,
+) -> None:
+    """Sample results: faces of each subset, from best to worst.
+
+    Several runs show the same faces, which are chosen by the errors of the first run.
+
+    For example:
+      alignbench figure samples run --subset pose --subset blur --truth --out samples.png
+    """
+    put_figure(
+        figure(
+            read_runs(runs), subsets=subset, faces=faces, normaliser=norm, truth=truth,
+            data_root=data_root,
+        ),
+        out,
+    )  # fmt: skip
 
 
 def _places(runs: Sequence[Run]) -> Ints:

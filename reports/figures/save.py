@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
-from functools import wraps
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from alignbench import InputError, Run
+from alignbench.cli.options import require_ending
 from alignbench.io.files import write_atomic
 
 _STAMPS: dict[str, dict[str, None]] = {
@@ -31,7 +29,8 @@ def save(figure: Figure, path: str | Path) -> None:
         If the ending is another, or the file cannot be written.
     """
     path = Path(path)
-    data = _bytes(figure, _ending(path))
+    require_ending(path, _STAMPS)
+    data = _bytes(figure, path.suffix.lower())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, data)
 
@@ -45,27 +44,6 @@ def svg(figure: Figure) -> str:
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file."""
     return _bytes(figure, ".png")
-
-
-def drawing(figure: Callable[..., Figure], **defaults: object) -> Callable[..., None]:
-    """What is registered of a figure: it writes what ``figure`` gives, and has its parameters.
-
-    ``defaults`` are options that hold where a file is written and no other is given.
-    """
-
-    @wraps(figure)
-    def draw(runs: Sequence[Run], path: str | Path, **options: object) -> None:
-        _ending(Path(path))  # before the work
-        save(figure(runs, **(defaults | options)), path)
-
-    return draw
-
-
-def _ending(path: Path) -> str:
-    ending = path.suffix.lower()
-    if ending not in _STAMPS:
-        raise InputError(path, f"unknown ending {path.suffix!r}", ", ".join(_STAMPS))
-    return ending
 
 
 def _bytes(figure: Figure, ending: str) -> bytes:

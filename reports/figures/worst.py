@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import ceil
+from pathlib import Path
 from textwrap import wrap
+from typing import Annotated
 
 import numpy as np
+import typer
 from matplotlib.figure import Figure
 
 from alignbench import Run
+from alignbench.cli.options import DataRoot, within
 from alignbench.datasets.base import FULL
+from reports.cli.options import FigureFile, Norm, Subset, Truth, put_figure, read_runs
 from reports.data import (
     Root,
     evaluated_faces,
@@ -20,7 +25,6 @@ from reports.data import (
     with_image,
 )
 from reports.figures import style, tiles
-from reports.figures.save import drawing
 from reports.labels import labels
 
 _COLUMNS = 5
@@ -87,7 +91,31 @@ def figure(
     return made
 
 
-draw = drawing(figure)
+def draw(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    out: FigureFile,
+    faces: Annotated[
+        int, typer.Option(metavar="N", callback=within(1, 400), help="How many.")
+    ] = 20,
+    subset: Subset = "full",
+    norm: Norm = None,
+    truth: Truth = True,
+    data_root: DataRoot = None,
+) -> None:
+    """The faces with the largest errors.
+
+    Each has its id, error and subsets; missed faces come first.
+
+    For example:
+      alignbench figure worst run --faces 10 --out worst.png
+    """
+    put_figure(
+        figure(
+            read_runs([run]), faces=faces, subset=subset, normaliser=norm, truth=truth,
+            data_root=data_root,
+        ),
+        out,
+    )  # fmt: skip
 
 
 def _said(run: Run, row: int, norm: str) -> list[str]:

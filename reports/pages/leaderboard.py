@@ -62,7 +62,7 @@ def read_board(*stores: str | Path) -> Board:
     """
     entries, broken = [], []
     # A folder that is named twice, or with one that holds it, has its runs once.
-    places = {place.resolve(): place for store in stores for place in _places(Path(store))}
+    places = {place.resolve(): place for store in stores for place in run_folders(Path(store))}
     for place in places.values():
         try:
             entries.append(_entry(place))
@@ -88,7 +88,7 @@ def tables(board: Board) -> list[Table]:
     return [_table(name, split, entries) for (name, split), entries in boards(board).items()]
 
 
-def _places(store: Path) -> Iterator[Path]:
+def run_folders(store: Path) -> Iterator[Path]:
     """Folders of runs under a folder, in the order of their names."""
     if not store.is_dir():
         raise InputError(store, "is not there", "a folder with runs", "`alignbench run` makes one.")

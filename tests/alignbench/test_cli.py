@@ -313,7 +313,7 @@ RUN = ("run", "--model", "linear", "--dataset")
         ((*RUN, "demo", "--limit", "0"), ["--limit"]),
         ((*RUN, "demo", "--weights", "none.bin"), ["none.bin: no such file of weights"]),
         ((*RUN, "wflw"), ["data set 'wflw': not found", "--data-root"]),
-        ((*RUN, "demo", "--bootstrap", "5"), ["--bootstrap: 5; accepted: 100 to 100,000"]),
+        ((*RUN, "demo", "--bootstrap", "5"), ["--bootstrap: 5; accepted: 100 to 1,000,000"]),
         ((*RUN, "demo", "--threads", "0"), ["--threads: 0"]),
         ((*RUN, "demo", "--name", " "), ["--name: ' '; accepted: a printable name"]),
         ((*RUN, "demo", "--measure", "fr@0"), ["threshold 0"]),

@@ -13,6 +13,7 @@ from alignbench import InputError, evaluate, parse_measure
 from alignbench.stats import Bootstrap
 from reports import summary
 from reports.figures import ced
+from reports.figures.save import save
 from reports.tables import Number, Table, to_latex, to_markdown, to_terminal
 
 QUICK = Bootstrap(200)
@@ -101,7 +102,7 @@ def test_latex_has_booktabs_rules_once_each():
 
 def test_ced_legend_has_the_numbers_of_the_plotted_range(tmp_path):
     run = run_of()
-    ced.draw([run, run_of(4.0, "worse")], tmp_path / "a.svg", maximum=0.08)
+    save(ced.figure([run, run_of(4.0, "worse")], maximum=0.08), tmp_path / "a.svg")
     figure = ced.figure([run], maximum=0.08)
     errors = run.errors("inter_ocular")
     text = figure.legends[0].get_texts()[0].get_text()
@@ -119,7 +120,7 @@ def test_a_figure_has_the_same_bytes_every_time(tmp_path):
     run = run_of(name="with $maths$ and _ in its name")
     for ending in ("svg", "png", "pdf"):
         for name in "ab":
-            ced.draw([run], tmp_path / f"{name}.{ending}")
+            save(ced.figure([run]), tmp_path / f"{name}.{ending}")
         assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
 
 
@@ -153,7 +154,7 @@ def test_no_number_is_cut_on_a_narrow_terminal(width, monkeypatch):
         assert f"[{row.ci_low:.2f}–{row.ci_high:.2f}]" in text
 
 
-def test_runs_on_two_data_sets_are_not_one_plot(tmp_path):
+def test_runs_on_two_data_sets_are_not_one_plot():
     other = replace(make_dataset(6), name="other")
     with pytest.raises(InputError, match="runs on made test, other test"):
-        ced.draw([run_of(), run_of(dataset=other)], tmp_path / "a.svg")
+        ced.figure([run_of(), run_of(dataset=other)])

@@ -1,0 +1,82 @@
+"""Commands that packages register, mounted lazily: only the one that is called is imported."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from alignbench import plugins
+from alignbench.errors import InputError, blame, unknown
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+class PluginGroup(TyperGroup):
+    """A group of commands that are the entry points of ``entries``.
+
+    A dot in the name of an entry point makes a sub-command. A name without a command shows help.
+    """
+
+    entries = plugins.COMMANDS
+    prefix = ""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = (name for name in plugins.registered(self.entries) if name.startswith(self.prefix))
+        return list(dict.fromkeys(name[len(self.prefix) :].partition(".")[0] for name in names))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.list_commands(ctx):
+            if ctx.resilient_parsing:
+                return None
+            kind = self.entries.rsplit(".", 1)[-1].rstrip("s")
+            raise unknown(kind, cmd_name, self.list_commands(ctx))
+        if self.prefix + cmd_name in plugins.registered(self.entries):
+            return load_command(self.entries, self.prefix + cmd_name)
+        inner = PluginGroup(name=cmd_name, rich_markup_mode=None, context_settings=SETTINGS)
+        inner.entries, inner.prefix = self.entries, f"{self.prefix}{cmd_name}."
+        inner.help = f"Commands about {cmd_name}: {', '.join(inner.list_commands(ctx))}."
+        return inner
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["--help"])
+
+
+def load_command(group: str, name: str) -> Any:
+    """The command that is registered under a name.
+
+    A command that is broken is one that says so when it is called, and in one line of a help text.
+    """
+    try:
+        value = plugins.load(group, name)
+        with blame(f"{group.rsplit('.', 1)[-1].rstrip('s')} {name!r}"):
+            return make_command(name.rpartition(".")[2], value)
+    except InputError as error:
+        return _make_broken_command(name.rpartition(".")[2], error)
+
+
+def make_command(name: str, value: Any) -> Any:
+    """A command out of a typed function, or of a ``typer.Typer`` that has commands of its own."""
+    app = value
+    if not isinstance(value, typer.Typer):
+        app = typer.Typer(rich_markup_mode=None, add_completion=False)
+        app.command(context_settings=SETTINGS)(value)
+    command = get_command(app)
+    command.name = name
+    # Paragraphs with indented lines are examples, which are not to be wrapped.
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(f"\b\n{one}" if "\n  " in one else one for one in paragraphs)
+    return command
+
+
+def _make_broken_command(name: str, error: InputError) -> Any:
+    def fail() -> None:
+        raise error
+
+    fail.__doc__ = f"(broken: {error})"
+    command = make_command(name, fail)
+    command.allow_extra_args = command.ignore_unknown_options = True
+    return command

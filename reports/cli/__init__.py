@@ -1,0 +1,1 @@
+"""Commands about runs and published tables; entry points register them with ``alignbench``."""

@@ -1,0 +1,110 @@
+"""``alignbench figure``, ``ced`` and ``data show``: what is drawn of runs and data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alignbench import plugins
+from alignbench.cli.mount import SETTINGS, PluginGroup
+from alignbench.cli.options import DataRoot, Split, require_ending, require_one_process, within
+from reports.cli.options import FigureFile, Maximum, Norm, Runs, Subset, put_figure, read_runs
+
+
+class _Figures(PluginGroup):
+    entries = plugins.FIGURES
+
+    def invoke(self, ctx: Any) -> Any:
+        from alignbench.cli.console import status
+
+        with status("Drawing"):
+            return super().invoke(ctx)
+
+
+FIGURE = typer.Typer(
+    cls=_Figures, rich_markup_mode=None, add_completion=False, context_settings=SETTINGS
+)
+
+
+def _list(asked: bool) -> None:
+    if asked:
+        from alignbench.cli.console import print_columns
+
+        names = plugins.registered(plugins.FIGURES)
+        print_columns([(name, plugins.describe(plugins.FIGURES, name)) for name in names])
+        raise typer.Exit
+
+
+@FIGURE.callback()
+def figure(
+    show: Annotated[
+        bool, typer.Option("--list", callback=_list, is_eager=True, help="List the figures.")
+    ] = False,
+) -> None:
+    """Draw a figure of runs, or of a data set.
+
+    `alignbench figure NAME --help` shows the options of a figure.
+
+    For example:
+      alignbench figure landmarks run --out landmarks.svg
+      alignbench figure attributes --dataset synthetic --out attributes.png
+    """
+
+
+def ced(
+    runs: Runs,
+    out: FigureFile,
+    maximum: Maximum = None,
+    subset: Subset = "full",
+    norm: Norm = None,
+) -> None:
+    """Plot cumulative error distributions (CED).
+
+    NME, FR and AUC stand in the legend.
+
+    For example:
+      alignbench ced run-a run-b --out ced.svg --max 0.08 --subset pose
+    """
+    from reports.figures import ced
+
+    runs_read = read_runs(runs)
+    put_figure(ced.figure(runs_read, maximum=maximum, subset=subset, normaliser=norm), out)
+
+
+def show(
+    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Picture to write: .png or .jpg.")],
+    split: Split = "test",
+    data_root: DataRoot = None,
+    faces: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            callback=within(1, 400),
+            help="Number of faces, evenly spread.",
+        ),
+    ] = 24,
+    landmarks: Annotated[
+        bool,
+        typer.Option(
+            "--landmarks/--no-landmarks", help="Draw landmarks and boxes on every second face."
+        ),
+    ] = True,
+) -> None:
+    """Draw a sheet of a data set's faces with their landmarks and boxes.
+
+    For example:
+      alignbench data show synthetic --out faces.jpg
+    """
+    from alignbench import load_dataset
+    from alignbench.cli.console import status
+    from reports.figures.faces import draw
+
+    require_one_process("data show")
+    require_ending(out, (".png", ".jpg"))
+    with status(f"Reading {dataset}"):
+        data = load_dataset(dataset, data_root, split)
+    draw(data, out, faces, landmarks)
+    typer.echo(f"Picture written to {out}", err=True)

@@ -1,0 +1,120 @@
+"""Options that the commands, reports and figures of this package share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alignbench.cli.options import require_ending, within
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from alignbench import Run
+
+FIGURE_ENDINGS = (".svg", ".png", ".pdf")
+
+
+def _require_figure_ending(path: Path) -> Path:
+    require_ending(path, FIGURE_ENDINGS)
+    return path
+
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN",
+        help="Folders of runs. A folder above runs stands for the newest run of each model in it.",
+        show_default=False,
+    ),
+]
+OptionalRuns = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Folders of runs. A folder above runs stands for the newest run of each model in it.",
+    ),
+]
+FigureFile = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        callback=_require_figure_ending,
+        help=f"File to write: {', '.join(FIGURE_ENDINGS)}.",
+    ),
+]
+Norm = Annotated[
+    str | None,
+    typer.Option(metavar="NORM", help="Normaliser. Default: the usual one of the data set."),
+]
+Subset = Annotated[str, typer.Option(metavar="S", help="Subset of the data set.")]
+Subsets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subset", metavar="S", help="Subset; repeat for several. Default: every subset."
+    ),
+]
+Maximum = Annotated[
+    float | None,
+    typer.Option(
+        "--max",
+        metavar="F",
+        help="Right end of the curves, a fraction; FR and AUC are taken there. Default: the "
+        "threshold that papers on the data set use, 0.08 or 0.10.",
+    ),
+]
+FacesInRow = Annotated[
+    int,
+    typer.Option("--faces", metavar="N", callback=within(1, 400), help="Number of faces in a row."),
+]
+Truth = Annotated[
+    bool, typer.Option("--truth/--no-truth", help="Draw lines to the true landmarks.")
+]
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs in some folders, or below them.
+
+    Below a folder only the newest run of each model on each split is read; the others are named on
+    the error stream.
+
+    Raises
+    ------
+    InputError
+        If there is no finished run in or below a folder, or one is damaged.
+    """
+    from alignbench import load_run
+
+    return [run for path in paths for run in map(load_run, _run_folders(path))]
+
+
+def put_figure(figure: Figure, out: Path) -> None:
+    """Write a figure, and say so on the error stream."""
+    from reports.figures.save import save
+
+    save(figure, out)
+    typer.echo(f"Figure written to {out}", err=True)
+
+
+def _run_folders(path: Path) -> list[Path]:
+    from alignbench.cli.console import tell
+    from alignbench.runs.run import RECORD, read_record
+    from reports.pages.leaderboard import run_folders
+
+    if (path / RECORD).exists() or not path.is_dir():
+        return [path]
+    newest: dict[tuple[str, str, str], Path] = {}
+    started: dict[Path, str] = {}
+    for folder in run_folders(path):
+        record = read_record(folder)
+        started[folder] = str(record.timings.get("started", ""))
+        key = (record.dataset.name, record.dataset.split, record.model.name)
+        other = newest.setdefault(key, folder)
+        older, newest[key] = sorted((other, folder), key=started.__getitem__)
+        if older != newest[key]:
+            tell(f"Not used: {older}; {newest[key]} is a newer run of {key[2]}.")
+    return list(newest.values()) or [path]

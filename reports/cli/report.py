@@ -1,0 +1,217 @@
+"""``alignbench report``: tables and pages made of runs. Each report has options of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alignbench import plugins
+from alignbench.cli.mount import SETTINGS, PluginGroup
+from alignbench.cli.options import FORMATS, DataRoot, Form, Format, Out, choose_format, write_text
+from alignbench.errors import InputError
+from reports.cli.options import OptionalRuns, Runs, read_runs
+
+if TYPE_CHECKING:
+    from alignbench import Run
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|DIR",
+        help="File to write, or a folder, in which each table is a file. Default: print.",
+    ),
+]
+
+
+class _Reports(PluginGroup):
+    """The reports; ``report RUN --table NAME`` is ``report NAME RUN``."""
+
+    entries = plugins.REPORTS
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        name, rest = _take_table(args)
+        if name is None and any(arg in SETTINGS["help_option_names"] for arg in args):
+            return super().parse_args(ctx, ["--help"])
+        if name is None:
+            parsed = self.get_command(ctx, "summary").make_context(
+                "summary", [*rest], parent=ctx, resilient_parsing=True
+            )
+            name = "summary" if parsed.params["runs"] else "all"
+        elif name.isascii() and name.isdigit():
+            name, rest = "all", ["--number", name, *rest]
+        return super().parse_args(ctx, [name, *rest])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return f"--table {name}", command, rest
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[RUN...] [--table {1..8|NAME}] [--out FILE] [OPTIONS]"]
+
+
+def _take_table(args: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The report that is asked for, and the other arguments."""
+    rest = list(args)
+    for k, arg in enumerate(rest):
+        if arg == "--all":
+            return "site", rest[:k] + rest[k + 1 :]
+        if arg == "--table" and k + 1 < len(rest):
+            return rest[k + 1], rest[:k] + rest[k + 2 :]
+        if arg.startswith("--table="):
+            return arg.partition("=")[2], rest[:k] + rest[k + 1 :]
+    return None, rest
+
+
+REPORT = typer.Typer(
+    cls=_Reports, rich_markup_mode=None, add_completion=False, context_settings=SETTINGS
+)
+
+
+@REPORT.callback()
+def report() -> None:
+    """Make a table or a page of runs, or of published numbers.
+
+    --table 1 to 8 is that table of the paper: published rows above those of the runs. Other names
+    are listed below. Without --table it is the summary of the runs; without runs, all tables of
+    the paper. `alignbench report --table NAME --help` shows the options of one report. --all is
+    short for --table site.
+
+    For example:
+      alignbench report runs/synthetic
+      alignbench report run --table 3 --format latex --out table3.tex
+      alignbench report run --table page --out run.html
+      alignbench report runs --all --out site
+    """
+
+
+def summary(
+    runs: OptionalRuns = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="E",
+            help="Measure to show, such as fr@0.05; repeat for several. Default: NME, FR and AUC.",
+        ),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals/--no-intervals", help="Show intervals beside numbers.")
+    ] = True,
+    form: Form = None,
+    out: Folder = None,
+) -> None:
+    """NME, FR and AUC of each subset, with intervals.
+
+    CSV has every row of the runs' metrics, in full precision.
+
+    For example:
+      alignbench report run --measure nme --measure auc@0.08 --format md
+    """
+    from alignbench import parse_measure
+    from reports.summary import report
+
+    if not runs:
+        raise InputError("--table summary", "there are no runs", "folders of runs")
+    chosen = choose_format(form, out)
+    measures = [parse_measure(text) for text in measure or []]
+    text = report(read_runs(runs), chosen, measures or None, intervals=intervals)
+    _put({"summary": text}, chosen, out, apart=out is not None and out.is_dir())
+
+
+def paper(
+    runs: OptionalRuns = None,
+    number: Annotated[
+        int | None,
+        typer.Option(metavar="1..8", help="Only this table; as --table 1..8. Default: all."),
+    ] = None,
+    intervals: Annotated[
+        bool, typer.Option("--intervals/--no-intervals", help="Show intervals beside numbers.")
+    ] = False,
+    form: Form = None,
+    out: Folder = None,
+) -> None:
+    """Tables 1 to 8 of the PropNet paper.
+
+    Published rows stand above those of the runs; without runs they stand alone.
+
+    For example:
+      alignbench report
+      alignbench report run --table 3 --format latex --out table3.tex
+      alignbench report runs --table all --format csv --out tables
+    """
+    from alignbench.cli.console import tell
+    from reports.paper import NUMBERS, report
+
+    chosen = choose_format(form, out)
+    apart = out is not None and (out.is_dir() or (number is None and not out.suffix))
+    numbers = NUMBERS if number is None else (number,)
+    texts = report(
+        read_runs(runs or []), chosen, numbers, intervals=intervals, apart=apart, say=tell
+    )
+    _put(texts, chosen, out, apart=apart)
+
+
+def page(runs: Runs, form: Form = None, out: Out = None, data_root: DataRoot = None) -> None:
+    """One HTML page of runs on one data set.
+
+    It has tables, curves, faces, a comparison and the records. The page is a single file that loads
+    nothing from the network.
+
+    For example:
+      alignbench report run --table page --out run.html --data-root ~/faces
+    """
+    from reports.pages import page as make_page
+
+    if choose_format(form, out) is not Format.html:
+        raise InputError(
+            "--table page", "is HTML", remedy="Give --out a name in .html, or --format html."
+        )
+    text = make_page(read_runs(runs), data_root=data_root)
+    _put({"page": text}, Format.html, out, apart=out is not None and out.is_dir())
+
+
+def site(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="New or empty folder, or a site to replace.")
+    ],
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER", help="Folders that hold runs. Default: runs."),
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """A site of all runs in a folder.
+
+    It has a leaderboard, a page for each data set, the tables of the paper and figures.
+
+    For example:
+      alignbench report runs --all --out site
+    """
+    from alignbench.cli.console import progress, tell
+    from reports.pages.site import build
+
+    with progress("Site", "parts") as report_progress:
+        board = build(stores or [Path("runs")], out, data_root=data_root, progress=report_progress)
+    for line in board.broken:
+        tell(f"Left out: {line}")
+    typer.echo(f"Site of {len(board.entries):,} runs in {out / 'index.html'}", err=True)
+
+
+def summarize(runs: Sequence[Run]) -> str:
+    """The summary that commands which make runs print at their end."""
+    from reports.summary import report
+
+    return report(runs)
+
+
+def _put(texts: Mapping[str, str], form: Format, out: Path | None, *, apart: bool) -> None:
+    """Print texts, or write them to a file, or each to a file of its own in a folder."""
+    if out is None:
+        typer.echo("\n\n".join(texts.values()))
+        return
+    ending = next(ending for ending, meaning in FORMATS.items() if meaning is form)
+    for name, text in texts.items():
+        write_text(text, out / f"{name}{ending}" if apart else out)
+    typer.echo(f"{'Tables' if len(texts) > 1 else 'Table'} written to {out}", err=True)
