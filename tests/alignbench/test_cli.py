@@ -403,7 +403,7 @@ def test_images_that_cannot_be_used(cli, tmp_path, damage):
     if damage == "missing":
         for path in folder.iterdir():
             path.unlink()
-        part = "no image is there"
+        part = "has no image; the first missing one is"
     elif damage == "broken":
         (folder / "2.jpg").write_bytes((folder / "2.jpg").read_bytes()[:900])
         part = "2.jpg: image is broken or cut short"
