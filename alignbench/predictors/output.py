@@ -41,7 +41,7 @@ def check_landmarks(output: object, ids: Sequence[str], landmarks: int, model: s
             where, f"gave a {type(output).__name__} of {points.dtype} values", f"real {accepted}"
         )
     if points.shape != (len(ids), landmarks, 2):
-        what = f"landmarks of shape {points.shape}" if points.ndim else repr(output)
+        what = f"landmarks of shape {points.shape}" if points.ndim else f"a {type(output).__name__}"
         raise InputError(where, f"gave {what}", accepted)
     points = points.astype(np.float64)
     broken = ~plausible(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))

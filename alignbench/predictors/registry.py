@@ -18,6 +18,7 @@ from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.function import FunctionPredictor
+from alignbench.predictors.guard import guard_streams
 from alignbench.predictors.identity import Origin
 
 RANDOM = "random"
@@ -105,7 +106,6 @@ def load_predictor(
         factory fails or gives no predictor.
     """
     folder = Path.cwd()  # a module may change it when it is imported
-    name, _, argument = model.partition(":")
     given: dict[str, Any] = dict(options)
     defaults = dict(defaults or {})
     if weights == RANDOM:
@@ -118,26 +118,36 @@ def load_predictor(
             raise InputError(weights, what, remedy="Check --weights.")
     if weights is not None:
         defaults.pop("random", None)
+    with guard_streams():
+        factory, argument = _find(model, given)
+        where = f"model {model!r}"
+        accepted = _parameters(model, factory)
+        typed = parse_options(argument, where)
+        for option in typed:
+            if option not in accepted and None not in accepted:
+                raise unknown(f"{where}, option", option, [name for name in accepted if name])
+            if option in given:
+                raise InputError(where, f"option {option} is given twice", "once")
+        given |= typed
+        predictor = _make(model, factory, given, defaults)
+    with suppress(AttributeError):  # a class of its own with slots
+        predictor.origin = Origin(factory, given, folder)
+    return predictor
+
+
+def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str]:
+    """A model's factory and the text of its options; its argument is added to what is given."""
+    name, _, argument = model.partition(":")
     if name in plugins.registered(plugins.PREDICTORS):
         factory = plugins.load(plugins.PREDICTORS, name)
         if argument and ("argument" in _parameters(model, factory) or "=" not in argument):
             given["argument"] = argument
-            argument = ""
-    elif argument and all(part.isidentifier() for part in name.split(".")):
+            return factory, ""
+        return factory, argument
+    if argument and all(part.isidentifier() for part in name.split(".")):
         attribute, _, argument = argument.partition(":")
-        factory = _import(model, name, attribute)
-    else:
-        raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
-    typed = parse_options(argument, f"model {model!r}")
-    for option in typed:
-        if option not in (accepted := _parameters(model, factory)) and None not in accepted:
-            raise unknown(f"model {model!r}, option", option, [str(a) for a in accepted])
-    if twice := sorted(typed.keys() & given.keys()):
-        raise InputError(f"model {model!r}", f"option {twice[0]} is given twice", "once")
-    predictor = _make(model, factory, typed | given, defaults)
-    with suppress(AttributeError):  # a class of its own with slots
-        predictor.origin = Origin(factory, typed | given, folder)
-    return predictor
+        return _import(model, name, attribute), argument
+    raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
 
 
 def _parameters(model: str, factory: Callable[..., Any]) -> dict[str | None, Parameter]:

@@ -228,13 +228,16 @@ def _detect(predictor: Predictor, image: Bytes) -> Floats:
 
 
 def _read_ahead(images: Images, faces: Iterable[int]) -> Iterator[Bytes]:
-    """Images in order, decoded in threads a few ahead of what is asked for."""
+    """Images in order, decoded in threads a few ahead of what is asked for.
+
+    Copies, so that a model that writes to an image changes no later face.
+    """
     pending: deque[Future[Bytes]] = deque()
     workers = threads.count()
     pool = ThreadPoolExecutor(workers)
     try:
         for face in faces:
-            pending.append(pool.submit(images.read, face))
+            pending.append(pool.submit(lambda k: images.read(k).copy(), face))
             if len(pending) > 2 * workers:
                 yield pending.popleft().result()
         while pending:
