@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -160,7 +161,7 @@ def _distributions() -> Mapping[str, list[str]]:
 @cache
 def _codes(content: bytes, file: str) -> set[CodeType]:
     """The code of every function and class of a source file."""
-    level, codes = [compile(content, file, "exec", dont_inherit=True)], set[CodeType]()
+    level, codes = [SourceFileLoader("", file).source_to_code(content, file)], set[CodeType]()
     while level:
         level = [c for code in level for c in code.co_consts if isinstance(c, CodeType)]
         codes.update(level)

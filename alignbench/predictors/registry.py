@@ -111,11 +111,7 @@ def load_predictor(
     if weights == RANDOM:
         given["random"] = True
     elif weights is not None:
-        given["weights"] = path = Path(weights).absolute()
-        require_regular(path)
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "no such file of weights"
-            raise InputError(weights, what, remedy="Check --weights.")
+        given["weights"] = _weights_file(weights)
     if weights is not None:
         defaults.pop("random", None)
     with guard_streams():
@@ -128,11 +124,23 @@ def load_predictor(
                 raise unknown(f"{where}, option", option, [name for name in accepted if name])
             if option in given:
                 raise InputError(where, f"option {option} is given twice", "once")
+            if option == "weights":
+                typed[option] = _weights_file(str(typed[option]))
         given |= typed
         predictor = _make(model, factory, given, defaults)
     with suppress(AttributeError):  # a class of its own with slots
         predictor.origin = Origin(factory, given, folder)
     return predictor
+
+
+def _weights_file(weights: str | Path) -> Path:
+    """The absolute path of a file of weights: a model may change the working directory."""
+    path = Path(weights).absolute()
+    require_regular(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such file of weights"
+        raise InputError(weights, what, remedy="Check --weights.")
+    return path
 
 
 def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str]:

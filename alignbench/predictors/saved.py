@@ -13,14 +13,15 @@ from alignbench.errors import InputError
 from alignbench.markups import by_landmarks
 from alignbench.matching import match_ids
 from alignbench.predictors.base import Batch, Predictor
-from alignbench.predictors.saved_formats import read_saved
+from alignbench.predictors.formats import read_saved
 
 
 class SavedPredictor(Predictor):
     """Predictions from a file or folder.
 
-    A face of the data set that is not in the file counts as missed; a face in the file that is
-    not in the data set is counted as surplus. Both numbers stand in the record.
+    Their mark-up is the data set's where that has as many landmarks, else the registered one that
+    has; it is known when the data set is. A face of the data set that is not stored counts as
+    missed; stored faces that are not in the data set are counted in a note.
     """
 
     needs_images = False
@@ -29,12 +30,14 @@ class SavedPredictor(Predictor):
     def __init__(self, path: Path) -> None:
         self._saved = read_saved(path)
         self.name = path.stem if path.is_file() else path.resolve().name
-        self.markup = by_landmarks(self._saved.points.shape[1], path)
         self._path = path
         self._row: dict[str, int] = {}
         self._compared = ""
 
     def prepare(self, dataset: Dataset) -> None:
+        landmarks = self._saved.points.shape[1]
+        fits = landmarks == dataset.markup.landmarks
+        self.markup = dataset.markup if fits else by_landmarks(landmarks, self._path)
         match = match_ids(self._saved.ids, dataset.ids, self._path)
         faces = zip(dataset.ids, match.rows.tolist(), strict=True)
         self._row = {name: row for name, row in faces if row >= 0}

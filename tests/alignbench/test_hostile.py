@@ -42,7 +42,7 @@ from alignbench.io.images import read_image
 from alignbench.io.mat5 import parse_mat5
 from alignbench.io.notation import parse_json, parse_toml
 from alignbench.io.pts import read_pts
-from alignbench.predictors.saved_formats import read_saved
+from alignbench.predictors.formats import read_saved
 from alignbench.predictors.settings import read_settings
 from alignbench.runs import store
 from alignbench.stats import Bootstrap

@@ -16,7 +16,7 @@ from alignbench.geometry import crop_transforms, square_crops, transform
 from alignbench.markups import IBUG68, WFLW98
 from alignbench.matching import match_ids
 from alignbench.predictors.crop import CropPredictor, window
-from alignbench.predictors.saved_formats import read_saved
+from alignbench.predictors.formats import read_saved
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output, read_settings, to_toml
 
 ALL = Batch([], [], np.zeros((0, 4)))
@@ -152,8 +152,9 @@ def test_a_coordinate_that_is_not_finite_is_refused(tmp_path, form, values, what
 
 
 def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
+    predictor = load_predictor(f"saved:{write_saved(tmp_path, 'npz', ['face0', '2', '3'], SHORT)}")
     with pytest.raises(InputError, match="70 landmarks a face; accepted: 29"):
-        load_predictor(f"saved:{write_saved(tmp_path, 'npz', ['1', '2', '3'], SHORT)}")
+        evaluate(predictor, make_dataset(3))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,11 @@ def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
         ("a.json", '[{"imgpath": "a", "landmarks": [["x", 1]]}]', "landmarks are not numbers"),
         ("a.npz", "PK", "not a usable .npz file"),
         ("a.npz", b"\x93NUMPY\x01\x00", "not a usable .npz file"),
-        ("a.yaml", "", "unknown format '.yaml'; accepted: .npz, .csv, .txt, .json"),
+        (
+            "a.yaml",
+            "",
+            "unknown format '.yaml'; accepted: .txt: four lines .*; .csv: header .*; .npz: arrays",
+        ),
     ],
 )
 def test_bad_files_are_named(tmp_path, name, content, message):
@@ -576,7 +581,7 @@ def test_a_shadowed_plug_in_says_what_shadows_it(monkeypatch):
 
     entry = EntryPoint("mine", "json.nothing:load", plugins.PREDICTORS)
     monkeypatch.setattr(plugins, "registered", lambda group: {"mine": entry})
-    with pytest.raises(InputError, match=r"import name 'json' is taken by .*json.*shadows it"):
+    with pytest.raises(InputError, match=r"import name 'json' is taken by .*json.*hides it"):
         load_predictor("mine")
 
 

@@ -25,7 +25,7 @@ from alignbench import boxes, evaluate, load_run, parse_measure
 from alignbench.datasets import cofw, cofw68, w300, wflw
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
-from alignbench.predictors import saved_formats
+from alignbench.predictors import formats
 from alignbench.predictors.settings import read_settings
 from alignbench.runs import store
 from alignbench.stats import Bootstrap
@@ -411,13 +411,11 @@ TARGETS = {
             _write_cofw68,
         ),
         Target("image", "image", _file(read_image, "image"), _pictures, mutate.image, 100_000),
-        Target(
-            "csv", "p.csv", _file(saved_formats.read_saved, "p.csv"), _csv, mutate.fields, 20_000
-        ),
+        Target("csv", "p.csv", _file(formats.read_saved, "p.csv"), _csv, mutate.fields, 20_000),
         Target(
             "cofw68-text",
             "p.txt",
-            _file(saved_formats.read_saved, "p.txt"),
+            _file(formats.read_saved, "p.txt"),
             _cofw68_text,
             mutate.fields,
             40_000,
@@ -425,7 +423,7 @@ TARGETS = {
         Target(
             "spiga",
             "p.json",
-            _file(saved_formats.read_saved, "p.json"),
+            _file(formats.read_saved, "p.json"),
             _spiga,
             mutate.as_json,
             60_000,
@@ -433,7 +431,7 @@ TARGETS = {
         Target(
             "npz",
             "p.npz",
-            _file(saved_formats.read_saved, "p.npz"),
+            _file(formats.read_saved, "p.npz"),
             lambda: [_npz(ids=np.array(_IDS), points=_POINTS)],
             mutate.npz,
             60_000,

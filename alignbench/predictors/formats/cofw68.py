@@ -1,0 +1,51 @@
+"""COFW68's text files: four lines for each face, with the pixels of MATLAB, counted from 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from alignbench.arrays import SLICE, Floats, join
+from alignbench.errors import InputError
+from alignbench.io.text import in_blocks, lines_of, numbers
+from alignbench.predictors.formats import PredictionFormat, Stored
+
+_LINES = "four lines for each face: id, x, y, occlusion"
+
+
+def _read(path: Path) -> Stored:
+    ids: list[str] = []
+
+    def points() -> Iterator[Floats]:
+        rows = ((line, text.split()) for line, text in lines_of(path))
+        landmarks = 0
+        for block in in_blocks(rows, 4 * SLICE):  # whole faces
+            landmarks = landmarks or len(block[min(1, len(block) - 1)][1])
+            for place, (line, fields) in enumerate(block):
+                count = landmarks if place % 4 else 1
+                if len(fields) != count:
+                    raise InputError(
+                        f"{path}, line {line}", f"{len(fields)} values", f"{count}",
+                        f"The file has {_LINES}.",
+                    )  # fmt: skip
+            if len(block) % 4:
+                raise InputError(
+                    f"{path}, line {block[-1][0]}",
+                    f"ends after {len(block) % 4} lines of a face",
+                    _LINES,
+                )
+            ids.extend(fields[0] for _, fields in block[::4])
+            xy = [row for place, row in enumerate(block) if place % 4 in (1, 2)]
+            values = numbers(path, [fields for _, fields in xy], [line for line, _ in xy])
+            yield values.reshape(-1, 2, landmarks).transpose(0, 2, 1) - 1
+
+    joined = join(points())
+    return Stored(ids, joined)
+
+
+COFW68 = PredictionFormat(
+    "cofw68",
+    ".txt: four lines for each face as COFW68 has them: id, L x, L y, L occlusion states; 1-based",
+    lambda path: path.suffix.lower() == ".txt",
+    _read,
+)
