@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from alignbench import load_predictor
-from alignbench.complexity import Complexity, count_predictor, network_of
+from alignbench.cost import Complexity, Timing, count_predictor, network_of
 from alignbench.environment import processor
 from alignbench.errors import visible
-from alignbench.latency import Timing
 from alignbench.predictors import RANDOM_IF_TAKEN
 from reports import published as printed
 from reports.tables import Cell, Number, Table, render

@@ -74,8 +74,7 @@ def complexity(
     """
     from alignbench import load_predictor
     from alignbench.cli.console import progress, status
-    from alignbench.complexity import count_predictor
-    from alignbench.latency import Setting, measure_settings
+    from alignbench.cost import Setting, count_predictor, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
     from reports.complexity import table
 
@@ -96,7 +95,10 @@ def complexity(
             counted.append(count_predictor(name, predictor))
         if latency:
             with progress(name, "settings") as report_progress:
-                timed += measure_settings(name, weights, settings, device, seconds, report_progress)
+                timed += measure_settings(
+                    name, weights, settings, device=device, seconds=seconds,
+                    progress=report_progress,
+                )  # fmt: skip
     put(table(counted, timed, chosen), out)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alignbench import InputError, Run
-from alignbench.complexity import Complexity
+from alignbench.cost import Complexity
 from alignbench.predictors import predictor_names
 from reports import complexity, published
 from reports.paper.model import Entry, Group, PaperTable, Row

@@ -8,7 +8,7 @@ import torch
 from scipy.signal import convolve2d
 from torch import nn
 
-from alignbench.complexity import count
+from alignbench.cost import count
 from alignbench.markups import COFW29, IBUG68, WFLW98, load_markup
 from baselines.awing.network import AWing
 from baselines.blocks import AntiAliasedPool, CoordConv, Hourglass, MultiViewBlock

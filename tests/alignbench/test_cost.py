@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from alignbench import InputError, load_predictor
-from alignbench.complexity import count, count_predictor
-from alignbench.latency import Setting, measure, measure_settings
+from alignbench.cost import Setting, count, count_predictor, measure, measure_settings
 from reports.complexity import published
 
 
@@ -145,7 +144,7 @@ def test_threads_are_put_back():
     from alignbench import threads
 
     before = threads.count(), torch.get_num_threads(), threads._limit
-    (timing,) = measure_settings(SMALL, None, [Setting(threads=1)], "cpu", 0)
+    (timing,) = measure_settings(SMALL, None, [Setting(threads=1)], device="cpu", seconds=0)
     assert timing.setting.threads == 1
     assert (threads.count(), torch.get_num_threads(), threads._limit) == before
 
