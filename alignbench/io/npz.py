@@ -63,6 +63,7 @@ def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
     OSError, ValueError
         If the file is none, lacks an array, or holds pickled objects.
     """
+    require_regular(path)
     with _as_value_error():
         archive = zipfile.ZipFile(path)
     with archive:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
+from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 from baselines.losses import FocalReading
 from baselines.model import MODELS
@@ -215,6 +216,7 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
     path = Path(recipe)
     if path.suffix != ".toml":
         raise unknown("recipe", str(recipe), found, "Or give a .toml file.")
+    require_regular(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.errors import InputError, blame, unknown
+from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 from baselines.training import train
 from baselines.training.checkpoint import WEIGHTS
@@ -90,6 +91,7 @@ def read_study(study: str | Path) -> Study:
     if path.suffix != ".toml":
         raise unknown("study", str(study), found, "Or give a .toml file.")
     try:
+        require_regular(path)
         return _parse(path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error

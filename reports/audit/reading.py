@@ -16,6 +16,7 @@ from pathlib import Path
 from alignbench import InputError, parse_measure
 from alignbench.datasets.registry import dataset_names, source
 from alignbench.errors import unknown
+from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL
 from reports.audit.cells import Cell, grouped
 from reports.audit.claims import Claim
@@ -104,6 +105,8 @@ def read(file: Path | Traversable, dataset: str, norm: str) -> tuple[list[Cell],
 
 def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
     """Header, and rows by it."""
+    if isinstance(file, Path):
+        require_regular(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
