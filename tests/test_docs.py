@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doubles import make_dataset
-from layouts import points
 
 from alignbench import evaluate, load_predictor, plugins
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
@@ -99,50 +98,53 @@ def test_every_document_linked_is_there():
             assert (document.parent / link).exists(), f"{document.name} links {link}"
 
 
+STRANGER = ROOT / "tests" / "stranger"
+
+
 @pytest.fixture
-def studio(tmp_path, monkeypatch):
-    """The package of docs/extending.md as if it were installed, and faces for it."""
-    (settings,) = blocks("docs/extending.md", "toml")
-    site = tmp_path / "site"
-    for code in blocks("docs/extending.md", "python"):
-        path = site / code.partition("\n")[0].removeprefix("# ")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(code)
-    project = tomllib.loads(settings)["project"]
-    info = site / "studio-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+def stranger(tmp_path, monkeypatch):
+    """The package of docs/extending.md as if it were installed."""
+    settings = tomllib.loads((STRANGER / "pyproject.toml").read_text())["project"]
+    info = tmp_path / "site" / "strangers_faces-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Name: {settings['name']}\nVersion: {settings['version']}\n")
     lines = []
-    for group, entries in project["entry-points"].items():
+    for group, entries in settings["entry-points"].items():
         lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
     (info / "entry_points.txt").write_text("\n".join(lines))
-    monkeypatch.syspath_prepend(site)
+    monkeypatch.syspath_prepend(STRANGER)
+    monkeypatch.syspath_prepend(info.parent)
     plugins.registered.cache_clear()
-    faces = tmp_path / "studio-faces"
-    faces.mkdir()
-    head = ",".join(f"{axis}{k}" for k in range(68) for axis in "xy")
-    rows = [
-        f"{k}{'-glasses' * (k % 2)}," + ",".join(f"{value:.2f}" for value in face.ravel())
-        for k, face in enumerate(points(6, 68))
+    yield settings["entry-points"]
+    plugins.registered.cache_clear()
+
+
+def test_the_package_shown_is_the_one_of_the_tests():
+    shown = [
+        code.partition("\n")[::2]
+        for language in ("toml", "python")
+        for code in blocks("docs/extending.md", language)
     ]
-    (faces / "test.csv").write_text("\n".join([f"id,{head}", *rows]) + "\n")
-    yield project
-    plugins.registered.cache_clear()
+    files = [STRANGER / "pyproject.toml", *(STRANGER / "strangers_faces").glob("[a-z]*.py")]
+    assert {name.removeprefix("# "): code for name, code in shown} == {
+        path.relative_to(STRANGER).as_posix(): path.read_text() for path in files
+    }
 
 
-def test_the_package_shown_adds_a_measure_a_data_set_a_model_and_a_report(studio, cli):
+def test_the_package_shown_adds_one_of_everything(stranger, cli):
     (commands,) = blocks("docs/extending.md", "sh")
-    said = [cli(*shlex.split(line)[1:]) for line in commands.splitlines()]
-    assert [result.code for result in said] == [0, 0, 0], said[-1].err
-    ran, summary, worst = (result.out for result in said)
-    assert "glasses" in ran
+    results = [cli(*shlex.split(line)[1:]) for line in commands.splitlines()]
+    assert [result.code for result in results] == [0] * 7, [result.err for result in results]
+    _, ran, _, worst, _, compared, listed = (result.out for result in results)
+    assert "Between@0.01,0.05 %" in ran
+    assert "Boxes: square; leak: ground-truth landmarks" in ran
     assert "INCOMPLETE" not in ran
-    assert re.search(r"\| glasses +\| +3 \| +\d+\.\d\d \[", summary)
-    assert "Capped NME@0.10 %" in summary
-    assert len(re.findall(r"\| wobble +\|", worst)) == 3
-    for group, entries in studio["entry-points"].items():
-        kind = group.rsplit(".", 1)[1].replace("predictors", "models")
-        assert set(entries) <= set(re.findall(r"[\w-]+", cli("list", kind).out))
+    assert len(re.findall(r"\| (?:wobble|predictions) +\|", worst)) == 4
+    assert "A = wobble, B = predictions on ellipses test" in compared
+    assert Path("histogram.svg").read_text().startswith("<?xml")
+    for entries in stranger.values():
+        assert set(entries) <= set(re.findall(r"[\w-]+", listed))
+    assert "broken" not in listed
 
 
 def test_no_measured_table_is_missing():

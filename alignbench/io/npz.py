@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from alignbench import arrays
+from alignbench.io.files import require_regular
 
 Array = np.ndarray[Any, Any]
 

@@ -58,6 +58,12 @@ class Markup:
     chains: Mapping[str, Indices] = field(default_factory=dict)
     conversions: Mapping[str, tuple[Indices, ...]] = field(default_factory=dict)
 
+    @property
+    def about(self) -> str:
+        """One line for lists."""
+        normalisers = ", ".join([*self.normalisers, "box", "diagonal"])
+        return f"{self.landmarks} landmarks; normalisers {normalisers}."
+
     def __post_init__(self) -> None:
         where = f"mark-up {self.name!r}"
         groups: dict[str, list[tuple[int, ...]]] = {

@@ -239,23 +239,26 @@ def _aligned(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex
     shapes = _complex(points)
     shapes = shapes - shapes.mean(axis=1, keepdims=True)
     shapes /= np.sqrt((np.abs(shapes) ** 2).mean(axis=1, keepdims=True))
-    # Level eyes are where it begins; those of the mean are levelled at the end.
-    turn = np.conj(_eyes(shapes, markup))
-    turn /= np.abs(turn)
+    # Faces with level eyes are where it begins; the eyes of the mean are levelled at the end.
+    turn = _levelling(shapes, markup)
     for _ in range(_ROUNDS):
         mean = (shapes * turn[:, None]).mean(axis=0)
         turn = (mean * np.conj(shapes)).sum(axis=1)
         turn /= np.abs(turn)
-    level = np.conj(_eyes(mean[None], markup))[0]
-    level /= np.abs(level)
+    level = _levelling(mean[None], markup)[0]
     mean, turn = _real(mean * level), turn * level
     return mean / normalisers(mean[None], markup, ("the mean",))[norm], turn
 
 
-def _eyes(shapes: Complex, markup: Markup) -> Complex:
-    """From left to right eye (N,) of shapes (N, L)."""
-    left, right = markup.normalisers["inter_ocular"]
-    return shapes[:, list(right)].mean(axis=1) - shapes[:, list(left)].mean(axis=1)
+def _levelling(shapes: Complex, markup: Markup) -> Complex:
+    """The turns (N,) that level the eyes of shapes (N, L): the ends of a two-point normaliser.
+
+    A mark-up that has none leaves shapes as they are.
+    """
+    for left, right in markup.normalisers.values():
+        across = shapes[:, list(right)].mean(axis=1) - shapes[:, list(left)].mean(axis=1)
+        return np.conj(across) / np.abs(across)
+    return np.ones(len(shapes), np.complex128)
 
 
 def _complex(points: Floats) -> Complex:

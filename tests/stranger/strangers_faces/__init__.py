@@ -1,0 +1,1 @@
+"""Everything that a package can bring to alignbench, in one small file each."""
