@@ -45,7 +45,7 @@ def fit(dataset: Dataset, settings: CropSettings) -> tuple[Floats, Floats]:
 def save(path: Path, dataset: Dataset) -> None:
     """Fit on a data set and write the weights with their settings and where they come from."""
     settings = CropSettings(
-        markup=dataset.markup.name,  # type: ignore[arg-type]
+        markup=dataset.markup.name,
         crop=Crop(boxes=own_boxes(dataset)[0], scale=1.1, size=_SIZE),
         input=Input(colour="grey"),
         notes=(f"Ridge regression {fitted_on(dataset)}.",),

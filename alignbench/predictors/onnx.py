@@ -1,4 +1,4 @@
-"""ONNX files: ``onnx:FILE`` with a TOML beside it that says crop, colours and output."""
+"""ONNX files: ``onnx:FILE``, with a TOML file beside it for crop, colours and output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from alignbench.backends import Network, onnx_runtime, open_vino
 from alignbench.backends.network import AUTO, parse_backend, parse_precision
 from alignbench.errors import InputError
-from alignbench.io.files import sha256
+from alignbench.io.files import require_regular, sha256
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import CropSettings, read_settings
 
@@ -18,15 +18,16 @@ def load(
 ) -> CropPredictor:
     """An ONNX file: onnx:FILE, with its settings in a TOML file beside it.
 
-    The settings of ``model.onnx`` stand in ``model.toml``. A few published files are known by
-    their sha256 and need none. The back end is onnxruntime or openvino.
+    The settings of ``model.onnx`` are in ``model.toml``. A few published files are known by their
+    sha256 and need none. The back end is onnxruntime or openvino.
 
     Raises
     ------
     InputError
-        If file or settings are not there or wrong, or the back end is not installed.
+        If file or settings are missing or wrong, or the back end is not installed.
     """
     path = Path(argument)
+    require_regular(path)
     if not path.is_file():
         raise InputError(path, "no such ONNX file", remedy="Check the name behind 'onnx:'.")
     digest = sha256(path)
@@ -67,7 +68,7 @@ def _settings(path: Path, digest: str) -> CropSettings:
             return read_settings(file)
     raise InputError(
         path,
-        f"no settings: {beside} is not there",
-        "a TOML file that says markup, crop, input and output",
+        f"no settings: there is no {beside}",
+        "a TOML file with markup, crop, input and output",
         "docs/models.md shows one to copy.",
     )

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from alignbench import plugins
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
+from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 
 
@@ -19,16 +29,29 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _registered(group: str) -> AfterValidator:
+    """Accepts the names that are registered in a group."""
+
+    def check(name: str) -> str:
+        known = list(plugins.registered(group))
+        if name not in known:
+            context = {"known": known, "names": ", ".join(known)}
+            raise PydanticCustomError("unknown", "Input should be one of {names}", context)
+        return name
+
+    return AfterValidator(check)
+
+
 class Crop(_Settings):
     """How the network's window is laid over the image.
 
-    ``boxes`` is the box protocol the model was made for, ``scale`` the window's side over the
+    ``boxes`` is the box protocol that the model is made for, ``scale`` the window's side over the
     box's longer side, or over the mean of its sides (``of``), ``rounding`` as in
     :func:`alignbench.geometry.square_crops`, ``size`` the network's input side in pixels and
     ``border`` the grey value outside the image.
     """
 
-    boxes: str = "rect"
+    boxes: Annotated[str, _registered(plugins.BOX_PROTOCOLS)] = "rect"
     scale: float = Field(default=1.0, gt=0)
     of: BoxSide = "longer"
     rounding: Rounding = "none"
@@ -39,8 +62,8 @@ class Crop(_Settings):
 class Input(_Settings):
     """Colours: order, then ``(value * scale - mean) / std`` by channel in that order.
 
-    With ``standardise``, instead: each channel of each window less its own mean, over its own
-    standard deviation.
+    With ``standardise``, instead: each channel of each window minus its own mean, divided by its
+    own standard deviation.
     """
 
     colour: Literal["rgb", "bgr", "grey"] = "rgb"
@@ -63,15 +86,14 @@ class Input(_Settings):
 
 
 class Output(_Settings):
-    """What the network gives.
+    """What the network's output means.
 
     ``kind`` is ``points`` (L x 2 a face, x before y, as fractions of the window's side) or
     ``heatmaps`` (L maps a face), decoded by ``decoder``. Fractions are counted from the window's
-    ``origin``: the centre of its first pixel, or its edge half a pixel before. By default the
-    first for points; for heatmaps, which cover the window's area, the second. Code that lays
-    pixel-centre coordinates on a map as if they were counted from the edge, and takes them off
-    the same way, needs ``pixel-centre``. ``name`` picks an output of an ONNX model that has
-    several.
+    ``origin``: the centre of its first pixel (the default for points), or its edge half a pixel
+    before (the default for heatmaps, which cover the window's area). Code that draws and decodes
+    pixel-centre coordinates on a map as if they were counted from the edge needs
+    ``pixel-centre``. ``name`` picks an output of an ONNX model that has several.
     """
 
     kind: Literal["points", "heatmaps"] = "points"
@@ -86,9 +108,12 @@ class Output(_Settings):
 
 
 class CropSettings(_Settings):
-    """Everything between an image and a network, and back: one TOML file."""
+    """Everything between an image and a network, and back: one TOML file.
 
-    markup: Literal["wflw98", "ibug68", "cofw29"]
+    ``markup`` is the name of a registered mark-up; ``notes`` are printed under every table.
+    """
+
+    markup: Annotated[str, _registered(plugins.MARKUPS)]
     crop: Crop
     input: Input = Input()
     output: Output = Output()
@@ -96,7 +121,7 @@ class CropSettings(_Settings):
 
 
 def _toml(value: object) -> str:
-    # JSON but for what it leaves unescaped, and for its surrogate pairs.
+    # JSON, without its surrogate pairs, and with the one character that TOML wants escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -106,7 +131,7 @@ def to_toml(settings: CropSettings) -> str:
 
 
 def toml_text(content: Mapping[str, Any]) -> str:
-    """Values and tables of values, as JSON has them, as the text of a TOML file."""
+    """JSON values, and tables of these, as the text of a TOML file."""
     tables = {name: part for name, part in content.items() if isinstance(part, dict)}
     lines = [f"{key} = {_toml(value)}" for key, value in content.items() if key not in tables]
     for name, part in tables.items():
@@ -120,8 +145,9 @@ def read_settings(path: Path) -> CropSettings:
     Raises
     ------
     InputError
-        If the file is not there, is no TOML, or a key is missing, unknown or has a wrong value.
+        If the file does not exist, is not TOML, or a key is missing, unknown or has a wrong value.
     """
+    require_regular(path)
     try:
         content = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -135,7 +161,7 @@ def read_settings(path: Path) -> CropSettings:
 
 
 def settings_error(path: Path, error: ValidationError) -> InputError:
-    """The first thing wrong with a settings file."""
+    """The first error in a settings file."""
     first = error.errors()[0]
     *table, key = [str(part) for part in first["loc"]] or ["(all)"]
     dotted = ".".join([*table, key])
@@ -147,4 +173,6 @@ def settings_error(path: Path, error: ValidationError) -> InputError:
         model = tables.get(".".join(table), CropSettings)
         known = [".".join([*table, field]) for field in model.model_fields]
         return unknown(f"{path}, key", dotted, known)
+    if first["type"] == "unknown":
+        return unknown(f"{path}, key {dotted}", str(first["input"]), first["ctx"]["known"])
     return InputError(where, f"{first['msg']}, found {first['input']!r}")
