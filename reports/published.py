@@ -1,4 +1,4 @@
-"""Numbers as the PropNet paper prints them, and how they are read."""
+"""Numbers as the PropNet paper prints them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ import io
 from collections.abc import Mapping
 from importlib.resources import files
 
-from reports.tables import PUBLISHED, Number
+from reports.tables import PUBLISHED, Number, Quantity
 
 PAPER = "PropNet (Huang et al., CVPR 2020)"
+NOTE = f"Published: as {PAPER} prints it."
 
 
 def rows(name: str) -> list[Mapping[str, str]]:
-    """Rows of one typed table, such as ``table1_cofw``: printed text by column.
+    """Rows of one table, such as ``table1_cofw``: printed text by column.
 
-    An empty text stands where the paper prints nothing.
+    A text is empty where the paper prints nothing.
     """
     text = (files("reports") / "published" / f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def number(printed: str) -> Number:
+def number(printed: str, of: Quantity | None = None) -> Number:
     """A printed number with the decimals it was printed with."""
-    if not printed:
-        return Number(None, None, None, 0, PUBLISHED)
-    return Number(float(printed), None, None, len(printed.partition(".")[2]), PUBLISHED)
+    return Number(
+        float(printed) if printed else None,
+        len(printed.partition(".")[2]),
+        source=PUBLISHED,
+        of=of or Quantity(),
+    )

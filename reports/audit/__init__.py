@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.audit.audit import audit, command, tables
-from reports.audit.finding import Finding
+from reports.audit.audit import audit, tables
+from reports.audit.cells import Finding, worst
 
-__all__ = ["Finding", "audit", "command", "tables"]
+__all__ = ["Finding", "audit", "tables", "worst"]

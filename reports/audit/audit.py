@@ -1,28 +1,22 @@
-"""The audit: every rule over every table, and the tables of what it found."""
+"""The audit: every rule over every table, and the tables of its findings."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 
 from alignbench import InputError
-from alignbench.errors import unknown, visible
+from alignbench.errors import unknown
 from reports.audit import bounds, claims, failures, normalisers, subsets
-from reports.audit.cells import Cell
-from reports.audit.finding import OK, VERDICTS, Finding, worst
+from reports.audit.cells import OK, VERDICTS, Finding, PrintedCell, group_by
 from reports.audit.reading import published, read
-from reports.tables import Cell as Shown
-from reports.tables import Table, render
+from reports.tables import Row, Table
 
-_FIELDS = ("table", "row", "column", "rule", "verdict", "proof")
 _MEANING = (
-    "Printed numbers are taken as all that round to them. impossible: no errors of faces give the "
-    "number; suspect: possible, but not likely; marginal: right if a number was cut instead of "
+    "A printed number stands for all numbers that round to it. impossible: no errors of faces give "
+    "the number; suspect: possible, but not likely; marginal: right if a number was cut instead of "
     "rounded, or is off by one in its last digit."
 )
 
@@ -39,25 +33,25 @@ def audit(
     Parameters
     ----------
     paths
-        Tables, and claims about them, as CSV files of the forms in docs/audit.md; the PropNet
-        paper's where there is none.
+        Tables, and claims about them, as CSV files of the forms in docs/audit.md; by default the
+        PropNet paper's.
     dataset, norm
         Data set (with its split behind a blank if it is not ``test``) and normaliser of tables
-        that do not say.
+        that name none.
     partitions
         Further partitions, as ``full=indoor+outdoor``.
 
     Returns
     -------
     list of Finding
-        One for each cell and rule that applies to it, those that are ``ok`` too.
+        One for each cell and rule that applies to it, in the order of the tables; ``ok`` too.
 
     Raises
     ------
     InputError
-        If a file is not of the form, or a claim or partition names what is not there.
+        If a file is not of the form, or a claim or partition names a cell or subset there is not.
     """
-    cells: list[Cell] = []
+    cells: list[PrintedCell] = []
     stated: list[claims.Claim] = []
     for file in [*map(Path, paths)] or published():
         of_table, of_text = read(file, dataset, norm)
@@ -66,21 +60,20 @@ def audit(
         cells += of_table
         stated += of_text
     declared = [_partition(text, cells) for text in partitions]
-    found = [
+    findings = [
         *subsets.check(cells, declared),
         *failures.check(cells),
         *bounds.check(cells),
         *normalisers.check(cells),
         *claims.baselines(cells),
-        *_claimed(stated, cells),
+        *_check_claims(stated, cells),
     ]
-    # In the order of the tables: by rule they were found.
-    place = {name: k for k, name in enumerate(dict.fromkeys(cell.table for cell in cells))}
+    tables = {name: k for k, name in enumerate(dict.fromkeys(cell.table for cell in cells))}
     rows = {key: k for k, key in enumerate(dict.fromkeys((c.table, c.row) for c in cells))}
-    return sorted(found, key=lambda f: (place[f.table], rows[f.table, f.row]))
+    return sorted(findings, key=lambda f: (tables[f.table], rows[f.table, f.row]))
 
 
-def _partition(text: str, cells: Sequence[Cell]) -> subsets.Partition:
+def _partition(text: str, cells: Sequence[PrintedCell]) -> subsets.Partition:
     whole, _, rest = text.partition("=")
     names = [whole.strip(), *(part.strip() for part in rest.split("+"))]
     faces = {cell.subset: cell.faces for cell in cells}
@@ -91,7 +84,7 @@ def _partition(text: str, cells: Sequence[Cell]) -> subsets.Partition:
             raise unknown(f"partition {text!r}, subset", name, faces)
         if faces[name] is None:
             raise InputError(
-                f"partition {text!r}", f"how many faces {name} has is not known",
+                f"partition {text!r}", f"the number of faces of {name} is unknown",
                 "a data set, or NAME [FACES] as the column's heading",
             )  # fmt: skip
     parts = sum(faces[name] or 0 for name in names[1:])
@@ -102,7 +95,9 @@ def _partition(text: str, cells: Sequence[Cell]) -> subsets.Partition:
     return names[0], tuple(names[1:])
 
 
-def _claimed(stated: Sequence[claims.Claim], cells: Sequence[Cell]) -> Iterator[Finding]:
+def _check_claims(
+    stated: Sequence[claims.Claim], cells: Sequence[PrintedCell]
+) -> Iterator[Finding]:
     for claim in stated:
         column = [c for c in cells if (c.table, c.column) == (claim.table, claim.column)]
         by_row = {name: c for c in column for name in (c.method, c.row)}
@@ -117,53 +112,30 @@ def _claimed(stated: Sequence[claims.Claim], cells: Sequence[Cell]) -> Iterator[
 
 
 def tables(findings: Sequence[Finding], *, everything: bool = False) -> list[Table]:
-    """A table of how much was found, and one a published table of what is not ``ok``.
+    """A table of counts, and one for each published table with the findings that are not ``ok``.
 
     Parameters
     ----------
+    findings
+        All of them: the counts and the records include those that are ``ok``.
     everything
-        Show what is ``ok`` as well.
+        Show findings that are ``ok`` as well.
     """
-    by_table: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_table.setdefault(finding.table, []).append(finding)
-    rows: list[tuple[Shown, ...]] = []
-    for name, found in by_table.items():
-        counts = Counter(finding.verdict for finding in found)
-        rows.append((name, len(found), *(counts[verdict] for verdict in VERDICTS)))
-    shown = [Table("Audit", ("Table", "Checks", *VERDICTS), tuple(rows), (_MEANING,))]
-    for name, found in by_table.items():
-        lines: tuple[tuple[Shown, ...], ...] = tuple(
+    by_table = group_by(findings, lambda finding: finding.table)
+    rows: list[Row] = []
+    for name, of_table in by_table.items():
+        counts = Counter(finding.verdict for finding in of_table)
+        rows.append((name, len(of_table), *(counts[verdict] for verdict in VERDICTS)))
+    records = [asdict(finding) for finding in findings]
+    columns = ("Table", "Checks", *VERDICTS)
+    shown = [Table.of_rows("Audit", columns, rows, (_MEANING,), records=records)]
+    for name, of_table in by_table.items():
+        lines: list[Row] = [
             (f.row, f.column, f.rule, f.verdict, f.proof)
-            for f in found
+            for f in of_table
             if everything or f.verdict != OK
-        )
+        ]
         if lines:
-            columns = ("Row", "Column", "Rule", "Verdict", "Proof")
-            shown.append(Table(name, columns, lines, ()))
+            headings = ("Row", "Column", "Rule", "Verdict", "Proof")
+            shown.append(Table.of_rows(name, headings, lines))
     return shown
-
-
-def command(
-    paths: Sequence[Path], form: str, *, everything: bool, dataset: str, norm: str,
-    partitions: Sequence[str],
-) -> tuple[str, str]:  # fmt: skip
-    """What ``alignbench audit`` prints, and the worst verdict in it.
-
-    Parameters
-    ----------
-    form
-        ``json`` and ``csv`` (each finding), or a form of tables.
-    """
-    findings = audit(paths, dataset=dataset, norm=norm, partitions=partitions)
-    if form == "json":
-        text = json.dumps([asdict(finding) for finding in findings], indent=1)
-    elif form == "csv":
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_FIELDS)
-        writer.writerows(map(astuple, findings))
-        text = visible(stream.getvalue(), lines=True).rstrip("\n")
-    else:
-        text = render(tables(findings, everything=everything), form)
-    return text, worst(findings)

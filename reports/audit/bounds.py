@@ -3,7 +3,7 @@
 With errors e and threshold t: ``AUC = 1 - mean(min(e, t)) / t``. Since ``min(e, t) <= e`` this is
 at least ``1 - NME / t``; since ``min(e, t) >= t`` where a face fails, at most ``1 - FR``; and the
 difference of NME and ``t (1 - AUC)`` is what failing faces have beyond t. A table whose NME
-leaves out faces that its FR and AUC count (missed ones) need not obey.
+leaves out faces that its FR and AUC count (missed ones) may break these rules and be right.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from reports.audit.cells import Cell, grouped
+from reports.audit.cells import IMPOSSIBLE, OK, SUSPECT, Finding, PrintedCell, group_by
 from reports.audit.failures import possible
-from reports.audit.finding import IMPOSSIBLE, OK, SUSPECT, Finding
 from reports.audit.printed import Interval, show, span
 
 _FAR = 50
-"""Percent: a mean error of failing faces beyond half the distance of the eyes is not likely."""
+"""Percent: a mean error of failing faces above half the distance of the eyes is not likely."""
 
 
-def check(cells: Sequence[Cell]) -> Iterator[Finding]:
+def check(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
     """``range``, ``auc_bounds``, ``fr_bound`` and ``failing_faces``."""
     for cell in cells:
         yield from _range(cell)
-    for row in grouped(cells, lambda c: (*c.model, c.subset)).values():
+    for row in group_by(cells, lambda c: (*c.model, c.subset)).values():
         nme = next((cell for cell in row if cell.metric == "nme"), None)
         for threshold in dict.fromkeys(c.threshold for c in row if c.threshold is not None):
             at = {c.metric: c for c in row if c.threshold == threshold}
@@ -39,8 +38,8 @@ def check(cells: Sequence[Cell]) -> Iterator[Finding]:
                 yield from _failing_faces(fr, auc, nme, threshold)
 
 
-def _range(cell: Cell) -> Iterator[Finding]:
-    """Only what is out of it is worth a line."""
+def _range(cell: PrintedCell) -> Iterator[Finding]:
+    """``range``: only a number outside its range gives a finding."""
     highest = {"nme": None, "fr": 100, "auc": 1}[cell.metric]
     low, high = cell.printed.rounded.low, cell.printed.rounded.high
     if high < 0 or (highest is not None and low > highest):
@@ -49,7 +48,7 @@ def _range(cell: Cell) -> Iterator[Finding]:
         yield cell.finding("range", IMPOSSIBLE, f"{cell.printed.text} is not {allowed}{hint}")
 
 
-def _least_area(auc: Cell, nme: Cell, t: Fraction) -> Finding:
+def _least_area(auc: PrintedCell, nme: PrintedCell, t: Fraction) -> Finding:
     least = 1 - possible(nme).high / t
     most = auc.printed.rounded.high
     fits = most >= least
@@ -61,7 +60,7 @@ def _least_area(auc: Cell, nme: Cell, t: Fraction) -> Finding:
     return auc.finding("auc_bounds", OK if fits else IMPOSSIBLE, proof)
 
 
-def _most_area(auc: Cell, fr: Cell) -> Finding:
+def _most_area(auc: PrintedCell, fr: PrintedCell) -> Finding:
     most = 1 - possible(fr).low / 100
     least = auc.printed.rounded.low
     fits = least <= most
@@ -73,7 +72,7 @@ def _most_area(auc: Cell, fr: Cell) -> Finding:
     return auc.finding("auc_bounds", OK if fits else IMPOSSIBLE, proof)
 
 
-def _failures_cost(fr: Cell, nme: Cell, t: Fraction) -> Finding:
+def _failures_cost(fr: PrintedCell, nme: PrintedCell, t: Fraction) -> Finding:
     """Failing faces alone add FR x t to NME."""
     least, most = possible(fr).low * t / 100, nme.printed.rounded.high
     fits = least <= most
@@ -85,7 +84,9 @@ def _failures_cost(fr: Cell, nme: Cell, t: Fraction) -> Finding:
     return fr.finding("fr_bound", OK if fits else IMPOSSIBLE, proof)
 
 
-def _failing_faces(fr: Cell, auc: Cell, nme: Cell, t: Fraction) -> Iterator[Finding]:
+def _failing_faces(
+    fr: PrintedCell, auc: PrintedCell, nme: PrintedCell, t: Fraction
+) -> Iterator[Finding]:
     """``(NME - t (1 - AUC)) / FR + t``, the mean error of failing faces."""
     one = Interval(Fraction(1), Fraction(1))
     beyond = possible(nme) - (one - auc.printed.rounded).times(t)
@@ -112,5 +113,5 @@ def _failing_faces(fr: Cell, auc: Cell, nme: Cell, t: Fraction) -> Iterator[Find
     yield fr.finding("failing_faces", verdict, proof)
 
 
-def _area(value: Fraction, auc: Cell) -> str:
+def _area(value: Fraction, auc: PrintedCell) -> str:
     return show(value, auc.printed.digits + 1)

@@ -1,4 +1,4 @@
-"""What a paper's text says of its tables, and what its tables say twice."""
+"""Rules about what a paper's text claims of its tables, and about rows that it prints twice."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reports.audit.cells import Cell, grouped
-from reports.audit.finding import IMPOSSIBLE, MARGINAL, OK, SUSPECT, Finding
+from reports.audit.cells import IMPOSSIBLE, MARGINAL, OK, SUSPECT, Finding, PrintedCell, group_by
 from reports.audit.printed import Interval, Printed, show, span
 
 
@@ -36,13 +35,14 @@ class Claim:
     where: str
 
 
-def check(cell: Cell, reference: Cell, claim: Claim) -> Finding:
-    """``claim``: the change that the cells give is the one stated."""
+def check(cell: PrintedCell, reference: PrintedCell, claim: Claim) -> Finding:
+    """``claim``: the cells give the change that the text states."""
     below = reference.printed.rounded
     stated = f"{claim.source} says {claim.change.text} %"
     if below.low <= 0:
         return cell.finding("claim", SUSPECT, f"no change against 0; {stated}")
-    change = Interval(*(100 * (end - 1) for end in _ends(cell.printed.rounded.over(below))))
+    ratio = cell.printed.rounded.over(below)
+    change = Interval(100 * (ratio.low - 1), 100 * (ratio.high - 1))
     digits = claim.change.digits
     value = 100 * (cell.printed.value / reference.printed.value - 1)
     proof = (
@@ -57,16 +57,12 @@ def check(cell: Cell, reference: Cell, claim: Claim) -> Finding:
     return cell.finding("claim", verdict, proof)
 
 
-def _ends(interval: Interval) -> tuple[Fraction, Fraction]:
-    return interval.low, interval.high
-
-
-def baselines(cells: Sequence[Cell]) -> Iterator[Finding]:
-    """``baseline``: each factor of an ablation begins with the same row."""
-    for table in grouped([c for c in cells if c.factor], lambda c: c.table).values():
-        columns = grouped(table, lambda c: c.column)
+def baselines(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
+    """``baseline``: every factor of an ablation begins with the same row."""
+    for table in group_by([c for c in cells if c.factor], lambda c: c.table).values():
+        columns = group_by(table, lambda c: c.column)
         for column in columns.values():
-            first, *others = (cells[0] for cells in grouped(column, lambda c: c.factor).values())
+            first, *others = (cells[0] for cells in group_by(column, lambda c: c.factor).values())
             for cell in others:
                 same = cell.printed.value == first.printed.value
                 proof = (

@@ -6,27 +6,26 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import ceil, floor
 
-from reports.audit.cells import Cell
-from reports.audit.finding import IMPOSSIBLE, MARGINAL, OK, Finding
+from reports.audit.cells import IMPOSSIBLE, MARGINAL, OK, Finding, PrintedCell
 from reports.audit.printed import Interval, show
 
 _ONE_OFF = Fraction(3, 2)
-"""Units within which what rounds to a neighbour in the last digit lies; what is cut does too."""
+"""Units of the last digit: so far away is at most what was cut, or is off by one in that digit."""
 
 
-def check(cells: Sequence[Cell]) -> Iterator[Finding]:
+def check(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
     """``fr_lattice``: FR = k / N for a whole k."""
     for cell in cells:
         if cell.metric == "fr" and cell.faces:
             yield _lattice(cell, cell.faces)
 
 
-def _lattice(cell: Cell, faces: int) -> Finding:
+def _lattice(cell: PrintedCell, faces: int) -> Finding:
     printed, digits = cell.printed, cell.printed.digits + 2
-    if found := counts(printed.rounded, faces):
-        several = f" (any k up to {found[-1]:,})" if len(found) > 1 else ""
-        first = show(Fraction(100 * found[0], faces), digits)
-        return cell.finding("fr_lattice", OK, f"{found[0]:,}/{faces:,} = {first} %{several}")
+    if fitting := counts(printed.rounded, faces):
+        several = f" (any k up to {fitting[-1]:,})" if len(fitting) > 1 else ""
+        first = show(Fraction(100 * fitting[0], faces), digits)
+        return cell.finding("fr_lattice", OK, f"{fitting[0]:,}/{faces:,} = {first} %{several}")
     if near := counts(printed.within(_ONE_OFF), faces):
         share = Fraction(100 * near[0], faces)
         cut = printed.value <= share < printed.value + printed.unit
@@ -47,8 +46,8 @@ def _lattice(cell: Cell, faces: int) -> Finding:
     return cell.finding("fr_lattice", IMPOSSIBLE, proof)
 
 
-def _fewer_digits(cell: Cell, faces: int) -> str:
-    """The number without the zeros at its end, where faces give it rounded to that."""
+def _fewer_digits(cell: PrintedCell, faces: int) -> str:
+    """The number without zeros at its end, if a number of faces rounds to that; else empty."""
     text = cell.printed.text
     short = text.rstrip("0").rstrip(".") if "." in text else text
     half = Fraction(1, 2 * 10 ** len(short.partition(".")[2]))
@@ -63,16 +62,16 @@ def counts(interval: Interval, faces: int) -> range:
     return range(low, min(faces, floor(interval.high * faces / 100)) + 1)
 
 
-def possible(cell: Cell) -> Interval:
-    """What a printed number may have been, within what its measure can be at all.
+def possible(cell: PrintedCell) -> Interval:
+    """The numbers that a printed number may stand for and that its measure can have.
 
-    A failure rate can only be one of those a whole number of faces gives.
+    Of a failure rate these are the rates that whole numbers of faces give.
     """
     interval = cell.printed.rounded
     if cell.metric == "fr" and cell.faces:
         for units in (Fraction(1, 2), _ONE_OFF):
-            if found := counts(cell.printed.within(units), cell.faces):
+            if fitting := counts(cell.printed.within(units), cell.faces):
                 return Interval(
-                    Fraction(100 * found[0], cell.faces), Fraction(100 * found[-1], cell.faces)
+                    Fraction(100 * fitting[0], cell.faces), Fraction(100 * fitting[-1], cell.faces)
                 )
     return Interval(max(interval.low, Fraction(0)), max(interval.high, Fraction(0)))

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from reports.audit.cells import Cell, grouped
-from reports.audit.finding import OK, SUSPECT, Finding
+from reports.audit.cells import OK, SUSPECT, Finding, PrintedCell, group_by
 from reports.audit.printed import Interval, show, span
 
 OCULAR, PUPIL = "inter_ocular", "inter_pupil"
@@ -15,7 +14,7 @@ OCULAR, PUPIL = "inter_ocular", "inter_pupil"
 
 @dataclass(frozen=True)
 class _Measured:
-    """A ratio NME by inter-pupil / NME by inter-ocular, measured on methods' predictions."""
+    """A ratio of inter-pupil to inter-ocular NME, measured on the predictions of methods."""
 
     ratio: Fraction
     spread: Fraction
@@ -48,24 +47,24 @@ _BANDS = {
         PUPIL: Interval(Fraction("4.6"), Fraction("5.6")),
     },
 }
-"""NME of good models on all faces by the normaliser that their code has."""
+"""NME of good models on all faces, by the normaliser that their code uses."""
 
 
-def check(cells: Sequence[Cell]) -> Iterator[Finding]:
+def check(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
     """``norm_ratio`` and ``norm_mixing``."""
     nme = [cell for cell in cells if cell.metric == "nme"]
-    for row in grouped(nme, lambda c: (c.table, c.dataset, c.factor, c.method, c.subset)).values():
+    for row in group_by(nme, lambda c: (c.table, c.dataset, c.factor, c.method, c.subset)).values():
         by_norm = {cell.norm: cell for cell in row}
         measured = _RATIOS.get((row[0].dataset, row[0].subset))
         if measured and OCULAR in by_norm and PUPIL in by_norm:
             yield _ratio(by_norm[PUPIL], by_norm[OCULAR], measured)
     full = [cell for cell in nme if cell.subset == "full"]
-    for column in grouped(full, lambda c: (c.table, c.dataset, c.norm)).values():
+    for column in group_by(full, lambda c: (c.table, c.dataset, c.norm)).values():
         if bands := _BANDS.get(column[0].dataset):
             yield from _mixing(column, bands)
 
 
-def _ratio(pupil: Cell, ocular: Cell, measured: _Measured) -> Finding:
+def _ratio(pupil: PrintedCell, ocular: PrintedCell, measured: _Measured) -> Finding:
     below = ocular.printed.rounded
     if below.low <= 0:
         return pupil.finding("norm_ratio", SUSPECT, f"{ocular.printed.text} by {OCULAR}: no error")
@@ -79,8 +78,8 @@ def _ratio(pupil: Cell, ocular: Cell, measured: _Measured) -> Finding:
     return pupil.finding("norm_ratio", OK if fits else SUSPECT, proof)
 
 
-def _mixing(column: Sequence[Cell], bands: dict[str, Interval]) -> Iterator[Finding]:
-    """Rows of one column in the ranges of two normalisers: those of the one not named."""
+def _mixing(column: Sequence[PrintedCell], bands: dict[str, Interval]) -> Iterator[Finding]:
+    """Rows that lie in the range of a normaliser that their column does not name."""
     inside = {
         norm: [c for c in column if band.low <= c.printed.value <= band.high]
         for norm, band in bands.items()
@@ -89,26 +88,26 @@ def _mixing(column: Sequence[Cell], bands: dict[str, Interval]) -> Iterator[Find
     other = OCULAR if declared == PUPIL else PUPIL
     if not inside[declared] or not inside[other]:
         return
-    said = f"named {declared}" if column[0].norm else "of no named normaliser"
+    named = f"named {declared}" if column[0].norm else "of no named normaliser"
     beside = ", ".join(f"{c.method} {c.printed.text}" for c in inside[declared])
     for cell in inside[other]:
         yield cell.finding(
             "norm_mixing", SUSPECT,
-            f"{cell.printed.text} lies in {_text(bands[other])}, usual for {other}, in a column "
-            f"{said} with {beside} in {_text(bands[declared])}; as {declared} it would be "
-            f"{_as(cell, other)} {other}",
+            f"{cell.printed.text} lies in {_spell(bands[other])}, usual for {other}, in a column "
+            f"{named} with {beside} in {_spell(bands[declared])}; as {declared} it would be "
+            f"{_convert(cell, other)} {other}",
         )  # fmt: skip
     for cell in inside[declared]:
-        proof = f"{cell.printed.text} lies in {_text(bands[declared])}, usual for {declared}"
+        proof = f"{cell.printed.text} lies in {_spell(bands[declared])}, usual for {declared}"
         yield cell.finding("norm_mixing", OK, proof)
 
 
-def _as(cell: Cell, other: str) -> str:
-    """The number in the other normaliser, by the ratio measured on the same faces."""
+def _convert(cell: PrintedCell, other: str) -> str:
+    """The number under the other normaliser, by the ratio measured on the same faces."""
     ratio = _RATIOS["cofw68 test", "full"].ratio
     value = cell.printed.value
     return show(value / ratio if other == OCULAR else value * ratio, cell.printed.digits)
 
 
-def _text(band: Interval) -> str:
+def _spell(band: Interval) -> str:
     return span(band, 1)

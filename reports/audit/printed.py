@@ -1,4 +1,4 @@
-"""A printed number as what it says: the interval of all numbers that are printed so. Exact."""
+"""A printed number as the exact interval of all numbers that are printed so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Interval:
         return Interval(self.low * factor, self.high * factor)
 
     def over(self, other: Interval) -> Interval:
-        """Quotients; what divides is above zero throughout."""
+        """Quotients by an interval whose numbers are all above 0."""
         ends = [a / b for a in (self.low, self.high) for b in (other.low, other.high)]
         return Interval(min(ends), max(ends))
 
@@ -54,7 +54,7 @@ class Printed:
 
     @property
     def rounded(self) -> Interval:
-        """What rounds to it; both ends, because either may be what was rounded up or down."""
+        """What rounds to it, both ends included: a half may have been rounded up or down."""
         return self.within(Fraction(1, 2))
 
     def within(self, units: Fraction) -> Interval:
@@ -68,7 +68,7 @@ class Printed:
 
 
 def parse(text: str) -> Printed | None:
-    """A number of decimal digits, a per cent sign behind it allowed; None for anything else."""
+    """Reads decimal digits, which may have a per cent sign behind them; None for anything else."""
     bare = text.strip().removesuffix("%").strip()
     if not _NUMBER.fullmatch(bare):
         return None

@@ -1,4 +1,4 @@
-"""Published tables and claims from CSV files; the forms are in docs/audit.md."""
+"""Reads published tables and claims from CSV files; docs/audit.md describes their forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from alignbench.datasets.registry import dataset_names, source
 from alignbench.errors import unknown
 from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL
-from reports.audit.cells import Cell, grouped
+from reports.audit.cells import PrintedCell, group_by
 from reports.audit.claims import Claim
 from reports.audit.normalisers import OCULAR, PUPIL
 from reports.audit.printed import Printed, parse
@@ -29,7 +29,7 @@ PAPER: Mapping[str, tuple[str, str]] = {
     "table3_wflw": ("wflw", OCULAR),
     "tables4_7_ablation": ("wflw", OCULAR),
 }
-"""The PropNet paper's tables: data set and normaliser by its text, where the file has neither."""
+"""The PropNet paper's tables: data set and normaliser by its text, if the file has neither."""
 
 _KEYS = ("dataset", "norm", "metric", "subset", "faces", "factor", "table", "note")
 _METHOD = ("method", "variant")
@@ -44,7 +44,7 @@ _ACCEPTED = "method; dataset, norm, metric, subset, faces, factor, note; measure
 
 @dataclass(frozen=True)
 class _Heading:
-    """A column of numbers: of a measure (its grammar's name), or of a subset with its faces."""
+    """A column of numbers: of a measure, by its name in the grammar, or of a subset."""
 
     text: str
     measure: str
@@ -59,25 +59,26 @@ class _Row:
     where: str
     fields: Mapping[str, str]
 
-    def of(self, *names: str) -> str:
-        """The first of these columns that is there."""
+    def get(self, *names: str) -> str:
+        """The field of the first of these columns that the file has; empty if it has none."""
         return next((self.fields[name] for name in names if name in self.fields), "")
 
 
 def published() -> list[Traversable]:
-    """The PropNet paper's tables, and what its text says of them."""
+    """The files of the PropNet paper's tables, and of what its text claims of them."""
     folder = files("reports") / "published"
     return [*(folder / f"{stem}.csv" for stem in PAPER), files("reports.audit") / "claims.csv"]
 
 
-def read(file: Path | Traversable, dataset: str, norm: str) -> tuple[list[Cell], list[Claim]]:
+def read(
+    file: Path | Traversable, dataset: str, norm: str
+) -> tuple[list[PrintedCell], list[Claim]]:
     """Cells of a table, or the claims of a file of claims.
 
     Parameters
     ----------
     dataset, norm
-        Data set (and split) and normaliser of rows that do not say; empty where they are not
-        known.
+        Data set (and split) and normaliser of rows that name none; empty if unknown.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def read(file: Path | Traversable, dataset: str, norm: str) -> tuple[list[Cell],
     if {"reference", "change"} <= set(header):
         return [], _claims(header, rows, file)
     stem = Path(file.name).stem
-    known = PAPER.get(stem, (_named_after(stem), ""))
+    known = PAPER.get(stem, (_dataset_of(stem), ""))
     methods = [name for name in _METHOD if name in header]
     if not methods:
         raise InputError(f"{file}, line 1", f"columns {', '.join(header)}", _ACCEPTED)
@@ -100,11 +101,11 @@ def read(file: Path | Traversable, dataset: str, norm: str) -> tuple[list[Cell],
     ]
     if not cells:
         raise InputError(file, "no numbers in it", "a row a method with printed numbers")
-    return _labelled(cells, file), []
+    return _label_rows(cells, file), []
 
 
 def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
-    """Header, and rows by it."""
+    """The header and the rows."""
     if isinstance(file, Path):
         require_regular(file)
     try:
@@ -126,8 +127,8 @@ def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
                 header = fields
                 twice = [name for name, times in Counter(header).items() if times > 1]
                 if twice or not all(header):
-                    found = f"column {twice[0]!r} twice" if twice else "a column without name"
-                    raise InputError(where, found, "a name of its own for each column")
+                    problem = f"column {twice[0]!r} twice" if twice else "a column without name"
+                    raise InputError(where, problem, "a name of its own for each column")
                 continue
             if len(fields) != len(header):
                 raise InputError(
@@ -159,13 +160,13 @@ def _headings(header: Sequence[str], file: Path | Traversable) -> list[_Heading]
         if name not in measures:
             raise InputError(
                 f"{where}, column {name!r}", "neither a measure nor one of the other columns",
-                _ACCEPTED, "What is only to be read goes into a column 'note'.",
+                _ACCEPTED, "Put text that is no number into a column 'note'.",
             )  # fmt: skip
     return [_Heading(name, _measure(name), "", None) for name in numbers]
 
 
 def _measure(name: str) -> str:
-    """``fr10`` as ``fr@0.10``, what the grammar of measures names as it is, else nothing."""
+    """A measure's name in the grammar, such as ``fr@0.10`` for ``fr10``; empty for no measure."""
     short = _SHORT.fullmatch(name.lower())
     if short and int(short[2]):
         return f"{short[1]}@0.{int(short[2]):02d}"
@@ -189,12 +190,12 @@ def _canonical(subset: str) -> str:
 
 def _cells(
     row: _Row, headings: Sequence[_Heading], table: str, known: tuple[str, str]
-) -> Iterator[Cell]:
-    method = row.of(*_METHOD)
+) -> Iterator[PrintedCell]:
+    method = row.get(*_METHOD)
     if not method:
         raise InputError(f"{row.where}, column 'method'", "empty", "the method's name")
-    dataset, official = _dataset(row, row.of("dataset") or known[0])
-    norm = row.of("norm") or known[1]
+    dataset, official = _dataset(row, row.get("dataset") or known[0])
+    norm = row.get("norm") or known[1]
     for heading in headings:
         text = row.fields[heading.text]
         if text in _EMPTY:
@@ -204,35 +205,35 @@ def _cells(
         if printed is None:
             raise InputError(where, f"{text!r}", "a number as it is printed, such as 4.05")
         metric, threshold, named = _read_measure(row, heading)
-        subset = heading.subset or _canonical(row.of("subset") or "full")
+        subset = heading.subset or _canonical(row.get("subset") or "full")
         faces = heading.faces or _faces(row) or official.get(subset)
         if official and faces is None:
             raise InputError(
                 where, f"{subset!r} is no subset of {dataset}", ", ".join(official),
-                "A subset of your own says its faces: NAME [FACES].",
+                "Give the faces of a subset of your own: NAME [FACES].",
             )  # fmt: skip
-        label = f"{row.of('metric')} {heading.text}".strip()
+        label = f"{row.get('metric')} {heading.text}".strip()
         if (named or norm) and (named or norm) not in _NORMS:
             raise InputError(
-                f"{row.where}, column 'norm'" if named or row.of("norm") else "--norm",
+                f"{row.where}, column 'norm'" if named or row.get("norm") else "--norm",
                 repr(named or norm),
                 ", ".join(_NORMS),
             )
-        yield Cell(
-            table, row.of("subset"), label, method, row.of("factor"), dataset, subset, faces,
+        yield PrintedCell(
+            table, row.get("subset"), label, method, row.get("factor"), dataset, subset, faces,
             named or norm, metric, threshold, printed,
         )  # fmt: skip
 
 
 def _read_measure(row: _Row, heading: _Heading) -> tuple[str, Fraction | None, str]:
-    """Metric, threshold in percent, and the normaliser where the name has one."""
+    """Metric, threshold in percent, and the normaliser if the name has one."""
     name = heading.measure
     if not name:
-        wanted = row.of("metric") or "nme"
-        name = _measure(wanted)
+        metric = row.get("metric") or "nme"
+        name = _measure(metric)
         if not name:
             raise InputError(
-                f"{row.where}, column 'metric'", repr(wanted), "nme, fr10, auc10, fr@0.08, ..."
+                f"{row.where}, column 'metric'", repr(metric), "nme, fr10, auc10, fr@0.08, ..."
             )
     measure = parse_measure(name)
     at = None if measure.threshold is None else 100 * Fraction(str(measure.threshold))
@@ -240,7 +241,7 @@ def _read_measure(row: _Row, heading: _Heading) -> tuple[str, Fraction | None, s
 
 
 def _faces(row: _Row) -> int | None:
-    text = row.of("faces")
+    text = row.get("faces")
     if not text:
         return None
     if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
@@ -249,10 +250,10 @@ def _faces(row: _Row) -> int | None:
 
 
 def _dataset(row: _Row, text: str) -> tuple[str, Mapping[str, int]]:
-    """``300w`` or ``300w private`` as data set and split, and its official numbers of faces."""
+    """Data set and split of ``300w`` or ``300w private``, and the official numbers of faces."""
     if not text:
         return "", {}
-    where = f"{row.where}, column 'dataset'" if row.of("dataset") else "--dataset"
+    where = f"{row.where}, column 'dataset'" if row.get("dataset") else "--dataset"
     name, _, split = text.lower().partition(" ")
     split = split.strip() or "test"
     if name not in dataset_names():
@@ -264,24 +265,24 @@ def _dataset(row: _Row, text: str) -> tuple[str, Mapping[str, int]]:
     return f"{name} {split}", splits[split]
 
 
-def _named_after(stem: str) -> str:
-    """The one data set that a file is named after, else nothing."""
+def _dataset_of(stem: str) -> str:
+    """The one data set that a file is named after; empty if there is none or several."""
     words = set(re.split(r"[^a-z0-9]+", stem.lower())) & set(dataset_names())
     return words.pop() if len(words) == 1 else ""
 
 
-def _labelled(cells: Sequence[Cell], file: Path | Traversable) -> list[Cell]:
-    """Cells whose rows are told apart: by what differs between those of one method."""
+def _label_rows(cells: Sequence[PrintedCell], file: Path | Traversable) -> list[PrintedCell]:
+    """Cells with the label of their row: the method, and what differs between its rows."""
 
-    def traits(cell: Cell) -> tuple[str, ...]:
-        # So far a cell's row is what the file's column "subset" says.
+    def traits(cell: PrintedCell) -> tuple[str, ...]:
+        # Until now a cell's row is the file's column "subset".
         return cell.dataset, cell.norm, cell.factor, cell.row
 
     kinds = {
-        method: [set(values) for values in zip(*map(traits, of), strict=True)]
-        for method, of in grouped(cells, lambda cell: cell.method).items()
+        method: [set(values) for values in zip(*map(traits, same), strict=True)]
+        for method, same in group_by(cells, lambda cell: cell.method).items()
     }
-    labelled = []
+    renamed = []
     for cell in cells:
         differing = [
             value
@@ -289,15 +290,15 @@ def _labelled(cells: Sequence[Cell], file: Path | Traversable) -> list[Cell]:
             if value and len(kind) > 1
         ]
         label = f"{cell.method} ({', '.join(differing)})" if differing else cell.method
-        labelled.append(replace(cell, row=label))
-    what = grouped(cells, lambda c: (*c.model, c.subset, c.metric, c.threshold))
-    for cell, *others in what.values():
+        renamed.append(replace(cell, row=label))
+    numbers = group_by(cells, lambda c: (*c.model, c.subset, c.metric, c.threshold))
+    for cell, *others in numbers.values():
         if others:
             raise InputError(
                 file, f"{cell.metric} of {cell.method!r} on {cell.subset} twice",
                 "one number a method", "Give the rows different methods.",
             )  # fmt: skip
-    return labelled
+    return renamed
 
 
 def _claims(header: Sequence[str], rows: Sequence[_Row], file: Path | Traversable) -> list[Claim]:
@@ -308,12 +309,12 @@ def _claims(header: Sequence[str], rows: Sequence[_Row], file: Path | Traversabl
 
 
 def _claim(row: _Row) -> Claim:
-    change: Printed | None = parse(row.of("change"))
+    change: Printed | None = parse(row.get("change"))
     if change is None:
         raise InputError(
-            f"{row.where}, column 'change'", repr(row.of("change")), "a percentage such as -6.86"
+            f"{row.where}, column 'change'", repr(row.get("change")), "a percentage such as -6.86"
         )
     return Claim(
-        row.of("table"), row.of("row"), row.of("column"), row.of("reference"), change,
-        row.of("source") or "the text", row.where,
+        row.get("table"), row.get("row"), row.get("column"), row.get("reference"), change,
+        row.get("source") or "the text", row.where,
     )  # fmt: skip

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from reports.audit.cells import Cell, grouped
+from reports.audit.cells import IMPOSSIBLE, OK, Finding, PrintedCell, group_by
 from reports.audit.failures import possible
-from reports.audit.finding import IMPOSSIBLE, OK, Finding
 from reports.audit.printed import Interval, Printed, span
 
 FULL = "full"
@@ -24,20 +23,20 @@ PARTITIONS: dict[str, tuple[Partition, ...]] = {
     ),
     "300w private": ((FULL, ("indoor", "outdoor")),),
 }
-"""By data set and split. WFLW's attributes overlap, and many faces have none: no partition."""
+"""By data set and split. WFLW has none: its attributes overlap, and many faces have none."""
 
 _HIGHEST = {"nme": None, "fr": Fraction(100), "auc": Fraction(1)}
 
 
-def check(cells: Sequence[Cell], declared: Sequence[Partition] = ()) -> Iterator[Finding]:
-    """``subset_identity``: a whole and its parts agree, and what is left of it is possible.
+def check(cells: Sequence[PrintedCell], declared: Sequence[Partition] = ()) -> Iterator[Finding]:
+    """``subset_identity``: wholes agree with their parts, and faces outside a part are possible.
 
     Parameters
     ----------
     declared
-        Partitions beside those known of the data sets.
+        Partitions in addition to those of the data sets.
     """
-    for row in grouped(cells, lambda c: (*c.model, c.metric, c.threshold)).values():
+    for row in group_by(cells, lambda c: (*c.model, c.metric, c.threshold)).values():
         there = {cell.subset: cell for cell in row if cell.faces}
         done: set[str] = set()
         for whole, parts in (*declared, *PARTITIONS.get(row[0].dataset, ())):
@@ -49,7 +48,7 @@ def check(cells: Sequence[Cell], declared: Sequence[Partition] = ()) -> Iterator
                 yield from _rest(there[FULL], part)
 
 
-def _identity(whole: Cell, parts: Sequence[Cell]) -> Finding:
+def _identity(whole: PrintedCell, parts: Sequence[PrintedCell]) -> Finding:
     faces = sum(part.faces or 0 for part in parts)
     total = Interval(Fraction(0), Fraction(0))
     for part in parts:
@@ -60,8 +59,8 @@ def _identity(whole: Cell, parts: Sequence[Cell]) -> Finding:
     return whole.finding("subset_identity", OK if fits else IMPOSSIBLE, proof)
 
 
-def _rest(whole: Cell, part: Cell) -> Iterator[Finding]:
-    """The mean over the faces of the whole that are not in the part must be one at all."""
+def _rest(whole: PrintedCell, part: PrintedCell) -> Iterator[Finding]:
+    """The faces outside the part must have a mean that the measure can have."""
     assert whole.faces and part.faces
     left = whole.faces - part.faces
     if left <= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -64,15 +66,20 @@ def audit(
       alignbench audit
       alignbench audit mine.csv --dataset 300w --norm inter_ocular --fail-on impossible
     """
-    from reports.audit import command
+    import reports.audit
+    from reports.tables import render
 
     as_json = as_json or (form is None and out is not None and out.suffix.lower() == ".json")
-    chosen = "json" if as_json else choose_format(form, out).value
-    text, worst = command(
-        tables or (), chosen, everything=everything, dataset=dataset, norm=norm,
-        partitions=partition or (),
-    )  # fmt: skip
+    chosen = None if as_json else choose_format(form, out)
+    findings = reports.audit.audit(
+        tables or (), dataset=dataset, norm=norm, partitions=partition or ()
+    )
+    if chosen is None:
+        text = json.dumps([asdict(finding) for finding in findings], indent=1)
+    else:
+        text = render(reports.audit.tables(findings, everything=everything), chosen)
     put(text, out, "Audit")
+    worst = reports.audit.worst(findings)
     gates = [gate.value for gate in Gate]
     if fail_on is not None and worst in gates[gates.index(fail_on.value) :]:
         typer.echo(f"alignbench: the worst verdict is {worst}.", err=True)

@@ -55,21 +55,23 @@ def compare(
     """
     from alignbench.cli.console import status, wrap
     from alignbench.stats import Bootstrap
-    from reports.compare import report
+    from reports.compare import compare, gate_table, judge, parse_gate, tables
+    from reports.tables import render
 
     chosen = choose_format(form, out)
+    gates = [parse_gate(text) for text in fail_if or []]
+    settings = Bootstrap(bootstrap, confidence, seed)
     with status("Comparing"):
-        comparison = report(
-            read_runs(runs),
-            chosen,
-            normaliser=norm,
-            subsets=subset,
-            threshold=threshold,
-            bootstrap=Bootstrap(bootstrap, confidence, seed),
-            gates=fail_if or [],
+        compared = read_runs(runs)
+        comparison = compare(
+            compared, normaliser=norm, subsets=subset, threshold=threshold, bootstrap=settings
         )
-    put(comparison.text, out, "Comparison")
-    for failure in comparison.failures:
+        verdicts = [one for gate in gates for one in judge(gate, compared, norm, settings)]
+        gate_tables = [gate_table(verdicts)] if verdicts else []
+        text = render([*gate_tables, *tables(comparison)], chosen)
+    put(text, out, "Comparison")
+    failures = [verdict for verdict in verdicts if verdict.tripped]
+    for failure in failures:
         typer.echo(wrap(f"alignbench: {failure}"), err=True)
-    if comparison.failures:
+    if failures:
         raise typer.Exit(1)

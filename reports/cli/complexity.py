@@ -11,6 +11,7 @@ import typer
 from alignbench.cli.options import (
     Device,
     Form,
+    Format,
     Out,
     Weights,
     choose_format,
@@ -76,7 +77,8 @@ def complexity(
     from alignbench.cli.console import progress, status
     from alignbench.cost import Setting, count_predictor, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
-    from reports.complexity import table
+    from reports.complexity import count_table, timing_table
+    from reports.tables import render
 
     require_one_process("complexity")
     chosen = choose_format(form, out)
@@ -99,7 +101,9 @@ def complexity(
                     name, weights, settings, device=device, seconds=seconds,
                     progress=report_progress,
                 )  # fmt: skip
-    put(table(counted, timed, chosen), out)
+    tables = [count_table(counted), *([timing_table(timed)] if timed else [])]
+    # A CSV file has one header: it holds the times if there are any.
+    put(render(tables[-1:] if chosen is Format.csv else tables, chosen), out)
 
 
 def _or_usual(values: Sequence[T] | None) -> Sequence[T | None]:

@@ -110,14 +110,15 @@ def summary(
       alignbench report run --measure nme --measure auc@0.08 --format md
     """
     from alignbench import parse_measure
-    from reports.summary import report
+    from reports.summary import tables
+    from reports.tables import render
 
     if not runs:
         raise InputError("--table summary", "there are no runs", "folders of runs")
     chosen = choose_format(form, out)
     measures = [parse_measure(text) for text in measure or []]
-    text = report(read_runs(runs), chosen, measures or None, intervals=intervals)
-    _put({"summary": text}, chosen, out, apart=out is not None and out.is_dir())
+    made = tables(read_runs(runs), measures or None, intervals=intervals)
+    _put({"summary": render(made, chosen)}, chosen, out, apart=out is not None and out.is_dir())
 
 
 def paper(
@@ -142,14 +143,20 @@ def paper(
       alignbench report runs --table all --format csv --out tables
     """
     from alignbench.cli.console import tell
-    from reports.paper import NUMBERS, report
+    from reports.paper import NUMBERS, left_out_note, tables
+    from reports.tables import render
 
     chosen = choose_format(form, out)
     apart = out is not None and (out.is_dir() or (number is None and not out.suffix))
     numbers = NUMBERS if number is None else (number,)
-    texts = report(
-        read_runs(runs or []), chosen, numbers, intervals=intervals, apart=apart, say=tell
-    )
+    shown = read_runs(runs or [])
+    made = {n: tables(n, shown, intervals=intervals) for n in numbers}
+    for note in filter(None, (left_out_note(run, numbers) for run in shown)):
+        tell(note)
+    if apart:
+        texts = {f"table{n}": render(table, chosen) for n, table in made.items()}
+    else:
+        texts = {"tables": render([table for n in numbers for table in made[n]], chosen)}
     _put(texts, chosen, out, apart=apart)
 
 
@@ -196,14 +203,16 @@ def site(
         board = build(stores or [Path("runs")], out, data_root=data_root, progress=report_progress)
     for line in board.broken:
         tell(f"Left out: {line}")
-    typer.echo(f"Site of {len(board.entries):,} runs in {out / 'index.html'}", err=True)
+    runs = f"{len(board.entries):,} run{'' if len(board.entries) == 1 else 's'}"
+    typer.echo(f"Site of {runs} in {out / 'index.html'}", err=True)
 
 
 def summarize(runs: Sequence[Run]) -> str:
     """The summary that commands which make runs print at their end."""
-    from reports.summary import report
+    from reports.summary import tables
+    from reports.tables import render
 
-    return report(runs)
+    return render(tables(runs), Format.terminal)
 
 
 def _put(texts: Mapping[str, str], form: Format, out: Path | None, *, apart: bool) -> None:

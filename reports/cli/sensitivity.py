@@ -76,7 +76,8 @@ def sensitivity(
       alignbench sensitivity --model propnet-mini --dataset synthetic --scale 0.9 --scale 1.1
     """
     from alignbench.stats import Bootstrap
-    from reports.sensitivity import of_boxes, of_runs
+    from reports.sensitivity import box_tables, run_tables
+    from reports.tables import render
 
     require_one_process("sensitivity")
     if bool(runs) == bool(model) or (model is None) != (dataset is None):
@@ -88,7 +89,7 @@ def sensitivity(
     chosen = choose_format(form, out)
     bootstrap = Bootstrap(replicates=replicates, seed=seed)
     if model is None or dataset is None:
-        text = of_runs(read_runs(runs or ()), chosen, root=data_root, bootstrap=bootstrap)
+        tables = run_tables(read_runs(runs or ()), root=data_root, bootstrap=bootstrap)
     else:
         from alignbench import load_dataset, load_predictor
         from alignbench.cli.console import progress, status
@@ -102,8 +103,8 @@ def sensitivity(
             )
         changes: dict[str, Any] = {"jitters": jitter, "scales": scale}
         with progress(f"{predictor.name} on {dataset}", "runs") as report_progress:
-            text = of_boxes(
-                predictor, faces, chosen, limit=limit, bootstrap=bootstrap,
+            tables = box_tables(
+                predictor, faces, limit=limit, bootstrap=bootstrap,
                 progress=report_progress, **{k: v for k, v in changes.items() if v},
             )  # fmt: skip
-    put(text, out, "Tables")
+    put(render(tables, chosen), out, "Tables")

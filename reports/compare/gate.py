@@ -18,7 +18,7 @@ import numpy as np
 from alignbench import InputError, Measure, Run, parse_measure
 from alignbench.datasets.base import FULL
 from alignbench.stats import Bootstrap
-from reports.compare.comparison import Comparison, Difference, compare
+from reports.compare.comparison import Difference, compare
 
 _GRAMMAR = re.compile(
     r"(?P<measure>[^<>\[\]]+)(?:\[(?P<subset>[^\[\]]+)\]\s*)?(?P<sign>[<>])"
@@ -59,7 +59,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate says of the first run against one baseline."""
+    """Whether the first run passes a gate against one baseline."""
 
     gate: Gate
     baseline: str
@@ -113,7 +113,7 @@ def judge(
     normaliser: str | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> list[Verdict]:
-    """The first run held against every other.
+    """Verdicts on the first run against each of the others.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def judge(
     settings = bootstrap or Bootstrap()
     if gate.confidence is not None:
         settings = replace(settings, confidence=gate.confidence)
-    found: Comparison = compare(
+    comparison = compare(
         runs,
         normaliser=normaliser,
         subsets=[gate.subset],
@@ -131,7 +131,7 @@ def judge(
         bootstrap=settings,
     )
     verdicts = []
-    for one in found.differences:
+    for one in comparison.differences:
         if one.first == 0:
             needed = [one.value] if gate.confidence is None else [one.low, one.high]
             if np.isnan(needed).any():
@@ -140,6 +140,6 @@ def judge(
                     f"{one.faces:,} faces of {gate.subset} count, too few to tell",
                     remedy="Leave the gate out, or give runs with more faces.",
                 )
-            name = found.pairing.names[one.second]
+            name = comparison.pairing.names[one.second]
             verdicts.append(Verdict(gate, name, one, settings.confidence, gate.trips(one)))
     return verdicts

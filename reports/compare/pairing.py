@@ -15,11 +15,11 @@ from reports.labels import labels
 _SAME = 1e-6
 """Largest relative difference of two ratios that are the same number, rounded."""
 TIE = 1e-6
-"""Errors of a face, as fractions of the normaliser, that are no further apart are one error.
+"""Two errors of a face tie if they differ by no more than this, as fractions of the normaliser.
 
-Another number of threads or another batch moves a landmark by up to 2e-5 pixels, an
-error by up to 4e-8 (docs/trust.md); no annotation is as exact as a thousandth of a pixel, which
-this is for a face of 1,000."""
+Another number of threads or another batch moves a landmark by up to 2e-5 pixels, an error by up to
+4e-8 (docs/trust.md). For a face of 1,000 pixels a tie is a thousandth of a pixel; no annotation is
+as exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,9 @@ class Pairing:
     runs, names
         The runs and what tables call them.
     rows
-        (R, N): where each run's table of faces has the shared ones.
+        (R, N): the rows of the shared faces in each run's table of faces.
     subsets
-        Name to (N,) membership, the subsets all runs have.
+        Membership (N,) of each subset that all runs have.
     clusters
         (N,): number of each face's source image.
     """
@@ -56,16 +56,17 @@ class Pairing:
         return [len(run.faces) - self.rows.shape[1] for run in self.runs]
 
 
-def tied(errors: Floats) -> Floats:
-    """Errors (R, N) in which those of a face that tie, within :data:`TIE`, are one number.
+def merge_ties(errors: Floats) -> Floats:
+    """Errors (R, N) in which errors of a face that tie, within :data:`TIE`, are one number.
 
-    It is the smallest of them. What lies between two that tie ties with both, so that of several
-    runs no two can tie with a third but not with each other.
+    In ascending order, an error that ties with the one before it becomes the first of that chain.
+    Example: of 0.5, 0.5 + 0.9 TIE and 0.5 + 1.8 TIE all become 0.5, although the first and the
+    last are 1.8 TIE apart. So if two runs tie with a third, they tie with each other.
     """
     order = np.argsort(errors, axis=0, kind="stable")
     ascending = np.take_along_axis(errors, order, axis=0)
     begins = np.ones(errors.shape, np.bool_)
-    with np.errstate(invalid="ignore"):  # two missed faces
+    with np.errstate(invalid="ignore"):  # The difference of two infinite errors is NaN: a tie.
         begins[1:] = np.diff(ascending, axis=0) > TIE
     runs = np.arange(len(errors))[:, None]
     smallest = np.maximum.accumulate(np.where(begins, runs, 0), axis=0)
@@ -80,8 +81,8 @@ def pair(runs: Sequence[Run]) -> Pairing:
     Raises
     ------
     InputError
-        If there are fewer than two runs, they are on different data sets or splits, they share no
-        face, or what the data set says of a shared face differs.
+        If there are fewer than two runs, if they are on different data sets or splits or share no
+        face, or if the annotation of a shared face differs.
     """
     if len(runs) < 2:
         raise InputError("compare", f"{len(runs)} runs", "two or more")
@@ -93,7 +94,7 @@ def pair(runs: Sequence[Run]) -> Pairing:
     shared = [name for name in ids[0] if name in everywhere]
     if not shared:
         raise InputError(f"runs {', '.join(names)}", "no face is in all of them")
-    places = [{name: row for row, name in enumerate(of)} for of in ids]
+    places = [{name: row for row, name in enumerate(names)} for names in ids]
     rows = np.array([[place[name] for name in shared] for place in places])
     subsets = [s for s in runs[0].subsets if all(s in run.subsets for run in runs)]
     faces = runs[0].faces.iloc[rows[0]]
@@ -111,22 +112,25 @@ def pair(runs: Sequence[Run]) -> Pairing:
 
 
 def _check_dataset(first: Run, other: Run, where: str) -> None:
-    of_first, of_other = (
-        {"data set": run.record.dataset.name, "split": run.record.dataset.split,
-         "mark-up": run.markup.name}
+    names = [
+        {
+            "data set": run.record.dataset.name,
+            "split": run.record.dataset.split,
+            "mark-up": run.markup.name,
+        }
         for run in (first, other)
-    )  # fmt: skip
-    for kind, name in of_first.items():
-        if name != of_other[kind]:
-            raise InputError(where, f"{kind} {name} and {of_other[kind]}", "the same one")
+    ]
+    for kind, one in names[0].items():
+        if one != (two := names[1][kind]):
+            raise InputError(where, f"{kind} {one} and {two}", "the same one")
 
 
 def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     """Refuse runs whose annotation of the shared faces differs.
 
-    The fingerprint covers all faces of a run, so it decides for the same faces only. Otherwise
-    the images, the subsets and the ratios of a face's errors under several normalisers must
-    agree: such a ratio is that of the normalisers, in which the prediction cancels.
+    Runs over the same faces have the same fingerprint or another truth. For runs over different
+    faces the images, the subsets and the ratios of a face's errors under two normalisers must
+    agree: in such a ratio the prediction cancels.
     """
     where = f"runs {pairing.names[0]} and {pairing.names[other]}"
     remedy = "Run both on one copy of the data set."
@@ -138,18 +142,19 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     differ = np.zeros(len(one), np.bool_)
     for column in ("image", *pairing.subsets):
         differ |= one[column].to_numpy() != two[column].to_numpy()
-    first, *further = pairing.runs[0].normalisers
-    for norm in further:
-        # In products, because an error can be 0.
-        crossed = one[norm].to_numpy() * two[first].to_numpy()
-        against = one[first].to_numpy() * two[norm].to_numpy()
-        differ |= np.abs(crossed - against) > _SAME * np.abs(crossed)  # False for a missed face
+    norms = pairing.runs[0].normalisers
+    first, *others = (pairing.errors(norm)[[0, other]] for norm in norms)
+    for errors in others:
+        # Products instead of ratios, because an error can be 0.
+        with np.errstate(invalid="ignore"):  # A missed face gives NaN, which differs from nothing.
+            crossed, against = errors[0] * first[1], first[0] * errors[1]
+            differ |= np.abs(crossed - against) > _SAME * np.abs(crossed)
     for face in np.flatnonzero(differ).tolist():
         found = f"the annotation of face {one['id'].iloc[face]} differs"
         raise InputError(where, found, "the same truth", remedy)
 
 
-def chosen_subsets(pairing: Pairing, subsets: Sequence[str] | None) -> list[str]:
+def choose_subsets(pairing: Pairing, subsets: Sequence[str] | None) -> list[str]:
     """The subsets asked for, by default all; raises InputError for one the runs do not have."""
     for name in subsets or ():
         if name not in pairing.subsets:

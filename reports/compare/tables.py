@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,34 +15,43 @@ from reports.compare.comparison import (
     FaceByFace,
     Level,
     best_first,
+    smaller_is_better,
 )
 from reports.compare.gate import Verdict
 from reports.labels import box_text
-from reports.tables import Cell, Number, Table
+from reports.notes import by_measure, incomplete_notes, join_words, missed_text
+from reports.tables import Cell, Number, Record, Row, Table
 
 _SMALLEST = 1e-3
-"""P-values below are not printed in digits."""
+"""Smaller p-values are printed as ``<0.001``."""
+_COLUMNS = (
+    "run_a", "run_b", "key_a", "key_b", "dataset", "split", "subset", "norm", "metric",
+    "threshold", "faces", "a", "b", "difference", "ci_low", "ci_high", "p", "holm_p", "detectable",
+    "a_nearer", "ties", "b_nearer",
+)  # fmt: skip
 
 
 def tables(comparison: Comparison) -> list[Table]:
     """Tables of a comparison.
 
     For two runs, every difference, and the runs face by face. For several, by subset: all runs
-    with letters, a matrix of differences for each measure, and each pair face by face.
+    with letters, a matrix of differences for each measure, and each pair face by face. The records
+    are a line for each pair of runs, subset and measure, and one for the shift face by face.
     """
     if len(comparison.pairing.runs) == 2:
-        return [_two_runs(comparison), _face_by_face(comparison, comparison.subsets)]
-    made = []
-    for subset in comparison.subsets:
-        made.append(_lettered(comparison, subset))
-        made += [_matrix(comparison, subset, measure) for measure in comparison.measures]
-        made.append(_face_by_face(comparison, [subset]))
-    return made
+        made = [_two_runs(comparison), _face_by_face(comparison, comparison.subsets)]
+    else:
+        made = []
+        for subset in comparison.subsets:
+            made.append(_levels(comparison, subset))
+            made += [_matrix(comparison, subset, measure) for measure in comparison.measures]
+            made.append(_face_by_face(comparison, [subset]))
+    return [replace(made[0], records=tuple(_records(comparison))), *made[1:]]
 
 
 def gate_table(verdicts: Sequence[Verdict]) -> Table:
-    """What the gates say: one line for each gate and baseline."""
-    rows = tuple(
+    """The verdicts of gates: a line for each gate and baseline."""
+    rows = [
         (
             one.gate.text,
             one.baseline,
@@ -51,10 +60,10 @@ def gate_table(verdicts: Sequence[Verdict]) -> Table:
             "FAILED" if one.tripped else "passed",
         )
         for one in verdicts
-    )
+    ]
     failed = sum(one.tripped for one in verdicts)
     title = f"Gates: {failed} of {len(verdicts)} failed" if failed else "Gates: all passed"
-    return Table(title, ("Fails if", "Baseline", "Faces", "Change", "Verdict"), rows, ())
+    return Table.of_rows(title, ("Fails if", "Baseline", "Faces", "Change", "Verdict"), rows)
 
 
 def _two_runs(comparison: Comparison) -> Table:
@@ -76,11 +85,24 @@ def _two_runs(comparison: Comparison) -> Table:
             )
         )
     columns = ("Subset", "Faces", "Measure", "A", "B", "A - B", "p (Holm)")
-    return Table(_title(comparison), columns, tuple(rows), tuple(_notes(comparison)))
+    below = [m.title for m in comparison.measures if smaller_is_better(m)]
+    above = [m.title for m in comparison.measures if not smaller_is_better(m)]
+    better_if = [
+        f"{side} 0 in {join_words(titles)}"
+        for side, titles in (("below", below), ("above", above))
+        if titles
+    ]
+    notes = [
+        f"A - B: A is better {', '.join(better_if)}.",
+        *_notes(comparison),
+        f"Bold, or with a star: better by Holm's {_alpha(comparison)}.",
+        *_run_notes(comparison),
+    ]
+    return Table.of_rows(_title(comparison), columns, rows, notes)
 
 
-def _lettered(comparison: Comparison, subset: str) -> Table:
-    """All runs, the best NME (or first measure) first, each measure with its letters."""
+def _levels(comparison: Comparison, subset: str) -> Table:
+    """All runs, the best by the first measure first, each measure with its letters."""
     levels = {(x.run, x.measure): x for x in comparison.levels if x.subset == subset}
     names, faces = comparison.pairing.names, int(comparison.pairing.subsets[subset].sum())
     rows = []
@@ -97,8 +119,8 @@ def _lettered(comparison: Comparison, subset: str) -> Table:
         "Runs that share a letter in a group cannot be told apart (every pair tested, "
         f"Holm {_alpha(comparison)})."
     )
-    notes = (letters, *_notes(comparison))
-    return Table(f"{_title(comparison)}, subset {subset}", tuple(columns), tuple(rows), notes)
+    notes = (letters, *_notes(comparison), *_run_notes(comparison))
+    return Table.of_rows(f"{_title(comparison)}, subset {subset}", columns, rows, notes)
 
 
 def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
@@ -108,56 +130,50 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
     for one in comparison.differences:
         if (one.subset, one.measure) == (subset, measure):
             cells[one.first][one.second] = str(_number(one, _finer(measure)))
-            cells[one.second][one.first] = _short(one.holm)
-    rows = tuple((name, *row) for name, row in zip(names, cells, strict=True))
+            cells[one.second][one.first] = _spell(one.holm)
+    rows = ((name, *row) for name, row in zip(names, cells, strict=True))
     note = "Above the diagonal: row - column, with its interval. Below: its Holm p."
     title = f"{measure.heading} on {subset}, each with each"
-    return Table(title, ("", *names), rows, (note,))
+    return Table.of_rows(title, ("", *names), rows, (note,))
 
 
 def _face_by_face(comparison: Comparison, subsets: Sequence[str]) -> Table:
     two = len(comparison.pairing.names) == 2
+    names = comparison.pairing.names
     nme = {
-        (x.first, x.second, x.subset): x
+        (x.first, x.second, x.subset): x.detectable
         for x in comparison.differences
         if x.measure.name == NME.name and x.measure.normaliser == comparison.normaliser
     }
-    rows = tuple(
-        _row(comparison, one, nme.get((one.first, one.second, one.subset)), two)
+    digits = _finer(NME())
+    rows: list[Row] = [
+        (
+            *((one.subset,) if two else (names[one.first], names[one.second])),
+            one.wins,
+            one.ties,
+            one.losses,
+            Number(_or_none(one.shift), digits, _or_none(one.low), _or_none(one.high)),
+            _p(one),
+            Number(_or_none(nme.get((one.first, one.second, one.subset), np.nan)), digits),
+        )
         for one in comparison.faces
         if one.subset in subsets
-    )
+    ]
     columns = (
         *(("Subset",) if two else ("A", "B")),
         "A nearer", "ties", "B nearer", "Shift %", "p (Holm)", "Detectable %",
     )  # fmt: skip
-    confidence = comparison.bootstrap.confidence
     shift = (
         "Shift: Hodges-Lehmann estimate of a face's error under A minus that under B, below 0 "
-        f"where A is nearer, with its {_percent(confidence)} interval; p: Wilcoxon's signed-rank "
-        "test."
+        f"where A is nearer, with its {_percent(comparison.bootstrap.confidence)} interval; p: "
+        "Wilcoxon's signed-rank test."
     )
     least = (
         "Detectable: the NME difference that 80 % of such comparisons would find "
         f"({_alpha(comparison)} before correction)."
     )
     where = "" if two else f" on {subsets[0]}"
-    return Table(f"Face by face{where}", columns, rows, (shift, least))
-
-
-def _row(
-    comparison: Comparison, one: FaceByFace, nme: Difference | None, two: bool
-) -> tuple[Cell, ...]:
-    names = comparison.pairing.names
-    return (
-        *((one.subset,) if two else (names[one.first], names[one.second])),
-        one.wins,
-        one.ties,
-        one.losses,
-        Number(_or_none(one.shift), _or_none(one.low), _or_none(one.high), _finer(NME())),
-        _p(one),
-        Number(_or_none(nme.detectable) if nme else None, None, None, _finer(NME())),
-    )
+    return Table.of_rows(f"Face by face{where}", columns, rows, (shift, least))
 
 
 def _title(comparison: Comparison) -> str:
@@ -169,50 +185,53 @@ def _title(comparison: Comparison) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    """How to read the numbers, then what was left out and what else the runs differ in."""
-    pairing, bootstrap = comparison.pairing, comparison.bootstrap
-    clusters = len(np.unique(pairing.clusters))
-    how = (
-        f"[low, high]: {_percent(bootstrap.confidence)} intervals over {clusters:,} source images. "
-        f"Differences of NME and AUC: paired BCa bootstrap ({bootstrap.replicates:,} samples), of "
-        "FR: Tango. NME and AUC themselves: percentile bootstrap, FR: Wilson."
-    )
-    tested = (
-        "p: Student's t test (NME, AUC), McNemar's exact test (FR); in brackets corrected by Holm "
-        f"for all {comparison.tests:,} tests here."
-    )
-    notes = [how, tested]
-    if len(pairing.names) == 2:
-        notes.insert(0, "A - B: A is better below 0 in NME and FR, above 0 in AUC.")
-        notes.append(f"Bold, or with a star: better by Holm's {_alpha(comparison)}.")
+    """How to read the numbers."""
+    bootstrap, measures = comparison.bootstrap, comparison.measures
+    clusters = len(np.unique(comparison.pairing.clusters))
+    samples = f", {bootstrap.replicates:,} samples"
+    levels = {
+        m: f"percentile {m.interval}{samples}" if m.interval == "bootstrap" else m.interval
+        for m in measures
+    }
+    intervals = f"{_percent(bootstrap.confidence)} intervals over {clusters:,} source images"
+    differences = by_measure({measure: measure.difference for measure in measures})
+    return [
+        f"[low, high]: {intervals}. {by_measure(levels)}",
+        f"Differences. {differences}",
+        f"p in brackets: corrected by Holm for all {comparison.tests:,} tests here.",
+    ]
+
+
+def _run_notes(comparison: Comparison) -> list[str]:
+    """What was left out, and what else the runs differ in."""
+    pairing = comparison.pairing
+    notes = []
     total = pairing.rows.shape[1]
     if any(pairing.left_out):
-        those = _each(pairing.names, [f"{count:,}" for count in pairing.left_out])
-        notes.append(f"Compared on the {total:,} faces all runs have; left out: {those}.")
+        counts = _each(pairing.names, [f"{count:,}" for count in pairing.left_out])
+        notes.append(f"Compared on the {total:,} faces all runs have; left out: {counts}.")
     if any(comparison.missed):
-        those = _each(pairing.names, [f"{count:,}" for count in comparison.missed])
-        notes.append(
-            f"Missed faces: {those}. They are failures in FR and AUC; NME is over the "
-            f"{comparison.found:,} faces that every run found."
-        )
+        counts = _each(pairing.names, [f"{count:,}" for count in comparison.missed])
+        notes.append(f"Missed faces: {counts}; {missed_text(comparison.measures)}.")
+        if any(measure.name == NME.name for measure in comparison.measures):
+            notes.append(f"NME is over the {comparison.seen:,} faces that no run missed.")
     boxes = [_boxes(run) for run in pairing.runs]
     if len(set(boxes)) > 1:
         notes.append(f"THE RUNS DIFFER IN THEIR BOXES: {_each(pairing.names, boxes)}.")
     else:
         notes.append(f"Boxes: {boxes[0]}.")
     for name, run in zip(pairing.names, pairing.runs, strict=True):
-        if not run.record.dataset.complete:
-            notes.append(f"{name}: INCOMPLETE: {'; '.join(run.record.dataset.incomplete)}.")
+        notes += [f"{name}: {note}" for note in incomplete_notes(run)]
     return notes
 
 
-def _each(names: Sequence[str], said: Sequence[str]) -> str:
-    return ", ".join(f"{name} {text}" for name, text in zip(names, said, strict=True))
+def _each(names: Sequence[str], texts: Sequence[str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
 
 
 def _boxes(run: Run) -> str:
     if run.record.protocol.boxes == "none":
-        return "not known (stored predictions)"
+        return "unknown (stored predictions)"
     return f"{box_text(run.record)} (leak: {run.record.protocol.leak})"
 
 
@@ -230,7 +249,7 @@ def _finer(measure: Measure) -> int:
 
 
 def _number(one: Level | Difference, digits: int) -> Number:
-    return Number(_or_none(one.value), _or_none(one.low), _or_none(one.high), digits)
+    return Number(_or_none(one.value), digits, _or_none(one.low), _or_none(one.high))
 
 
 def _or_none(value: float) -> float | None:
@@ -238,11 +257,60 @@ def _or_none(value: float) -> float | None:
 
 
 def _p(one: Difference | FaceByFace) -> str:
-    """The p-value and, in brackets, what the correction makes of it."""
-    return "–" if np.isnan(one.p) else f"{_short(one.p)} ({_short(one.holm)})"
+    """The p-value and, in brackets, its correction."""
+    return "–" if np.isnan(one.p) else f"{_spell(one.p)} ({_spell(one.holm)})"
 
 
-def _short(p: float) -> str:
+def _spell(p: float) -> str:
     if np.isnan(p):
         return "–"
     return f"{p:.3f}" if p >= _SMALLEST else f"<{_SMALLEST:.3f}"
+
+
+def _records(comparison: Comparison) -> Iterator[Record]:
+    levels = {(x.run, x.subset, x.measure): x.value for x in comparison.levels}
+    for one in comparison.differences:
+        measure = one.measure
+        yield _record(
+            comparison,
+            one,
+            norm=measure.normaliser,
+            metric=measure.name,
+            threshold=measure.threshold,
+            faces=one.faces,
+            a=_or_none(levels[one.first, one.subset, measure]),
+            b=_or_none(levels[one.second, one.subset, measure]),
+            difference=_or_none(one.value),
+            detectable=_or_none(one.detectable),
+        )
+    for shift in comparison.faces:
+        yield _record(
+            comparison,
+            shift,
+            norm=comparison.normaliser,
+            metric="shift",
+            faces=shift.wins + shift.ties + shift.losses,
+            difference=_or_none(shift.shift),
+            a_nearer=shift.wins,
+            ties=shift.ties,
+            b_nearer=shift.losses,
+        )
+
+
+def _record(comparison: Comparison, one: Difference | FaceByFace, **values: object) -> Record:
+    runs, names = comparison.pairing.runs, comparison.pairing.names
+    dataset = runs[0].record.dataset
+    values |= {
+        "run_a": names[one.first],
+        "run_b": names[one.second],
+        "key_a": runs[one.first].record.key,
+        "key_b": runs[one.second].record.key,
+        "dataset": dataset.name,
+        "split": dataset.split,
+        "subset": one.subset,
+        "ci_low": _or_none(one.low),
+        "ci_high": _or_none(one.high),
+        "p": _or_none(one.p),
+        "holm_p": _or_none(one.holm),
+    }
+    return {column: values.get(column) for column in _COLUMNS}

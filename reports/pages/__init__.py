@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from reports.pages.page import Section, document, page, report
+from reports.pages.page import Section, document, page
 
-__all__ = ["Section", "document", "page", "report"]
+__all__ = ["Section", "document", "page"]

@@ -1,4 +1,8 @@
-"""A leaderboard of the runs under a folder, read from their records and metrics alone."""
+"""A leaderboard of the runs under a folder, read from their records and metrics alone.
+
+To be fast, it does not read the faces of a run. It takes only a ``metrics.json`` that is the file
+its run wrote, by its hash in the record, and numbers that are there and in range.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignbench import InputError
-from alignbench.io.notation import parse_json
-from alignbench.metrics.measure import threshold_suffix
+from alignbench import InputError, Measure
+from alignbench.datasets.base import FULL
+from alignbench.metrics import usual_measures
 from alignbench.runs import MetricRow, RunRecord
-from alignbench.runs.run import METRICS, RECORD, read_record
-from reports.labels import box_text, interval_text
-from reports.tables import Cell, Number, Table
+from alignbench.runs.run import METRICS, RECORD, check_digest, read_metrics, read_record
+from reports.labels import box_text
+from reports.notes import interval_note, missed_text
+from reports.tables import Number, Row, Table
+
+_HIGHEST = {"nme": float("inf"), "fr": 100.0, "auc": 1.0}
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Board:
-    """Finished runs, and what could not be read.
+    """Finished runs, and messages about those that could not be read.
 
     Attributes
     ----------
     entries
-        By data set and split, complete ones before incomplete ones, each by AUC: NME would not
-        see the faces a model missed.
+        By data set and split, complete runs before incomplete ones, each by AUC. NME would leave
+        out the faces that a model missed.
     broken
-        A line for each folder that holds a run that is not usable.
+        A message for each run that cannot be used.
     """
 
     entries: tuple[Entry, ...]
@@ -53,7 +60,7 @@ class Board:
 
 
 def read_board(*stores: str | Path) -> Board:
-    """Every finished run anywhere under some folders; one that is damaged is told, not raised.
+    """Every finished run under some folders; damaged ones are named in ``broken``.
 
     Raises
     ------
@@ -61,7 +68,7 @@ def read_board(*stores: str | Path) -> Board:
         If a folder is not there.
     """
     entries, broken = [], []
-    # A folder that is named twice, or with one that holds it, has its runs once.
+    # A run is listed once, even if a folder is named twice or inside another one.
     places = {place.resolve(): place for store in stores for place in run_folders(Path(store))}
     for place in places.values():
         try:
@@ -93,7 +100,7 @@ def run_folders(store: Path) -> Iterator[Path]:
     if not store.is_dir():
         raise InputError(store, "is not there", "a folder with runs", "`alignbench run` makes one.")
     for place, folders, files in os.walk(store):
-        # What begins with a dot is a run in progress or what it replaces.
+        # A name with a dot at its beginning is a run in progress, or one that it replaces.
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if RECORD in files:
             folders.clear()
@@ -102,23 +109,27 @@ def run_folders(store: Path) -> Iterator[Path]:
 
 def _entry(folder: Path) -> Entry:
     record = read_record(folder)
+    check_digest(folder, record, METRICS)
+    norm = record.dataset.normalisers[0]
     try:
-        rows = parse_json((folder / METRICS).read_text(encoding="utf-8"))
-        wanted = _usual(record)
-        found = {
-            (row["metric"], row["threshold"]): MetricRow.model_validate(row)
-            for row in rows
-            if row["subset"] == "full" and row["norm"] == record.dataset.normalisers[0]
+        rows = {
+            (row.metric, row.threshold): row
+            for row in read_metrics(folder)
+            if (row.subset, row.norm) == (FULL, norm)
         }
-        numbers = tuple(found[key] for key in wanted)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        numbers = tuple(rows[m.name, m.threshold] for m in _measures(record))
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(folder / METRICS, f"damaged ({error})") from error
+    except KeyError as error:
+        raise InputError(folder / METRICS, f"has no row {error} by {norm}") from error
+    for row in numbers:
+        if row.value is not None and not 0 <= row.value <= _HIGHEST[row.metric]:
+            raise InputError(folder / METRICS, f"{row.metric} is {row.value}")
     return Entry(folder, record, numbers)
 
 
-def _usual(record: RunRecord) -> list[tuple[str, float | None]]:
-    threshold = record.dataset.threshold
-    return [("nme", None), ("fr", threshold), ("auc", threshold)]
+def _measures(record: RunRecord) -> tuple[Measure, ...]:
+    return usual_measures(record.dataset.threshold)
 
 
 def _rank(entry: Entry) -> tuple[object, ...]:
@@ -128,40 +139,46 @@ def _rank(entry: Entry) -> tuple[object, ...]:
 
 def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
     dataset = entries[0].record.dataset
-    at = threshold_suffix(dataset.threshold)
-    columns = ("Rank", "Model", "Boxes", "Leak", "Faces", "NME %", f"FR{at} %", f"AUC{at}", "Run")
-    rows, rank = [], 0
+    measures = _measures(entries[0].record)
+    headings = (measure.heading for measure in measures)
+    rows: list[Row] = []
+    rank = 0
     for entry in entries:
         record = entry.record
         rank += record.dataset.complete
-        numbers = [
-            Number(row.value, row.ci_low, row.ci_high, 4 if row.metric == "auc" else 2)
-            for row in entry.numbers
-        ]
-        cells: tuple[Cell, ...] = (
-            str(rank) if record.dataset.complete else "–",
-            record.model.name,
-            box_text(record),
-            record.protocol.leak,
-            record.dataset.faces,
-            *numbers,
-            record.key,
+        numbers = (
+            Number(row.value, measure.digits, row.ci_low, row.ci_high)
+            for measure, row in zip(measures, entry.numbers, strict=True)
         )
-        rows.append(cells)
-    return Table(f"{name} {split}, {dataset.normalisers[0]}", columns, tuple(rows), _notes(entries))
+        rows.append(
+            (
+                str(rank) if record.dataset.complete else "–",
+                record.model.name,
+                box_text(record),
+                record.protocol.leak,
+                record.dataset.faces,
+                *numbers,
+                record.key,
+            )
+        )
+    columns = ("Rank", "Model", "Boxes", "Leak", "Faces", *headings, "Run")
+    title = f"{name} {split}, {dataset.normalisers[0]}"
+    return Table.of_rows(title, columns, rows, _notes(entries, measures))
 
 
-def _notes(entries: Sequence[Entry]) -> tuple[str, ...]:
-    how = dict.fromkeys(interval_text(entry.record) for entry in entries)
-    notes = [f"Rank: by AUC, to which a missed face adds nothing. [low, high]: {'; '.join(how)}."]
-    short = [entry for entry in entries if not entry.record.dataset.complete]
-    if short:
-        notes.append("–: INCOMPLETE, of other faces than the ranked ones; without rank.")
-    for entry in short:
-        reasons = "; ".join(entry.record.dataset.incomplete)
-        notes.append(f"{entry.record.model.name} [{entry.record.key}]: {reasons}.")
+def _notes(entries: Sequence[Entry], measures: Sequence[Measure]) -> list[str]:
+    notes = [
+        "Rank: by AUC, to which a missed face adds nothing.",
+        *dict.fromkeys(interval_note(entry.record, measures) for entry in entries),
+        "Numbers: as each run stored them. A data set's page checks them against the errors.",
+    ]
+    if not all(entry.record.dataset.complete for entry in entries):
+        notes.append("–: an INCOMPLETE run, which has no rank because its faces are others.")
     for entry in entries:
-        if entry.record.missed:
-            who = f"{entry.record.model.name} [{entry.record.key}]"
-            notes.append(f"{who}: {entry.record.missed:,} faces missed: failures in FR and AUC.")
-    return tuple(notes)
+        record = entry.record
+        run = f"{record.model.name} [{record.key}]"
+        if not record.dataset.complete:
+            notes.append(f"{run}: {'; '.join(record.dataset.incomplete)}.")
+        if record.missed:
+            notes.append(f"{run}: {record.missed:,} faces missed: {missed_text(measures)}.")
+    return notes

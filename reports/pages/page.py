@@ -1,7 +1,7 @@
 """A self-contained page about runs on one data set.
 
-What comes from outside (names of models, files and faces) is text: the template escapes it, and
-the page's own policy forbids every request and every script but the one that belongs to it.
+Names of models, files and faces come from outside: the template escapes them. The page's content
+security policy forbids every request, and every script but its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup as Html
 
-from alignbench import InputError, Measure, Run
+from alignbench import InputError, Run
 from reports import audit, compare, summary
 from reports.data import Root, require_one_dataset
 from reports.figures import ced, landmarks, worst
@@ -35,7 +35,7 @@ _ENVIRONMENT = Environment(
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: its anchor, title, a line about it, and its content, which is HTML."""
+    """A part of a page: its anchor, title, a line about it, and its content as HTML."""
 
     anchor: str
     title: str
@@ -44,7 +44,7 @@ class Section:
 
 
 def document(title: str, about: str, sections: Sequence[Section]) -> str:
-    """A whole HTML file of sections, with style and script inside."""
+    """A whole HTML file of sections, with its style and its script inside."""
     script = _text("page.js").strip()
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _ENVIRONMENT.get_template("page.html").render(
@@ -57,35 +57,14 @@ def document(title: str, about: str, sections: Sequence[Section]) -> str:
     )
 
 
-def report(
-    runs: Sequence[Run],
-    form: str = "html",
-    measures: Sequence[Measure] | None = None,
-    *,
-    data_root: Root = None,
-) -> str:
-    """A whole HTML page of runs on one data set: tables, curves, faces, comparison, records.
-
-    Raises
-    ------
-    InputError
-        If another form or measures are asked for, or the runs are of different data sets.
-    """
-    if form != "html":
-        raise InputError("format", f"{form} of a page", "html", "Or give --out a name in .html.")
-    if measures:
-        raise InputError("--measure", "a page has measures of its own", "with --table summary")
-    return page(runs, data_root=data_root)
-
-
 def page(runs: Sequence[Run], *, data_root: Root = None) -> str:
     """The report of runs on one data set and split.
 
     Parameters
     ----------
     data_root
-        Where the images are, for the gallery; as :func:`alignbench.load_dataset` takes it. What
-        needs images the page has not says why it is left out.
+        Where the images are, for the gallery; as :func:`alignbench.load_dataset` takes it. A part
+        that needs images that are not there says why it is left out.
 
     Raises
     ------
@@ -130,12 +109,12 @@ def _curves(runs: Sequence[Run]) -> Section:
         names=labels(runs),
         plot=Html(svg(figure)),
     )
-    about = "The share of faces with at most an error; no grid, every face is a step."
+    about = "The share of faces with at most this error. Every face is a step: there is no grid."
     return Section("ced", "CED", about, content)
 
 
 def _comparison(runs: Sequence[Run]) -> Section:
-    about = "The same faces, pair by pair: which differences chance does not explain."
+    about = "Differences on the same faces, and whether chance explains them."
     try:
         content = Html(to_html(compare.tables(compare.compare(runs))))
     except InputError as error:
@@ -152,7 +131,7 @@ def _landmarks(runs: Sequence[Run], data_root: Root) -> Section:
     return Section(
         "landmarks",
         "Error by landmark",
-        "On the mean face; ellipses of one standard deviation where the truth is at hand.",
+        "On the mean face, with ellipses of one standard deviation if the truth was found.",
         content,
     )
 
@@ -162,17 +141,17 @@ def _worst(runs: Sequence[Run], data_root: Root) -> Section:
     for name, run in zip(labels(runs), runs, strict=True):
         parts.append(_render("<h3>{{ name }}</h3>", name=name))
         try:
-            drawn = b64encode(png(worst.figure([run], data_root=data_root))).decode()
-            parts.append(_picture(f"data:image/png;base64,{drawn}", f"Worst faces of {name}"))
+            picture = b64encode(png(worst.figure([run], data_root=data_root))).decode()
+            parts.append(_picture(f"data:image/png;base64,{picture}", f"Worst faces of {name}"))
         except InputError as error:
             parts.append(_left_out(error))
     return Section("worst", "Worst faces", "The largest errors of each run.", Html("").join(parts))
 
 
 def _audit() -> Section:
-    found = [one for one in audit.audit() if one.verdict != "ok"]
-    about = "What arithmetic says of the tables published with PropNet; it is not about these runs."
-    return Section("audit", "Audit of published tables", about, Html(to_html(audit.tables(found))))
+    about = "What arithmetic forbids in the tables published with PropNet; not about these runs."
+    content = Html(to_html(audit.tables(audit.audit())))
+    return Section("audit", "Audit of published tables", about, content)
 
 
 def _records(runs: Sequence[Run]) -> Section:
@@ -187,7 +166,7 @@ def _records(runs: Sequence[Run]) -> Section:
             for name, run in zip(labels(runs), runs, strict=True)
         ],
     )
-    return Section("records", "Records", "What was run, on what, how and when.", content)
+    return Section("records", "Records", "The record of each run: run.json.", content)
 
 
 def _svg_uri(text: str) -> str:
@@ -195,16 +174,13 @@ def _svg_uri(text: str) -> str:
     return "data:image/svg+xml;base64," + b64encode(text.encode()).decode()
 
 
-def _picture(uri: str, described: str) -> Html:
-    return _render(
-        '<figure><img src="{{ uri }}" alt="{{ described }}"></figure>',
-        uri=uri,
-        described=described,
-    )
+def _picture(uri: str, description: str) -> Html:
+    template = '<figure><img src="{{ uri }}" alt="{{ description }}"></figure>'
+    return _render(template, uri=uri, description=description)
 
 
 def _left_out(error: InputError) -> Html:
-    return _render('<p class="notes">Left out: {{ why }}</p>', why=str(error))
+    return _render('<p class="notes">Left out: {{ reason }}</p>', reason=str(error))
 
 
 def _render(template: str, **values: object) -> Html:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from reports.paper import tables as paper_tables
 from reports.tables import render, to_html
 
 _MARK = ".alignbench-site"
-"""A file that tells a site from any other folder, so that only a site is ever replaced."""
+"""A file of a site that lists its files: a folder is replaced only if it holds no others."""
 _SHOWN = 12
-"""Runs of a data set that its page shows: more curves than these are not told apart."""
+"""How many runs of a data set its page shows: more curves could not be told apart."""
 _ENDINGS = {"md": ".md", "latex": ".tex", "html": ".html", "csv": ".csv"}
 
 _LINKS = Environment(autoescape=True).from_string(
@@ -43,13 +43,12 @@ Links = list[tuple[str, list[tuple[str, str]]]]
 
 @dataclass(frozen=True)
 class _Shown:
-    """Runs of one data set and split that are shown, and the name of their files."""
+    """Runs of one data set and split that are shown, of how many, and the name of their files."""
 
     name: str
     split: str
     runs: Sequence[Run]
-    all: int
-
+    total: int
     stem: str
 
 
@@ -60,15 +59,17 @@ def build(
     data_root: Root = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> leaderboard.Board:
-    """Make a site of the runs under some folders; gives what it found there.
+    """Make a site of the runs under some folders, and give its leaderboard.
 
-    ``out`` has ``index.html`` (the leaderboard), ``DATASET-SPLIT.html``, ``tables/`` and
-    ``figures/``. A site that is there already is replaced once the new one is whole.
+    ``out`` gets ``index.html`` (the leaderboard), ``DATASET-SPLIT.html``, ``tables/`` and
+    ``figures/``. A site that is there already is replaced when the new one is complete. The runs
+    on the page of a data set are read and checked whole; one that is damaged leaves the
+    leaderboard too.
 
     Raises
     ------
     InputError
-        If there is no finished run, or ``out`` holds something else than a site.
+        If there is no finished run, or ``out`` holds a file that is no part of a site.
     """
     out = Path(out)
     _require_replaceable(out)
@@ -84,14 +85,14 @@ def build(
     draft = Path(tempfile.mkdtemp(prefix=".site-", dir=out.parent))
     try:
         shown: list[_Shown] = []
-        broken = list(board.broken)
-        for (name, split), entries in groups.items():
-            if runs := _readable(entries, broken):
+        for name, split in groups:
+            board, runs = _read_runs(board, name, split)
+            if runs:
+                total = len(leaderboard.boards(board)[name, split])
                 stem = _stem(f"{name}-{split}", [one.stem for one in shown])
-                shown.append(_Shown(name, split, runs, len(entries), stem))
+                shown.append(_Shown(name, split, runs, total, stem))
                 _write(draft / f"{stem}.html", page(runs, data_root=data_root))
             progress(len(shown), steps)
-        board = replace(board, broken=tuple(broken))
         figures = _figures(shown, draft / "figures", data_root)
         tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
         _write(draft / "index.html", _index(board, shown, tables, figures))
@@ -105,15 +106,31 @@ def build(
     return board
 
 
+def _read_runs(
+    board: leaderboard.Board, name: str, split: str
+) -> tuple[leaderboard.Board, list[Run]]:
+    """The first runs of a data set that can be read whole, and the board without damaged ones."""
+    runs: list[Run] = []
+    for entry in leaderboard.boards(board)[name, split]:
+        if len(runs) == _SHOWN:
+            break
+        try:
+            runs.append(load_run(entry.folder))
+        except InputError as error:
+            kept = tuple(one for one in board.entries if one is not entry)
+            board = leaderboard.Board(kept, (*board.broken, str(error)))
+    return board, runs
+
+
 def _require_replaceable(out: Path) -> None:
-    """Refuse what holds any file that no site of ours wrote."""
+    """Refuse a folder with a file that is no part of a former site."""
     if not out.exists():
         return
     if not out.is_dir():
         raise InputError(out, "is a file", "a new or empty folder, or a former site")
     mark = out / _MARK
-    own = set(mark.read_text(encoding="utf-8").splitlines()) if mark.is_file() else set()
-    if foreign := [name for name in _files(out) if name not in own and name != _MARK]:
+    written = set(mark.read_text(encoding="utf-8").splitlines()) if mark.is_file() else set()
+    if foreign := [name for name in _files(out) if name not in written and name != _MARK]:
         raise InputError(
             out, f"holds {foreign[0]}, which is no part of a site",
             "a new or empty folder, or a former site",
@@ -124,21 +141,8 @@ def _files(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def _readable(entries: Sequence[leaderboard.Entry], broken: list[str]) -> list[Run]:
-    """The first runs that can be read whole; what cannot is added to ``broken``."""
-    runs: list[Run] = []
-    for entry in entries:
-        if len(runs) == _SHOWN:
-            break
-        try:
-            runs.append(load_run(entry.folder))
-        except InputError as error:
-            broken.append(str(error))
-    return runs
-
-
 def _stem(name: str, taken: Sequence[str]) -> str:
-    """A file's name from a data set's, which may be anything, unlike those taken."""
+    """A name of a file that is not taken, from the name of a data set, which may be any text."""
     plain = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:100].strip("-") or "set"
     others = (f"{plain}-{k}" for k in count(2))
     return next(stem for stem in chain([plain], others) if stem not in taken)
@@ -149,16 +153,16 @@ def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
     folder.mkdir()
     links: Links = []
     for one in shown:
-        drawn = {"CED": (f"ced-{one.stem}", ced.figure(one.runs))}
-        with suppress(InputError):  # the truth is not there: its page says so
-            drawn["Error by landmark"] = (
-                f"landmarks-{one.stem}",
-                landmarks.figure(one.runs, data_root=data_root),
-            )
-        for title, (stem, figure) in drawn.items():
-            for ending in (".svg", ".png"):
-                save(figure, folder / f"{stem}{ending}")
-            files = [(kind, f"figures/{stem}.{kind}") for kind in ("svg", "png")]
+        drawings = {"ced": ced.figure(one.runs)}
+        with suppress(InputError):  # The truth is missing: the page of the data set says so.
+            drawings["landmarks"] = landmarks.figure(one.runs, data_root=data_root)
+        for name, figure in drawings.items():
+            files = []
+            for kind in ("svg", "png"):
+                file = f"{name}-{one.stem}.{kind}"
+                save(figure, folder / file)
+                files.append((kind, f"figures/{file}"))
+            title = {"ced": "CED", "landmarks": "Error by landmark"}[name]
             links.append((f"{title} on {one.name} {one.split}", files))
     return links
 
@@ -169,10 +173,10 @@ def _tables(shown: Sequence[_Shown], folder: Path, progress: Callable[[int], Non
     links: Links = []
     runs = [run for one in shown for run in one.runs]
     for done, number in enumerate(NUMBERS, start=1):
-        made = paper_tables(number, runs)
+        table = paper_tables(number, runs)
         files = []
         for form, ending in _ENDINGS.items():
-            _write(folder / f"table{number}{ending}", render(made, form))
+            _write(folder / f"table{number}{ending}", render(table, form))
             files.append((form, f"tables/table{number}{ending}"))
         links.append((f"Table {number}", files))
         progress(done)
@@ -183,7 +187,7 @@ def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, fig
     pages: Links = [
         (
             f"{one.name} {one.split}",
-            [(f"{len(one.runs)} of {one.all} runs, by AUC", f"{one.stem}.html")],
+            [(f"{len(one.runs)} of {one.total} runs, by AUC", f"{one.stem}.html")],
         )
         for one in shown
     ]
@@ -191,7 +195,7 @@ def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, fig
         Section(
             "leaderboard",
             "Leaderboard",
-            "Complete runs by AUC. Boxes and what they leak of the truth stand beside each.",
+            "Complete runs by AUC, with their boxes and what these tell the model of the truth.",
             Html(to_html(leaderboard.tables(board))),
         ),
         Section("pages", "Data sets", "", _links(pages)),

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from alignbench import Run, parse_measure
 from reports import published
 from reports.labels import labels
-from reports.paper.model import FORMAT, Entry, Group, PaperTable, Row
-from reports.summary import protocol_notes
-from reports.tables import MEASURED, PUBLISHED, Number
+from reports.notes import protocol_notes
+from reports.paper.model import make_row, make_table, published_row
+from reports.tables import MEASURED, Group, Number, Quantity, Row, Table
 
+MEASURES = {"nme": "nme", "fr10": "fr@0.10", "auc10": "auc@0.10"}
+"""The measures of the paper, by what its files call them."""
 SUBSETS = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 """Subsets of WFLW, and of every data set that is shown in the form of Table 3."""
-_OWN = {1: "cofw test", 2: "300w test", 3: "wflw test"}
-"""Data set and split that the published rows of a table are of."""
+_TESTS = {1: "cofw test", 2: "300w test", 3: "wflw test"}
+"""Data set and split of the published rows of a table."""
 _PARTS = ("common", "challenging", "full")
-_NORMS = ("inter_pupil", "inter_ocular")
-_WORDS = {"inter_pupil": "inter-pupil", "inter_ocular": "inter-ocular"}
+_NORMS = {"inter_pupil": "inter-pupil", "inter_ocular": "inter-ocular"}
 
-_PRINTED = f"Published: as {published.PAPER} prints it."
 _BOLD = (
     "Bold, in plain text a star: best of its group. Published numbers compete with published "
     "ones, measured ones with measured ones of the same normaliser and the same faces."
 )
 _MIXED = (
-    "Very probably inter-ocular, whatever the text says: inter-pupil, a value this low would mean "
-    "an inter-ocular error far below what later methods reach."
+    "Very probably inter-ocular, although the text says inter-pupil: as an inter-pupil error, a "
+    "value this low would mean an inter-ocular error far below what later methods reach."
 )
 _OTHER_TEST = {
-    "cofw68": "COFW68 has COFW's test faces with other landmarks, 68 in place of 29: another "
-    "test than that of the published rows.",
+    "cofw68": "COFW68 has COFW's test faces with 68 landmarks in place of 29: another test than "
+    "that of the published rows.",
     "synthetic": "Drawn faces: not comparable with the published rows.",
 }
 
 
-def belongs(run: Run) -> int | None:
-    """The table of a benchmark that a run's numbers are for; None where there is none."""
+def table_of(run: Run) -> int | None:
+    """The table that a run's numbers are for; None if it is none of the three."""
     dataset = run.record.dataset
     if dataset.name in ("cofw", "cofw68"):
         return 1
@@ -45,139 +46,111 @@ def belongs(run: Run) -> int | None:
     return 3 if dataset.name == "wflw" or set(SUBSETS) <= set(run.subsets) else None
 
 
-def cofw(runs: Sequence[Run]) -> PaperTable:
+def cofw(runs: Sequence[Run]) -> Table:
     """Table 1: NME and FR at 0.10 on COFW."""
-    metrics = {"nme": "nme", "fr10": "fr@0.10"}
-    printed = tuple(
-        Row(
-            row["method"],
-            PUBLISHED,
-            tuple(
-                Entry(published.number(row[column]), metric, "full", "inter_pupil")
-                for column, metric in metrics.items()
-            ),
-            notes=(_MIXED,) if row["method"] in ("LAB", "PropNet") else (),
+    of = {
+        norm: {c: Quantity(MEASURES[c], "full", norm) for c in ("nme", "fr10")} for norm in _NORMS
+    }
+    printed = [
+        published_row(
+            row["method"], row, of["inter_pupil"],
+            [_MIXED] if row["method"] in ("LAB", "PropNet") else [],
         )
         for row in published.rows("table1_cofw")
-    )
-    groups = [Group("Published, inter-pupil by the paper's text", printed)]
-    for norm in _NORMS:
-        wanted = [(metric, "full", norm) for metric in metrics.values()]
-        groups += _measured(runs, wanted, f"measured, {_WORDS[norm]}")
-    return PaperTable(
-        1, "COFW", ("Method", *(FORMAT[m][0] for m in metrics.values())), tuple(groups),
-        (_PRINTED, _BOLD),
-    )  # fmt: skip
+    ]  # fmt: skip
+    groups = [Group("Published, inter-pupil by the paper's text", tuple(printed))]
+    for norm, words in _NORMS.items():
+        groups += _measured_groups(runs, list(of[norm].values()), f"Measured, {words}")
+    columns = ("Method", *(heading(c) for c in of["inter_pupil"]))
+    return make_table(1, "COFW", columns, groups, (published.NOTE, _BOLD))
 
 
-def w300(runs: Sequence[Run]) -> PaperTable:
+def w300(runs: Sequence[Run]) -> Table:
     """Table 2: NME on 300W's test set and its two parts, by normaliser."""
     groups = []
-    for norm in _NORMS:
-        printed = tuple(
-            Row(
-                row["method"],
-                PUBLISHED,
-                tuple(Entry(published.number(row[part]), "nme", part, norm) for part in _PARTS),
-            )
+    for norm, words in _NORMS.items():
+        of = {part: Quantity("nme", part, norm) for part in _PARTS}
+        printed = [
+            published_row(row["method"], row, of)
             for row in published.rows("table2_300w")
             if row["norm"] == norm
-        )
-        groups.append(Group(f"Published, {_WORDS[norm]}", printed))
-        wanted = [("nme", part, norm) for part in _PARTS]
-        groups += _measured(runs, wanted, f"measured, {_WORDS[norm]}")
+        ]
+        groups.append(Group(f"Published, {words}", tuple(printed)))
+        groups += _measured_groups(runs, list(of.values()), f"Measured, {words}")
     columns = ("Method", *(f"{part.capitalize()} NME %" for part in _PARTS))
-    return PaperTable(2, "300W", columns, tuple(groups), (_PRINTED, _BOLD))
+    return make_table(2, "300W", columns, groups, (published.NOTE, _BOLD))
 
 
-def wflw(runs: Sequence[Run]) -> PaperTable:
+def wflw(runs: Sequence[Run]) -> Table:
     """Table 3: NME, FR and AUC at 0.10 on WFLW's test set and its six subsets."""
-    columns = {"testset": "full", **{subset: subset for subset in SUBSETS}}
-    norm = "inter_ocular"
+    subsets = {"testset": "full", **{subset: subset for subset in SUBSETS}}
     groups = []
-    for printed_metric, metric in {"nme": "nme", "fr10": "fr@0.10", "auc10": "auc@0.10"}.items():
-        printed = tuple(
-            Row(
-                row["method"],
-                PUBLISHED,
-                tuple(
-                    Entry(published.number(row[column]), metric, subset, norm)
-                    for column, subset in columns.items()
-                ),
-            )
+    for metric, measure in MEASURES.items():
+        of = {c: Quantity(measure, subset, "inter_ocular") for c, subset in subsets.items()}
+        printed = [
+            published_row(row["method"], row, of)
             for row in published.rows("table3_wflw")
-            if row["metric"] == printed_metric
-        )
-        title = FORMAT[metric][0]
-        groups.append(Group(f"{title}, published", printed))
-        wanted = [(metric, subset, norm) for subset in columns.values()]
-        groups += _measured(runs, wanted, f"{title}, measured")
-    note = "All inter-ocular."
-    return PaperTable(
-        3, "WFLW", ("Method", *(name.capitalize() for name in columns)), tuple(groups),
-        (_PRINTED, note, _BOLD),
-    )  # fmt: skip
+            if row["metric"] == metric
+        ]
+        groups.append(Group(f"{heading(metric)}, published", tuple(printed)))
+        groups += _measured_groups(runs, list(of.values()), f"{heading(metric)}, measured")
+    columns = ("Method", *(column.capitalize() for column in subsets))
+    return make_table(3, "WFLW", columns, groups, (published.NOTE, "All inter-ocular.", _BOLD))
 
 
-def _measured(
-    runs: Sequence[Run], wanted: Sequence[tuple[str, str, str]], heading: str
+def heading(metric: str) -> str:
+    """The heading of a measure, by what the paper's files call it."""
+    return parse_measure(MEASURES[metric]).heading
+
+
+def _measured_groups(
+    runs: Sequence[Run], quantities: Sequence[Quantity], title: str
 ) -> list[Group]:
-    """A group for each data set, the table's own first, and in it a row a run.
-
-    ``wanted`` is measure, subset and normaliser of each column.
-    """
-    by_set: dict[str, list[tuple[str, Run]]] = {}
+    """A group for each data set, the table's own one first, and in it a row a run."""
+    rows: dict[str, list[Row]] = {}
     for name, run in zip(labels(runs), runs, strict=True):
+        numbers = [measured_number(run, quantity) for quantity in quantities]
+        notes = _run_notes(run, [quantity.subset for quantity in quantities])
         dataset = run.record.dataset
-        by_set.setdefault(f"{dataset.name} {dataset.split}", []).append((name, run))
-    heading = heading[0].upper() + heading[1:]
+        rows.setdefault(f"{dataset.name} {dataset.split}", []).append(
+            make_row(name, numbers, notes)
+        )
     return [
-        Group(f"{heading}, {where}", tuple(_row(name, run, wanted) for name, run in found))
-        for where, found in sorted(by_set.items(), key=lambda item: item[0] not in _OWN.values())
+        Group(f"{title}, {name}", tuple(rows[name]))
+        for name in sorted(rows, key=lambda name: name not in _TESTS.values())
     ]
 
 
-def _row(name: str, run: Run, wanted: Sequence[tuple[str, str, str]]) -> Row:
-    return Row(
-        name,
-        MEASURED,
-        tuple(measured(run, metric, subset, norm) for metric, subset, norm in wanted),
-        run.record.key,
-        run_notes(run, [subset for _, subset, _ in wanted]),
-        run.record.dataset.fingerprint,
-    )
+def measured_number(run: Run, of: Quantity) -> Number:
+    """A number of a run's metrics; if no face counts, a footnote instead of a value."""
+    measure = parse_measure(of.metric)
+    digits = measure.digits
+    of = replace(of, faces=run.record.dataset.fingerprint, run=run.record.key)
+    if of.subset not in run.subsets:
+        note = f"No face of {of.subset} was there."
+        return Number(None, digits, source=MEASURED, of=of, notes=(note,))
+    row = run.row(measure.with_normaliser(of.norm), of.subset)
+    notes = () if row.value is not None else (f"No face of {of.subset} counts.",)
+    return Number(row.value, digits, row.ci_low, row.ci_high, MEASURED, of, notes=notes)
 
 
-def measured(run: Run, metric: str, subset: str, norm: str) -> Entry:
-    """A number of a run's metrics; none, with a footnote, where no face counts."""
-    digits = FORMAT[metric][1]
-    if subset not in run.subsets:
-        none = Number(None, None, None, digits, MEASURED)
-        return Entry(none, metric, subset, norm, (f"No face of {subset} was there.",))
-    row = run.row(parse_measure(metric).with_normaliser(norm), subset)
-    number = Number(row.value, row.ci_low, row.ci_high, digits, MEASURED)
-    notes = () if row.value is not None else (f"No face of {subset} counts.",)
-    return Entry(number, metric, subset, norm, notes)
-
-
-def run_notes(run: Run, subsets: Sequence[str] = ()) -> tuple[str, ...]:
+def _run_notes(run: Run, subsets: Sequence[str]) -> list[str]:
     """What a reader must know of a run: which faces, how presented, and what is left out."""
     dataset = run.record.dataset
-    official = _OWN[belongs(run) or 3]
+    official = _TESTS[table_of(run) or 3]
     notes = []
     if f"{dataset.name} {dataset.split}" != official:
         other = f"{dataset.name} {dataset.split}, not {official}: another test set."
         notes.append(_OTHER_TEST.get(dataset.name, other))
-    notes += faces_notes(run, subsets)
-    return (*notes, *protocol_notes(run), *run.record.model.notes)
+    return [*notes, faces_note(run, subsets), *protocol_notes(run), *run.record.model.notes]
 
 
-def faces_notes(run: Run, subsets: Sequence[str] = ()) -> list[str]:
-    """How many faces of its data set a run is over, by subset where some are missing."""
+def faces_note(run: Run, subsets: Sequence[str] = ()) -> str:
+    """How many faces of its data set a run is over; by subset if some faces are missing."""
     dataset = run.record.dataset
     where = f"{dataset.name} {dataset.split}"
     if dataset.complete:
-        return [f"All {dataset.faces:,} faces of {where}."]
-    counts: Mapping[str, int] = {row.subset: row.faces for row in run.metrics}
+        return f"All {dataset.faces:,} faces of {where}."
+    counts = {row.subset: row.faces for row in run.metrics}
     by_subset = ", ".join(f"{s} {counts[s]:,}" for s in dict.fromkeys(subsets) if s in counts)
-    return [f"{dataset.faces:,} faces of {where}{f' ({by_subset})' if by_subset else ''}."]
+    return f"{dataset.faces:,} faces of {where}{f' ({by_subset})' if by_subset else ''}."

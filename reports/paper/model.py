@@ -1,211 +1,133 @@
-"""What a table of the paper is made of: entries, rows and groups, before any form."""
+"""What the tables of the paper share: rows, the best numbers, and the lines of the CSV file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from alignbench.errors import visible
-from reports.tables import DERIVED, MEASURED, PUBLISHED, Cell, Marked, Number, Table
+from reports import published
+from reports.tables import (
+    DERIVED,
+    MEASURED,
+    PUBLISHED,
+    Cell,
+    Group,
+    Number,
+    Quantity,
+    Record,
+    Row,
+    Table,
+    Text,
+)
 
-_BETTER = {"nme": -1, "fr@0.10": -1, "auc@0.10": 1}
-"""Whether more (1) or less (-1) of a measure is better."""
-
-FORMAT = {"nme": ("NME %", 2), "fr@0.10": ("FR@0.10 %", 2), "auc@0.10": ("AUC@0.10", 4)}
-"""Heading and decimals of the paper's measures."""
+_SIGNS = {"nme": -1, "fr@0.10": -1, "auc@0.10": 1}
+"""Whether a larger (1) or a smaller (-1) number is better; no other measure has a best number."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A number, and what it is.
+def make_table(
+    number: int,
+    title: str,
+    columns: Iterable[str],
+    groups: Iterable[Group],
+    notes: Iterable[str],
+) -> Table:
+    """A table of the paper, with its best numbers marked and its records.
 
-    Attributes
-    ----------
-    number
-        The number, with its source.
-    metric
-        Such as ``nme`` and ``fr@0.10``, ``nme change`` and ``params_m``.
-    subset, norm
-        Faces and normaliser; empty where there is none.
-    notes
-        Footnotes of this number alone.
+    ``columns`` are the headings of the names and of each number; the column of sources is added
+    between them.
     """
-
-    number: Number
-    metric: str
-    subset: str = ""
-    norm: str = ""
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of numbers from one source.
-
-    Attributes
-    ----------
-    name
-        Method, model or variant.
-    source, key
-        Where its numbers come from, and the keys of the runs they are of.
-    entries
-        A number a column.
-    notes
-        Footnotes of the whole row.
-    rivals
-        Rows of a group compete for the best number where this is the same.
-    """
-
-    name: str
-    source: str
-    entries: tuple[Entry, ...]
-    key: str = ""
-    notes: tuple[str, ...] = ()
-    rivals: str = ""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows under one heading."""
-
-    heading: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A table of the paper.
-
-    Attributes
-    ----------
-    number, title
-        Its number in the paper, and what it shows.
-    columns
-        Headings: of the names, then of each number.
-    groups, notes
-        Its rows, and what is said below it.
-    """
-
-    number: int
-    title: str
-    columns: tuple[str, ...]
-    groups: tuple[Group, ...]
-    notes: tuple[str, ...] = ()
-
-
-def laid_out(table: PaperTable, intervals: bool) -> Table:
-    """The table for every form, with letters for its footnotes and the best numbers marked."""
-    letters: dict[str, str] = {}
-    rows: list[tuple[Cell, ...]] = []
-    groups: list[tuple[int, str]] = []
-    for group in table.groups:
-        if group.rows:
-            groups.append((len(rows), group.heading))
-        for row, best in zip(group.rows, best_of(group), strict=True):
-            marks = _letters([" ".join(row.notes)] if row.notes else [], letters)
-            name: Cell = Marked(row.name, marks) if marks else row.name
-            numbers = [
-                _shown(entry, is_best, letters, intervals)
-                for entry, is_best in zip(row.entries, best, strict=True)
-            ]
-            rows.append((name, _source(row), *numbers))
-    first, *others = table.columns
-    return Table(
-        f"{table.title} (Table {table.number} of the PropNet paper)",
-        (first, "Source", *others),
-        tuple(rows),
-        table.notes,
-        tuple(groups),
-        tuple((letter, note) for note, letter in letters.items()),
-        records(table),
+    name, *others = columns
+    table = Table(
+        f"{title} (Table {number} of the PropNet paper)",
+        (name, "Source", *others),
+        tuple(mark_best(group) for group in groups if group.rows),
+        tuple(notes),
     )
+    return replace(table, records=tuple(_records(number, table)))
 
 
-def _source(row: Row) -> str:
-    keys = row.key.split()
-    if row.source != MEASURED or not keys:
-        return row.source
-    return f"run {row.key}" if len(keys) == 1 else f"{len(keys)} runs"
+def make_row(name: str, numbers: Sequence[Number], notes: Iterable[str] = ()) -> Row:
+    """A row of numbers from one source; the notes are one footnote of its name."""
+    note = " ".join(notes)
+    first = numbers[0]
+    runs = first.of.run.split()
+    if first.source != MEASURED or not runs:
+        source = first.source
+    else:
+        source = f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs"
+    return (Text(name, (note,) if note else ()), source, *numbers)
 
 
-def best_of(group: Group) -> list[list[bool]]:
-    """For each row whether each of its numbers is the best among its rivals' in the group.
+def published_row(
+    name: str,
+    printed: Mapping[str, str],
+    columns: Mapping[str, Quantity],
+    notes: Iterable[str] = (),
+) -> Row:
+    """A row of printed numbers, of these columns of the file of a published table."""
+    return make_row(name, [published.number(printed[c], of) for c, of in columns.items()], notes)
 
-    Numbers compete as they are printed, so that all of a tie are best. One without rivals is not
-    best, nor is one of a measure of which neither more nor less is better.
+
+def mark_best(group: Group) -> Group:
+    """The group with the best number of each column marked.
+
+    Numbers of one source and of the same faces compete as they are printed, so that all of a tie
+    are best. A number without a competitor is not best.
     """
-    found = [[False] * len(row.entries) for row in group.rows]
-    for rivals in {row.rivals for row in group.rows}:
-        members = [k for k, row in enumerate(group.rows) if row.rivals == rivals]
-        for column in range(len(group.rows[0].entries)):
-            values = {k: _rank(group.rows[k].entries[column]) for k in members}
-            known = {k: value for k, value in values.items() if value is not None}
-            if len(known) > 1:
-                for k, value in known.items():
-                    found[k][column] = value == max(known.values())
-    return found
+    competitors: dict[tuple[object, ...], list[float]] = {}
+    for row in group.rows:
+        for column, cell in enumerate(row):
+            if isinstance(cell, Number) and (rank := _rank(cell)) is not None:
+                competitors.setdefault((column, cell.source, cell.of.faces), []).append(rank)
+
+    def mark(column: int, cell: Cell) -> Cell:
+        if not isinstance(cell, Number) or (rank := _rank(cell)) is None:
+            return cell
+        ranks = competitors[column, cell.source, cell.of.faces]
+        return replace(cell, best=len(ranks) > 1 and rank == max(ranks))
+
+    rows = (tuple(mark(k, cell) for k, cell in enumerate(row)) for row in group.rows)
+    return replace(group, rows=tuple(rows))
 
 
-def _rank(entry: Entry) -> float | None:
-    """More is better; None for a number that does not compete."""
-    better = _BETTER.get(entry.metric)
-    if better is None or entry.number.value is None:
+def _rank(number: Number) -> float | None:
+    """A larger rank is better; None for a number that does not compete."""
+    sign = _SIGNS.get(number.of.metric)
+    if sign is None or number.value is None:
         return None
-    return better * float(entry.number.text)
+    return sign * float(number.text)
 
 
-def _shown(entry: Entry, best: bool, letters: dict[str, str], intervals: bool) -> Number:
-    number = replace(entry.number, best=best, marks=_letters(entry.notes, letters))
-    return number if intervals or number.spread else replace(number, low=None, high=None)
-
-
-def _letters(notes: Sequence[str], letters: dict[str, str]) -> tuple[str, ...]:
-    """The letter of each footnote, a new one for a new text."""
-    return tuple(letters.setdefault(note, _letter(len(letters))) for note in notes)
-
-
-def _letter(k: int) -> str:
-    """The letters a to z, then aa to az, and so on."""
-    before, last = divmod(k, 26)
-    return (_letter(before - 1) if before else "") + chr(ord("a") + last)
-
-
-RECORD = (
-    "table", "group", "row", "column", "metric", "subset", "norm", "value", "ci_low", "ci_high",
-    "source", "run", "footnotes",
-)  # fmt: skip
-"""Columns of a table as CSV."""
-
-
-def records(table: PaperTable) -> tuple[Mapping[str, str], ...]:
+def _records(number: int, table: Table) -> Iterator[Record]:
     """A line a number: as printed where it is published, in full precision where it is not.
 
-    Where nothing is derived there is no line; where the paper prints nothing it is empty.
+    A derived number that could not be calculated has no line.
     """
-    return tuple(
-        dict(
-            zip(
-                RECORD,
-                (
-                    str(table.number), group.heading, visible(row.name), column, entry.metric,
-                    entry.subset, entry.norm, *_values(entry.number), entry.number.source,
-                    row.key, " ".join((*row.notes, *entry.notes)),
-                ),
-                strict=True,
-            )
-        )
-        for group in table.groups
-        for row in group.rows
-        for column, entry in zip(table.columns[1:], row.entries, strict=True)
-        if entry.number.source != DERIVED or entry.number.value is not None
-    )  # fmt: skip
+    for group in table.groups:
+        for row in group.rows:
+            name = next(cell for cell in row if isinstance(cell, Text))
+            for column, cell in zip(table.columns, row, strict=True):
+                if isinstance(cell, Number) and (cell.source != DERIVED or cell.value is not None):
+                    bare = cell.source == PUBLISHED or cell.spread
+                    yield {
+                        "table": number,
+                        "group": group.heading,
+                        "row": visible(name.text),
+                        "column": column,
+                        "metric": cell.of.metric,
+                        "subset": cell.of.subset,
+                        "norm": cell.of.norm,
+                        "value": _exact(cell),
+                        "ci_low": None if bare else cell.low,
+                        "ci_high": None if bare else cell.high,
+                        "source": cell.source,
+                        "run": cell.of.run,
+                        "footnotes": " ".join((*name.notes, *cell.notes)),
+                    }
 
 
-def _values(number: Number) -> tuple[str, str, str]:
-    if number.value is None:
-        return "", "", ""
-    if number.source == PUBLISHED:
-        return number.text, "", ""
-    if number.spread or number.low is None or number.high is None:
-        return repr(number.value), "", ""
-    return repr(number.value), repr(number.low), repr(number.high)
+def _exact(number: Number) -> object:
+    if number.source == PUBLISHED and number.value is not None:
+        return number.text
+    return number.value

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alignbench import InputError, Run
-from alignbench.cost import Complexity
 from alignbench.predictors import predictor_names
 from reports import complexity, published
-from reports.paper.model import Entry, Group, PaperTable, Row
-from reports.tables import MEASURED, PUBLISHED, Number
+from reports.paper.model import make_row, make_table, published_row
+from reports.tables import MEASURED, Group, Number, Quantity, Row, Table
 
 _NAMES = ("lab", "awing", "propnet")
-_COLUMNS = ("params_m", "flops_g")
 _COUNTERS = {
     "conv": "FLOPs: multiply-adds of convolutions and fully connected layers, each counted once.",
     "thop": "FLOPs: as the package thop counts: multiply-adds once, biases of convolutions, two "
@@ -26,29 +24,22 @@ def belongs(run: Run) -> bool:
     return _model(run.record.model.identity) is not None
 
 
-def networks(runs: Sequence[Run]) -> PaperTable:
+def networks(runs: Sequence[Run]) -> Table:
     """Table 8; with runs the paper's three networks and theirs are made and counted."""
-    printed = [
-        Row(
-            row["method"],
-            PUBLISHED,
-            tuple(Entry(published.number(row[column]), column) for column in _COLUMNS),
-        )
-        for row in published.rows("table8_complexity")
-    ]
+    of = {column: Quantity(column) for column in ("params_m", "flops_g")}
+    printed = (published_row(row["method"], row, of) for row in published.rows("table8_complexity"))
     groups = [Group("Published", tuple(printed))]
-    notes = [f"Published: as {published.PAPER} prints it; it counts a multiply-add once."]
+    notes = [f"{published.NOTE.rstrip('.')}; it counts a multiply-add once."]
     if runs:
         groups.append(Group("Measured on networks that run", _measured(runs)))
     else:
         notes.append("`alignbench complexity` counts networks that run.")
-    columns = ("Method", "Params M", "FLOPs G")
-    return PaperTable(8, "Complexity", columns, tuple(groups), tuple(notes))
+    return make_table(8, "Complexity", ("Method", "Params M", "FLOPs G"), groups, notes)
 
 
 def _measured(runs: Sequence[Run]) -> tuple[Row, ...]:
     """A row for each of the paper's networks and of the runs', each once."""
-    known = complexity.published()
+    known = complexity.published_sizes()
     counts = {name: complexity.count_named(name) for name in _NAMES}
     names = {name: known[name]["method"] for name in _NAMES}
     keys: dict[str, list[str]] = {name: [] for name in _NAMES}
@@ -60,19 +51,26 @@ def _measured(runs: Sequence[Run]) -> tuple[Row, ...]:
         try:
             counted = complexity.count_named(model)
         except InputError as error:
-            failed.append(_uncounted(run, error))
+            note = f"Its network cannot be made: {error}"
+            failed.append(_row(run.record.model.name, None, key, note))
             continue
         counts[counted.name] = counted
         names.setdefault(counted.name, run.record.model.name)
         keys.setdefault(counted.name, []).append(key)
-    rows = [_row(names[name], counted, keys[name]) for name, counted in counts.items()]
+    rows = []
+    for name, counted in counts.items():
+        size = complexity.size(counted)
+        rows.append(_row(names[name], size, " ".join(keys[name]), _COUNTERS[size.counter]))
     return (*rows, *failed)
 
 
-def _uncounted(run: Run, error: InputError) -> Row:
-    none = tuple(Entry(Number(None, None, None, 2, MEASURED), metric) for metric in _COLUMNS)
-    why = f"Its network cannot be made: {error}"
-    return Row(run.record.model.name, MEASURED, none, run.record.key, (why,), MEASURED)
+def _row(name: str, size: complexity.Size | None, run: str, note: str) -> Row:
+    values = {"params_m": size and size.params_m, "flops_g": size and size.flops_g}
+    numbers = [
+        Number(value, source=MEASURED, of=Quantity(metric, run=run))
+        for metric, value in values.items()
+    ]
+    return make_row(name, numbers, [note])
 
 
 def _model(identity: Mapping[str, Any]) -> str | None:
@@ -80,29 +78,10 @@ def _model(identity: Mapping[str, Any]) -> str | None:
     source, options = identity.get("source"), identity.get("options")
     if source not in predictor_names() or not isinstance(options, Mapping):
         return None
-    return f"{source}:" + ",".join(f"{name}={_typed(value)}" for name, value in options.items())
+    return f"{source}:" + ",".join(f"{name}={_spell(value)}" for name, value in options.items())
 
 
-def _typed(value: object) -> str:
+def _spell(value: object) -> str:
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_typed, value))}]"
+        return f"[{','.join(map(_spell, value))}]"
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
-
-
-def _row(name: str, counted: Complexity, keys: Sequence[str]) -> Row:
-    counter = complexity.counter(counted.name)
-    values = {
-        "params_m": counted.network.parameters / 1e6,
-        "flops_g": getattr(counted.network, counter) / 1e9,
-    }
-    return Row(
-        name,
-        MEASURED,
-        tuple(
-            Entry(Number(value, None, None, 2, MEASURED), metric)
-            for metric, value in values.items()
-        ),
-        " ".join(keys),
-        (_COUNTERS[counter],),
-        MEASURED,
-    )

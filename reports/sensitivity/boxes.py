@@ -1,4 +1,4 @@
-"""What boxes do to a model, found by running it again with others."""
+"""What boxes do to a model, measured by running it again with others."""
 
 from __future__ import annotations
 
@@ -7,28 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alignbench import (
-    Dataset,
-    InputError,
-    Predictor,
-    Run,
-    evaluate,
-)
+from alignbench import Dataset, InputError, Predictor, Run, evaluate
 from alignbench.arrays import Floats
-from alignbench.boxes import TRUE_BOX, TRUE_LANDMARKS
+from alignbench.boxes import RECT, TIGHT, BoxProtocol
 from alignbench.geometry import tight_boxes
 from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
+from reports.notes import incomplete_notes, missed_text
 from reports.sensitivity.rows import (
-    Case,
-    compared,
-    digits_of,
-    headings,
-    incomplete_note,
+    Line,
+    change_table,
+    mean_changes,
     per_face,
-    reference,
-    text_of,
-    title,
+    reference_note,
+    title_of,
 )
 from reports.tables import Table
 
@@ -37,35 +29,13 @@ JITTERS = (0.05, 0.10, 0.20)
 """Standard deviations, as shares of a box's side."""
 
 
-def of_boxes(
-    predictor: Predictor,
-    dataset: Dataset,
-    form: str = "terminal",
-    *,
-    limit: int | None = None,
-    jitters: Sequence[float] = JITTERS,
-    scales: Sequence[float] = SCALES,
-    bootstrap: Bootstrap | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> str:
-    """Sensitivity of a model to the box protocol and its scale, as text."""
-    return text_of(
-        box_tables(
-            predictor, dataset, limit=limit, jitters=jitters, scales=scales, bootstrap=bootstrap,
-            progress=progress,
-        ),
-        form,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
-class _Step:
-    """A rung of the ladder: boxes by name, what they leak, and how :func:`evaluate` gets them."""
+class _Case:
+    """A row: its name, what the boxes tell the model of the truth, and the run with them."""
 
     name: str
     leak: str
-    dataset: Dataset
-    protocol: str
+    run: Run
 
 
 def box_tables(
@@ -78,7 +48,9 @@ def box_tables(
     bootstrap: Bootstrap | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Table]:
-    """The ladder of box protocols, and the scale of the model's own; each row is a run.
+    """Box protocols from the annotated box to the tight one, and scales of the model's own boxes.
+
+    Each row is a run.
 
     Parameters
     ----------
@@ -102,98 +74,81 @@ def box_tables(
             f"model {predictor.name!r}", "takes no boxes: its landmarks are stored",
             remedy="Give a model that runs.",
         )  # fmt: skip
-    _in_range("--jitter", jitters, 1)
-    _in_range("--scale", scales, 10)
-    ladder = _ladder(dataset, sorted(set(jitters), reverse=True), bootstrap.seed)
-    sizes = sorted({*scales, 1.0})
+    _require_range("--jitter", jitters, 1)
+    _require_range("--scale", scales, 10)
+    jitters = sorted(set(jitters), reverse=True)
+    scales = sorted({*scales, 1.0})
     measures = usual_measures(dataset.threshold)
-    # One of the ladder's rungs is likely to be the model's own, which is run once.
-    total, done = len(ladder) + len(sizes), 0
+    # The protocol of the model itself is probably one of the others, and is run once.
+    total, done = (dataset.boxes is not None) + len(jitters) + 1 + len(scales), 0
 
-    def ran(of: Dataset, protocol: str | None, scale: float = 1.0) -> Run:
+    def run(faces: Dataset, protocol: str | None, scale: float = 1.0) -> Run:
         nonlocal done
         progress(done, total)
         done += 1
         return evaluate(
-            predictor, of, boxes=protocol, box_scale=scale, limit=limit, measures=measures,
+            predictor, faces, boxes=protocol, box_scale=scale, limit=limit, measures=measures,
             bootstrap=bootstrap,
         )  # fmt: skip
 
-    own = ran(dataset, None)
-    protocol = own.record.protocol
-    rungs = [
-        (
-            (step.name,),
-            own
-            if step.dataset is dataset and step.protocol == protocol.boxes
-            else ran(step.dataset, step.protocol),
-        )
-        for step in ladder
+    reference = run(dataset, None)
+    protocol = reference.record.protocol
+
+    def case(other: BoxProtocol) -> _Case:
+        same = other.name == protocol.boxes
+        return _Case(other.name, other.leak, reference if same else run(dataset, other.name))
+
+    tight = tight_boxes(dataset.points)
+    cases = [] if dataset.boxes is None else [case(RECT)]
+    for size in jitters:
+        moved = replace(dataset, boxes=jitter_boxes(tight, size, bootstrap.seed))
+        leak = f"{TIGHT.leak} and noise"
+        cases.append(_Case(f"tight ±{100 * size:g}%", leak, run(moved, RECT.name)))
+    cases.append(case(TIGHT))
+    if all(one.run is not reference for one in cases):
+        cases.insert(0, _Case(protocol.boxes, protocol.leak, reference))
+    resized = [
+        _Case(f"{s:g}", protocol.leak, reference if s == 1 else run(dataset, None, s))
+        for s in scales
     ]
-    leaks = [step.leak for step in ladder]
-    if all(run is not own for _, run in rungs):
-        rungs.insert(0, ((protocol.boxes,), own))
-        leaks.insert(0, protocol.leak)
-    resized = [((f"{s:g}",), own if s == 1 else ran(dataset, None, s)) for s in sizes]
     progress(total, total)
+    norm = dataset.normalisers[0]
 
-    def table(question: str, column: str, rows: Sequence[_Row], note: str) -> Table:
-        norm = dataset.normalisers[0]
-        cases = [Case(cells, per_face(measures, run.errors(norm))) for cells, run in rows]
-        place = next(k for k, (_, run) in enumerate(rows) if run is own)
-        changes = compared(cases, own.clusters, bootstrap, digits_of(measures), place)
-        return Table(
-            f"{title(predictor.name, own)}: {question}",
-            (column, *headings(measures)),
-            changes,
-            (
-                reference(f"{protocol.boxes}, which the model uses, by {norm}", bootstrap),
-                note, *incomplete_note(own), *_missed_by_row(rows),
-            ),
-        )  # fmt: skip
+    def table(question: str, name: str, rows: Sequence[_Case], note: str, *, group: bool) -> Table:
+        changes = mean_changes(
+            [per_face(measures, one.run.errors(norm)) for one in rows],
+            reference.clusters,
+            bootstrap,
+            [measure.digits for measure in measures],
+            next(k for k, one in enumerate(rows) if one.run is reference),
+        )
+        lines = [
+            Line((one.name,), numbers, f"Leak: {one.leak}" if group else "")
+            for one, numbers in zip(rows, changes, strict=True)
+        ]
+        missed = [f"{c.run.record.missed:,} ({c.name})" for c in rows if c.run.record.missed]
+        notes = [
+            reference_note(f"{protocol.boxes}, which the model uses, by {norm}", bootstrap),
+            note,
+            *incomplete_notes(reference),
+            *([f"Faces missed: {', '.join(missed)}; {missed_text(measures)}."] if missed else []),
+        ]
+        title = f"{title_of(predictor.name, reference)}: {question}"
+        return change_table(title, [name], [m.heading for m in measures], lines, notes)
 
-    moved = (
+    noise = (
         "±: the centre of the tight box shifted by a normal random number of this share of its "
         f"sides, the logarithm of its size changed by another, seed {bootstrap.seed}. Such a box "
-        "is still made of the true landmarks, which a detector's is not."
+        "is still made from the true landmarks; a detector's box is not."
     )
-    first = [k for k, leak in enumerate(leaks) if k == 0 or leak != leaks[k - 1]]
     return [
-        replace(
-            table("which boxes?", "Boxes", rungs, moved),
-            groups=tuple((k, f"Leak: {leaks[k]}") for k in first),
-        ),
-        table("which box scale?", "Scale", resized, f"Leak: {protocol.leak}."),
+        table("which boxes?", "Boxes", cases, noise, group=True),
+        table("which box scale?", "Scale", resized, f"Leak: {protocol.leak}.", group=False),
     ]
 
 
-_Row = tuple[tuple[str, ...], Run]
-
-
-def _missed_by_row(rows: Sequence[_Row]) -> list[str]:
-    missed = [f"{run.record.missed:,} ({name})" for (name,), run in rows if run.record.missed]
-    text = "Faces missed, failures in FR and AUC and left out of NME: "
-    return [f"{text}{', '.join(missed)}."] if missed else []
-
-
-def _ladder(dataset: Dataset, jitters: Sequence[float], seed: int) -> list[_Step]:
-    """From the annotated box over moved tight ones to the tight one: ever more of the truth."""
-    tight = tight_boxes(dataset.points)
-    moved = [
-        _Step(
-            f"tight ±{100 * size:g}%",
-            f"{TRUE_LANDMARKS} and noise",
-            replace(dataset, boxes=jittered(tight, size, seed)),
-            "rect",
-        )
-        for size in jitters
-    ]
-    annotated = [] if dataset.boxes is None else [_Step("rect", TRUE_BOX, dataset, "rect")]
-    return [*annotated, *moved, _Step("tight", TRUE_LANDMARKS, dataset, "tight")]
-
-
-def jittered(boxes: Floats, size: float, seed: int) -> Floats:
-    """Boxes (N, 4) moved at random: what a detector's error may do, without a detector.
+def jitter_boxes(boxes: Floats, size: float, seed: int) -> Floats:
+    """Boxes (N, 4) moved at random, as a detector's error might move them.
 
     The centre is shifted in x and y by ``size`` times width and height times a standard normal
     number, width and height are multiplied by ``exp(size z)``. The numbers of a seed are the same
@@ -206,7 +161,7 @@ def jittered(boxes: Floats, size: float, seed: int) -> Floats:
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def _in_range(option: str, values: Sequence[float], top: float) -> None:
+def _require_range(option: str, values: Sequence[float], top: float) -> None:
     for value in values:
         if not 0 < value <= top:
             raise InputError(option, f"{value}", f"above 0 and at most {top:g}")

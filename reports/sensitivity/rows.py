@@ -1,31 +1,72 @@
-"""What tables of sensitivity share: rows, and their change from a reference row."""
+"""What tables of sensitivity share: rows of numbers, each with its change from a reference row."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from alignbench import (
-    Measure,
-    Run,
-)
+from alignbench import Measure, Run
 from alignbench.arrays import Floats, Ints
-from alignbench.errors import visible
 from alignbench.metrics.measure import mean_counted
 from alignbench.stats import Bootstrap, replicated_means
-from reports.tables import Cell, Number, Table, render
+from reports.tables import Group, Number, Row, Table
 
 
 @dataclass(frozen=True)
-class Case:
-    """A row: what it is called, and what each face adds to each measure (N, K)."""
+class Changed:
+    """A number, and its change from that of the reference row."""
 
-    cells: tuple[str, ...]
-    values: Floats
+    number: Number
+    change: Number
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: its texts, its numbers, and the heading it stands under."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[Changed, ...]
+    heading: str = ""
+
+
+def change_table(
+    title: str,
+    names: Sequence[str],
+    headings: Sequence[str],
+    lines: Sequence[Line],
+    notes: Sequence[str],
+) -> Table:
+    """A table of lines; ``names`` stand above the texts, ``headings`` above the numbers.
+
+    A record holds one number and its change, in full precision.
+    """
+    groups = [
+        Group(heading, tuple(map(_row, members)))
+        for heading, members in groupby(lines, lambda line: line.heading)
+    ]
+    records = [
+        {
+            "table": title,
+            "group": line.heading,
+            "row": "; ".join(line.texts),
+            "column": heading,
+            "value": pair.number.value,
+            "change": pair.change.value,
+            "change_low": pair.change.low,
+            "change_high": pair.change.high,
+        }
+        for line in lines
+        for heading, pair in zip(headings, line.numbers, strict=True)
+    ]
+    columns = (*names, *(column for heading in headings for column in (heading, "change")))
+    return Table(title, columns, tuple(groups), tuple(notes), records)
+
+
+def _row(line: Line) -> Row:
+    return (*line.texts, *(cell for pair in line.numbers for cell in (pair.number, pair.change)))
 
 
 def per_face(measures: Sequence[Measure], errors: Floats) -> Floats:
@@ -33,108 +74,66 @@ def per_face(measures: Sequence[Measure], errors: Floats) -> Floats:
     return np.stack([measure.per_face(errors) for measure in measures], axis=1)
 
 
-def compared(
-    cases: Sequence[Case],
+def mean_changes(
+    cases: Sequence[Floats],
     clusters: Ints,
     bootstrap: Bootstrap,
     digits: Sequence[int],
     reference: int = 0,
-) -> tuple[tuple[Cell, ...], ...]:
-    """A row a case: each mean, and its change from the reference with a paired interval."""
+) -> list[tuple[Changed, ...]]:
+    """Means, and their changes from the reference case with paired intervals.
+
+    Parameters
+    ----------
+    cases
+        What each face adds to each measure, (N, K) each.
+    clusters
+        (N,): number of each face's source image.
+    digits
+        Decimals of each measure.
+
+    Returns
+    -------
+    list
+        For each case its K numbers.
+    """
     shape = (len(cases), len(digits))
-    values = np.stack([case.values for case in cases], axis=1).reshape(len(clusters), -1)
+    values = np.stack(cases, axis=1).reshape(len(clusters), -1)
     means = np.array([mean_counted(column) for column in values.T]).reshape(shape)
     everyone = np.ones((1, len(clusters)), np.bool_)
     drawn = replicated_means(values, everyone, clusters, bootstrap).reshape(-1, *shape)
     tail = (1 - bootstrap.confidence) / 2
     low, high = np.nanquantile(drawn - drawn[:, [reference]], [tail, 1 - tail], axis=0)
     change = means - means[reference]
+
     rows = []
-    for r, case in enumerate(cases):
-        cells: list[Cell] = [*case.cells]
+    for case in range(len(cases)):
+        row = []
         for k, places in enumerate(digits):
-            cells.append(number(means[r, k], places))
-            cells.append(
-                number(None, places)
-                if r == reference
-                else Number(float(change[r, k]), float(low[r, k]), float(high[r, k]), places)
-            )
-        rows.append(tuple(cells))
-    return tuple(rows)
+            moved = Number(None, places)
+            if case != reference:
+                ends = float(low[case, k]), float(high[case, k])
+                moved = Number(float(change[case, k]), places, *ends)
+            row.append(Changed(Number(float(means[case, k]), places), moved))
+        rows.append(tuple(row))
+    return rows
 
 
-def number(value: float | None, digits: int) -> Number:
-    """A number without interval."""
-    return Number(None if value is None else float(value), None, None, digits)
+def plain_change(value: float | None, reference: float | None, digits: int) -> Changed:
+    """A number and its change without an interval; no change if ``reference`` is None."""
+    change = None if value is None or reference is None else float(value - reference)
+    return Changed(Number(None if value is None else float(value), digits), Number(change, digits))
 
 
-def change(value: float | None, reference: float, digits: int, is_reference: bool) -> Number:
-    """The change from the reference; none of the reference itself."""
-    if value is None or is_reference:
-        return number(None, digits)
-    return number(value - reference, digits)
-
-
-def digits_of(measures: Sequence[Measure]) -> list[int]:
-    """Decimals of each measure."""
-    return [measure.digits for measure in measures]
-
-
-def headings(measures: Sequence[Measure]) -> list[str]:
-    """Columns of each measure and of its change."""
-    return [column for measure in measures for column in (measure.heading, "change")]
-
-
-def title(name: str, run: Run) -> str:
+def title_of(name: str, run: Run) -> str:
     """How the title of a table about a run begins."""
     dataset = run.record.dataset
     return f"{name} on {dataset.name} {dataset.split}, {dataset.faces:,} faces"
 
 
-def reference(what: str, bootstrap: Bootstrap) -> str:
-    """The note that names the reference row."""
+def reference_note(row: str, bootstrap: Bootstrap) -> str:
+    """Names the reference row, and says how the intervals of changes were made."""
     return (
-        f"Reference: {what}. Changes from it with {bootstrap.confidence:.0%} intervals of a paired "
+        f"Reference: {row}. Changes from it with {bootstrap.confidence:.0%} intervals of a paired "
         f"bootstrap over source images ({bootstrap.replicates:,} samples)."
     )
-
-
-def missed_note(run: Run) -> list[str]:
-    """The note on faces a run missed, if there are any."""
-    if not run.record.missed:
-        return []
-    return [f"{run.record.missed:,} faces missed: failures in FR and AUC, left out of NME."]
-
-
-def incomplete_note(run: Run) -> list[str]:
-    """The note on what of its data set a run lacks, if anything."""
-    dataset = run.record.dataset
-    return [] if dataset.complete else [f"INCOMPLETE: {'; '.join(dataset.incomplete)}."]
-
-
-def text_of(tables: Sequence[Table], form: str) -> str:
-    """Tables in one form; as CSV a line a number, in full precision."""
-    return _csv(tables) if form == "csv" else render(tables, form)
-
-
-def _csv(tables: Sequence[Table]) -> str:
-    """A line a number, in full precision."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        ["table", "group", "row", "column", "value", "change", "change_low", "change_high"]
-    )
-    for table in tables:
-        heading = ""
-        for place, row in enumerate(table.rows):
-            heading = dict(table.groups).get(place, heading)
-            name = "; ".join(cell for cell in row if isinstance(cell, str))
-            numbers = [(k, cell) for k, cell in enumerate(row) if isinstance(cell, Number)]
-            for (k, cell), (_, change) in zip(numbers[::2], numbers[1::2], strict=True):
-                writer.writerow(
-                    [
-                        table.title, heading, name, table.columns[k], cell.value, change.value,
-                        change.low, change.high,
-                    ]
-                )  # fmt: skip
-    return visible(stream.getvalue(), lines=True).rstrip("\n")

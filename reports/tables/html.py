@@ -6,14 +6,7 @@ import html
 from collections.abc import Sequence
 
 from alignbench.errors import visible
-from reports.tables.model import (
-    Cell,
-    Number,
-    Table,
-    align,
-    marks_of,
-    plain,
-)
+from reports.tables.model import Cell, Number, Table, plain
 
 _BODY = """\
 body { font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem;
@@ -35,7 +28,7 @@ TABLE_STYLE = """\
 .table sup { line-height: 0; }
 .table p { margin: .25rem 0; font-size: .85rem; max-width: 60rem; color: #444; }
 """
-"""How what :func:`to_html` gives looks, for the page that holds it."""
+"""The style of the tables that :func:`to_html` gives, for the page that holds them."""
 
 
 def to_page(tables: Sequence[Table]) -> str:
@@ -57,29 +50,31 @@ def to_html(tables: Sequence[Table]) -> str:
 def _html_table(table: Table) -> str:
     lines = ['<div class="table">', "<table>", f"<caption>{_html(table.title)}</caption>"]
     head = "".join(
-        f'<th scope="col" class="{"number" if align(table, k) == "right" else "text"}">'
+        f'<th scope="col" class="{"number" if table.align(k) == "right" else "text"}">'
         f"{_html(name)}</th>"
         for k, name in enumerate(table.columns)
     )
-    lines += [f"<thead><tr>{head}</tr></thead>", "<tbody>"]
-    headings = dict(table.groups)
-    for k, row in enumerate(table.rows):
-        if k in headings:
-            lines += ["</tbody>", "<tbody>"] if k else []
+    lines.append(f"<thead><tr>{head}</tr></thead>")
+    for group in table.groups:
+        lines.append("<tbody>")
+        if group.heading:
             lines.append(
-                f'<tr><th class="group" scope="rowgroup" colspan="{len(row)}">'
-                f"{_html(headings[k])}</th></tr>"
+                f'<tr><th class="group" scope="rowgroup" colspan="{len(table.columns)}">'
+                f"{_html(group.heading)}</th></tr>"
             )
-        lines.append(f"<tr>{''.join(map(_html_cell, row))}</tr>")
-    lines += ["</tbody>", "</table>"]
+        lines += [
+            f"<tr>{''.join(_html_cell(cell, table.marks(cell)) for cell in row)}</tr>"
+            for row in group.rows
+        ]
+        lines.append("</tbody>")
+    lines.append("</table>")
     lines += [f"<p>{_html(note)}</p>" for note in table.notes]
-    lines += [f"<p><sup>{_html(mark)}</sup> {_html(note)}</p>" for mark, note in table.footnotes]
+    lines += [f"<p><sup>{mark}</sup> {_html(note)}</p>" for note, mark in table.footnotes.items()]
     return "\n".join([*lines, "</div>"])
 
 
-def _html_cell(cell: Cell) -> str:
-    marks = marks_of(cell)
-    mark = f"<sup>{_html(marks)}</sup>" if marks else ""
+def _html_cell(cell: Cell, marks: str) -> str:
+    mark = f"<sup>{marks}</sup>" if marks else ""
     if not isinstance(cell, Number):
         kind = ' class="number"' if isinstance(cell, int) else ""
         return f"<td{kind}>{_html(plain(cell))}{mark}</td>"

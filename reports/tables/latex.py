@@ -6,24 +6,27 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from alignbench.errors import visible
-from reports.tables.model import (
-    DERIVED,
-    Cell,
-    Number,
-    Table,
-    align,
-    marks_of,
-    plain,
-)
+from reports.tables.model import DERIVED, Cell, Number, Table, plain
 
 _PAGE = 335
-"""Width of a line of LaTeX's article class, in points, less what widths are wrong by."""
+"""Width of a line of LaTeX's article class in points, less a margin for estimated widths."""
+
+
+class _Size(NamedTuple):
+    """A size of type: about how wide a character and the gap between columns are, in points."""
+
+    name: str
+    character: float
+    gap: int
+
+
 _SIZES = (
-    ("normalsize", 5.2, 12), ("small", 4.8, 6), ("footnotesize", 4.4, 6), ("scriptsize", 4.1, 6),
+    _Size("normalsize", 5.2, 12), _Size("small", 4.8, 6), _Size("footnotesize", 4.4, 6),
+    _Size("scriptsize", 4.1, 6),
 )  # fmt: skip
-"""Sizes of type; about how wide a character and how wide the gap between columns is, in points."""
 _TEXT_WIDTH = 28
 """Characters of a text column from which on its lines are broken."""
 _HEADING_WIDTH = 10
@@ -33,89 +36,88 @@ _HEADING_WIDTH = 10
 def to_latex(tables: Sequence[Table]) -> str:
     """Tables for LaTeX with the booktabs package, in the largest type in which they fit a page.
 
-    Intervals of a table that fits in none stand below their numbers; where that is not enough it
-    stands out to both sides.
+    If a table fits in no type, its intervals stand below their numbers. If it still does not fit,
+    it extends into both margins.
     """
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(map(_latex_table, tables))
 
 
 def _latex_table(table: Table) -> str:
-    stacked = _latex_size(table, stacked=False) is None
-    fitting = _latex_size(table, stacked)
-    size, character, _ = fitting or _SIZES[-1]
-    widths = [_latex_width(table, k, stacked) for k in range(len(table.columns))]
-    broken = [align(table, k) == "left" and width > _TEXT_WIDTH for k, width in enumerate(widths)]
-    kinds = "".join(
-        f"p{{{_TEXT_WIDTH * character:.0f}pt}}" if broken[k] else align(table, k)[0]
-        for k in range(len(widths))
-    )
-    lines = [f"\\begin{{tabular}}{{{kinds}}}", "\\toprule"]
-    names = [
-        _latex_heading(name, width) if align(table, k) == "right" else _latex_text(name, broken[k])
-        for k, (name, width) in enumerate(zip(table.columns, widths, strict=True))
-    ]
-    # A broken cell has another meaning for \\ than the end of a row.
-    end = r" \tabularnewline" if any(broken) else r" \\"
-    lines.append(" & ".join(names) + end)
-    headings = dict(table.groups)
-    for k, row in enumerate(table.rows):
-        if k == 0 or k in headings:
-            lines.append("\\midrule")
-        if k in headings:
-            long = len(visible(headings[k])) * character > _PAGE
-            kind = f"p{{{_PAGE}pt}}" if long else "l"
-            heading = _latex_text(headings[k], long)
-            lines.append(f"\\multicolumn{{{len(row)}}}{{{kind}}}{{{heading}}}{end}")
-        cells = [_latex_cell(cell, stacked, broken[c]) for c, cell in enumerate(row)]
-        lines.append(" & ".join(cells) + end)
-    lines += ["\\bottomrule", "\\end{tabular}"]
+    stacked = _fitting_size(table, stacked=False) is None
+    fitting = _fitting_size(table, stacked)
+    size = fitting or _SIZES[-1]
+    body = _tabular(table, size, stacked)
     notes = [_latex(note) for note in table.notes]
-    notes += [f"\\textsuperscript{{{mark}}} {_latex(note)}" for mark, note in table.footnotes]
-    return "\n".join(
-        [
-            "\\begin{table}",
-            "\\centering",
-            f"\\caption{{{_latex(table.title)}}}",
-            *([f"\\{size}\\setlength{{\\tabcolsep}}{{3pt}}"] if size != _SIZES[0][0] else []),
-            *(lines if fitting else ["\\makebox[\\linewidth]{%", *lines, "}"]),
-            *(
-                [f"\\par\\raggedright\\{'scriptsize' if stacked else 'footnotesize'}"]
-                if notes
-                else []
-            ),
-            *(f"{note}\\par" for note in notes),
-            "\\end{table}",
-        ]
+    notes += [f"\\textsuperscript{{{m}}} {_latex(note)}" for note, m in table.footnotes.items()]
+    lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex(table.title)}}}"]
+    if size != _SIZES[0]:
+        lines.append(f"\\{size.name}\\setlength{{\\tabcolsep}}{{3pt}}")
+    lines += body if fitting else ["\\makebox[\\linewidth]{%", *body, "}"]
+    if notes:
+        lines.append(f"\\par\\raggedright\\{'scriptsize' if stacked else 'footnotesize'}")
+    return "\n".join([*lines, *(f"{note}\\par" for note in notes), "\\end{table}"])
+
+
+def _tabular(table: Table, size: _Size, stacked: bool) -> list[str]:
+    """The lines of the table's tabular environment."""
+    places = range(len(table.columns))
+    widths = [_width(table, k, stacked) for k in places]
+    broken = [table.align(k) == "left" and widths[k] > _TEXT_WIDTH for k in places]
+    kinds = "".join(
+        f"p{{{_TEXT_WIDTH * size.character:.0f}pt}}" if broken[k] else table.align(k)[0]
+        for k in places
     )
+    names = [
+        _latex_heading(name, widths[k])
+        if table.align(k) == "right"
+        else _latex_text(name, broken[k])
+        for k, name in enumerate(table.columns)
+    ]
+    # In a broken cell \\ is the end of a line, not of a row.
+    end = r" \tabularnewline" if any(broken) else r" \\"
+    lines = [f"\\begin{{tabular}}{{{kinds}}}", "\\toprule", " & ".join(names) + end]
+    for group in table.groups:
+        lines.append("\\midrule")
+        if group.heading:
+            long = len(visible(group.heading)) * size.character > _PAGE
+            kind = f"p{{{_PAGE}pt}}" if long else "l"
+            heading = _latex_text(group.heading, long)
+            lines.append(f"\\multicolumn{{{len(places)}}}{{{kind}}}{{{heading}}}{end}")
+        for row in group.rows:
+            cells = [
+                _latex_cell(cell, table.marks(cell), stacked=stacked, broken=broken[k])
+                for k, cell in enumerate(row)
+            ]
+            lines.append(" & ".join(cells) + end)
+    return [*lines, "\\bottomrule", "\\end{tabular}"]
 
 
-def _latex_size(table: Table, stacked: bool) -> tuple[str, float, int] | None:
+def _fitting_size(table: Table, stacked: bool) -> _Size | None:
     """The largest type in which the table fits a page; None where it fits in none."""
     widths = [
-        min(_latex_width(table, k, stacked), _TEXT_WIDTH)
-        if align(table, k) == "left"
-        else _latex_width(table, k, stacked)
+        min(width, _TEXT_WIDTH) if table.align(k) == "left" else width
         for k in range(len(table.columns))
+        for width in [_width(table, k, stacked)]
     ]
-    for size, character, gap in _SIZES:
-        if sum(widths) * character + gap * len(widths) <= _PAGE:
-            return size, character, gap
+    for size in _SIZES:
+        if sum(widths) * size.character + size.gap * len(widths) <= _PAGE:
+            return size
     return None
 
 
-def _latex_width(table: Table, column: int, stacked: bool) -> int:
+def _width(table: Table, column: int, stacked: bool) -> int:
     """About how many characters wide a column is; the heading of numbers may be broken."""
     name = table.columns[column]
-    heading = _broken(name, 1) if align(table, column) == "right" else [name]
-    cells = [_latex_length(row[column], stacked) for row in table.rows]
+    heading = _broken(name, 1) if table.align(column) == "right" else [name]
+    cells = [_length(row[column], len(table.marks(row[column])), stacked) for row in table.rows]
     return max([*map(len, heading), *cells], default=0)
 
 
-def _latex_length(cell: Cell, stacked: bool) -> int:
+def _length(cell: Cell, marks: int, stacked: bool) -> int:
     """About how many characters wide a cell is."""
     if not isinstance(cell, Number):
-        return len(plain(cell)) + len(marks_of(cell))
-    number, interval = len(cell.text) + len(cell.marks), len(cell.interval)
+        return len(plain(cell)) + marks
+    number, interval = len(cell.text) + marks, len(cell.interval)
     if stacked:
         return max(number, round(0.85 * interval))
     return number + (interval + 1 if interval else 0)
@@ -131,7 +133,7 @@ def _broken(heading: str, width: int) -> list[str]:
 
 
 def _latex_lines(lines: Sequence[str], at: str) -> str:
-    """Lines one below the other, to the right, the top or the bottom one on the row's own line."""
+    """Lines below each other, aligned to the right; the top or the bottom one is in the row."""
     if len(lines) < 2:
         return "".join(lines)
     below = r" \\ ".join(lines)
@@ -146,7 +148,7 @@ def _latex_text(text: str, broken: bool) -> str:
     return r"\raggedright " + _escaped(words)
 
 
-def _latex_cell(cell: Cell, stacked: bool, broken: bool) -> str:
+def _latex_cell(cell: Cell, marks: str, *, stacked: bool, broken: bool) -> str:
     if isinstance(cell, Number):
         text = _latex(cell.text.replace("-", "−"))
         if cell.source == DERIVED:
@@ -155,7 +157,7 @@ def _latex_cell(cell: Cell, stacked: bool, broken: bool) -> str:
             text = f"\\textbf{{{text}}}"
     else:
         text = _latex_text(plain(cell), broken)
-    if marks := marks_of(cell):
+    if marks:
         text += f"\\textsuperscript{{{marks}}}"
     if not isinstance(cell, Number) or not cell.interval:
         return text
@@ -166,7 +168,7 @@ def _latex_cell(cell: Cell, stacked: bool, broken: bool) -> str:
 
 
 _BREAK = "\N{ZERO WIDTH SPACE}"
-"""Where a word may be broken; text of others has none, because it cannot be seen."""
+"""Where a word may be broken. Text from outside has none: ``visible`` spells it out."""
 _LATEX = {
     _BREAK: r"\hspace{0pt}",
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -182,19 +184,19 @@ _ACCENTS = {
     "\u0307": ".", "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d",
     "\u0327": "c",
 }  # fmt: skip
-"""What LaTeX calls a combining accent; with these it has every letter in its usual fonts."""
+"""LaTeX's command for each combining accent that its usual fonts have."""
 
 
 def _latex(text: str) -> str:
-    """Text that LaTeX prints as it is; a character that no usual font has by its number."""
+    """Text that LaTeX prints as it is; a character that its usual fonts lack by its number."""
     return _escaped(visible(text))
 
 
 def _escaped(text: str) -> str:
-    # Two of these in a row, such as --, would be printed as one other character.
+    # LaTeX prints two of these in a row, such as --, as one other character.
     apart = re.sub(r"([-`'?!,])(?=[-`'])", "\\1\0", text)
     escaped = "".join("{}" if c == "\0" else _latex_character(c) for c in apart)
-    # After the end of a row or a rule these would be taken for an option.
+    # After the end of a row or a rule LaTeX takes these for an option.
     return "{}" + escaped if escaped[:1] in ("[", "*") else escaped
 
 

@@ -1,43 +1,71 @@
-"""Cells and tables, before any form."""
+"""The one model of a table: typed cells in rows, rows in groups, notes below; no form yet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
 
 from alignbench.errors import visible
 
 PUBLISHED, MEASURED, DERIVED = "published", "measured", "derived"
-"""Where a number comes from: a paper, a run, or a sum over such numbers."""
+"""Where a number comes from: a paper, a run, or a calculation from such numbers."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a number is a value of; a text is empty where there is nothing to say.
+
+    Attributes
+    ----------
+    metric
+        Such as ``nme``, ``fr@0.10``, ``nme change`` and ``params_m``.
+    subset, norm
+        Subset of the faces, and normaliser.
+    faces
+        Fingerprint of the faces it was measured on.
+    run
+        Key of the run it was measured in; the keys of several runs with blanks between them.
+    """
+
+    metric: str = ""
+    subset: str = ""
+    norm: str = ""
+    faces: str = ""
+    run: str = ""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number, with its interval if there is one; ``None`` where there is no number.
+    """A number, with its interval if there is one; ``value`` is None where there is no number.
 
     Attributes
     ----------
-    value, low, high, digits
-        The number, the ends of its interval, and the decimals they are printed with.
+    value, digits, low, high
+        The number, the decimals it is printed with, and the ends of its interval.
     source
-        ``PUBLISHED``, ``MEASURED`` or ``DERIVED``; empty in a table of one kind.
+        ``PUBLISHED``, ``MEASURED`` or ``DERIVED``; empty in a table whose numbers have one source.
+    of
+        What it is a value of.
     best
-        Whether it is the best of those it is compared with: bold.
+        Whether it is the best of the numbers it competes with: bold.
     spread
         Whether ``low`` and ``high`` are the lowest and the highest of several numbers, printed in
         round brackets, instead of an interval.
-    marks
-        Marks of footnotes.
+    notes
+        Footnotes.
     """
 
     value: float | None
-    low: float | None
-    high: float | None
-    digits: int
+    digits: int = 2
+    low: float | None = None
+    high: float | None = None
     source: str = ""
+    of: Quantity = Quantity()
     best: bool = False
     spread: bool = False
-    marks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.text} {self.interval}".rstrip()
@@ -57,56 +85,108 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A text with marks of footnotes."""
+class Text:
+    """A text with footnotes."""
 
     text: str
-    marks: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-Cell = str | int | Number | Marked
+Cell = str | int | Number | Text
+Row = tuple[Cell, ...]
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under one heading; an empty heading is not printed."""
+
+    heading: str
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table with notes under it.
+    """A titled table.
 
     Attributes
     ----------
-    title, columns, rows, notes
-        What is printed, in this order.
-    groups
-        (row, heading): a heading before the row of this number.
-    footnotes
-        (mark, text): what the marks of cells stand for.
+    title, columns, groups, notes
+        What is printed, in this order; the footnotes of the cells come last.
     records
-        A line a number for CSV, text by column, the same columns in each; not every table has
-        them.
+        What the table is in a CSV file: a line each, by column and in full precision. Without any
+        the rows themselves are written.
     """
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...]
-    groups: tuple[tuple[int, str], ...] = ()
-    footnotes: tuple[tuple[str, str], ...] = ()
-    records: tuple[Mapping[str, str], ...] = ()
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+    records: Sequence[Record] = field(default=(), repr=False)
+
+    @classmethod
+    def of_rows(
+        cls,
+        title: str,
+        columns: Iterable[str],
+        rows: Iterable[Row],
+        notes: Iterable[str] = (),
+        *,
+        records: Sequence[Record] = (),
+    ) -> Table:
+        """A table without headings of groups."""
+        return cls(title, tuple(columns), (Group("", tuple(rows)),), tuple(notes), records)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of all groups."""
+        return tuple(chain.from_iterable(group.rows for group in self.groups))
+
+    @cached_property
+    def footnotes(self) -> dict[str, str]:
+        """The text of each footnote, and the letter that marks it: a, b, ... in order."""
+        cells = chain.from_iterable(self.rows)
+        texts = dict.fromkeys(note for cell in cells for note in _notes_of(cell))
+        return {note: _letter(k) for k, note in enumerate(texts)}
+
+    def marks(self, cell: Cell) -> str:
+        """The letters of a cell's footnotes, with commas between them."""
+        return ",".join(self.footnotes[note] for note in _notes_of(cell))
+
+    def align(self, column: int) -> str:
+        """``right`` for a column of numbers and empty cells, ``left`` for any other."""
+        cells = [row[column] for row in self.rows if row[column] != ""]
+        numbers = cells and all(isinstance(cell, Number | int) for cell in cells)
+        return "right" if numbers else "left"
 
 
-def align(table: Table, column: int) -> str:
-    """Text to the left, numbers to the right; an empty text is either."""
-    cells = [row[column] for row in table.rows if row[column] != ""]
-    text = not cells or any(isinstance(cell, str | Marked) for cell in cells)
-    return "left" if text else "right"
+def hide_intervals(table: Table) -> Table:
+    """The table without intervals of numbers; its records keep theirs."""
+
+    def bare(cell: Cell) -> Cell:
+        if not isinstance(cell, Number) or cell.spread:
+            return cell
+        return replace(cell, low=None, high=None)
+
+    groups = [
+        replace(group, rows=tuple(tuple(map(bare, row)) for row in group.rows))
+        for group in table.groups
+    ]
+    return replace(table, groups=tuple(groups))
 
 
-def plain(cell: str | int | Marked) -> str:
-    """A cell that is no number of ours as text, without its marks."""
-    if isinstance(cell, Marked):
+def plain(cell: str | int | Text) -> str:
+    """The text of a cell that is no :class:`Number`, without its marks."""
+    if isinstance(cell, Text):
         return visible(cell.text)
     return f"{cell:,}" if isinstance(cell, int) else visible(cell)
 
 
-def marks_of(cell: Cell) -> str:
-    """A cell's marks of footnotes, with commas between them."""
-    return ",".join(cell.marks) if isinstance(cell, Number | Marked) else ""
+def _notes_of(cell: Cell) -> tuple[str, ...]:
+    return cell.notes if isinstance(cell, Number | Text) else ()
+
+
+def _letter(k: int) -> str:
+    """The letters a to z, then aa to az, and so on."""
+    before, last = divmod(k, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("a") + last)

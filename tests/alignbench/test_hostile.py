@@ -55,7 +55,7 @@ from reports import labels
 from reports.audit.reading import read as read_published
 from reports.compare.gate import parse_gate
 from reports.pages import Section, document, leaderboard, page, site
-from reports.tables import Table, to_csv, to_html, to_markdown, to_terminal
+from reports.tables import Group, Table, Text, render, to_html
 
 ROOT = Path(alignbench.__file__).parents[1]
 DIGITS, DEEP = "9" * 5000, "[" * 2000
@@ -728,10 +728,8 @@ _NAMES = st.one_of(
 
 
 def _table(name):
-    rows = ((name, 1, name), (name, 2, ""))
-    return Table(
-        name, (name, "N", name), rows, (name,), ((0, name),), (("a", name),), ({"a": name},)
-    )
+    rows = ((Text(name, (name,)), 1, name), (name, 2, ""))
+    return Table(name, (name, "N", name), (Group(name, rows),), (name,), ({"a": name},))
 
 
 @given(_NAMES)
@@ -739,12 +737,12 @@ def _table(name):
 def test_any_name_is_text_in_every_form(name):
     made, plain = _table(name), _table(ORDINARY)
     assert Elements(to_html([made])).found == Elements(to_html([plain])).found
-    markdown, expected = to_markdown([made]), to_markdown([plain])
+    markdown, expected = render([made], "md"), render([plain], "md")
     assert len(markdown.splitlines()) == len(expected.splitlines())
     bare = [line.replace("\\\\", "x").replace("\\|", "x") for line in markdown.splitlines()]
     assert [line.count("|") for line in bare if line.startswith("|")] == [4] * 5
     assert not any(line.startswith(("- #", "- -", "- +", "- =", "- 1.")) for line in bare)
-    for text in (markdown, to_terminal([made]), to_csv([made])):
+    for text in (markdown, render([made], "terminal"), render([made], "csv")):
         assert all(c.isprintable() or c == "\n" for c in text)
 
 

@@ -10,8 +10,8 @@ import pytest
 from doubles import Shifted, make_dataset
 
 from alignbench import InputError, evaluate, load_run, parse_measure
+from alignbench.io.files import sha256
 from alignbench.stats import Bootstrap
-from reports import summary
 from reports.pages import leaderboard
 
 
@@ -37,26 +37,37 @@ def stored(template, tmp_path):
         rows = json.loads((folder / "metrics.json").read_text())
         for row in rows:
             row["value"] = auc if row["metric"] == "auc" else row["value"]
-        (folder / "metrics.json").write_text(json.dumps(rows))
+        write_metrics(folder, rows)
         return folder
 
     return put
 
 
-def test_runs_stand_by_their_auc_with_the_numbers_of_their_metrics(stored, tmp_path):
+def write_metrics(folder, rows):
+    """Write rows, and their hash into the record."""
+    (folder / "metrics.json").write_text(json.dumps(rows))
+    record = json.loads((folder / "run.json").read_text())
+    record["files"]["metrics.json"] = sha256(folder / "metrics.json")
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+def test_runs_stand_by_their_auc(stored, tmp_path):
     for name, auc in (("worst", 0.1), ("best", 0.9), ("between", 0.5)):
         stored(name, auc)
     board = leaderboard.read_board(tmp_path)
     assert [entry.record.model.name for entry in board.entries] == ["best", "between", "worst"]
     (table,) = leaderboard.tables(board)
     assert [row[0] for row in table.rows] == ["1", "2", "3"]
-    for entry, row in zip(board.entries, table.rows, strict=True):
-        run = load_run(entry.folder)
-        for text, cell in zip(("nme", "fr@0.10", "auc@0.10"), row[5:8], strict=True):
-            wanted = run.row(parse_measure(text))
-            assert (cell.value, cell.low, cell.high) == (
-                wanted.value, wanted.ci_low, wanted.ci_high,
-            )  # fmt: skip
+    assert [row[7].value for row in table.rows] == [0.9, 0.5, 0.1]
+
+
+def test_numbers_and_how_they_were_made_are_those_of_the_run(template):
+    run = load_run(template)
+    (table,) = leaderboard.tables(leaderboard.read_board(template))
+    for text, cell in zip(("nme", "fr@0.10", "auc@0.10"), table.rows[0][5:8], strict=True):
+        row = run.row(parse_measure(text))
+        assert (cell.value, cell.low, cell.high) == (row.value, row.ci_low, row.ci_high)
+    assert "FR: Wilson interval. NME and AUC: bootstrap, 100 samples." in table.notes[1]
 
 
 def test_an_incomplete_run_has_no_rank_however_good_it_is(stored, tmp_path):
@@ -74,20 +85,28 @@ def test_data_sets_are_never_mixed(stored, tmp_path):
     assert [table.title.split()[0] for table in tables] == ["made", "other"]
 
 
-@pytest.mark.parametrize("damage", ["no metrics", "half", "other rows", "no record"])
-def test_a_damaged_run_is_told_and_the_others_stay(stored, tmp_path, damage):
+DAMAGES = {
+    "missing": lambda folder, rows: (folder / "metrics.json").unlink(),
+    "cut": lambda folder, rows: (folder / "metrics.json").write_text("[{"),
+    "edited": lambda folder, rows: (folder / "metrics.json").write_text(json.dumps(rows) + " "),
+    "no record": lambda folder, rows: (folder / "run.json").write_text("{}"),
+    "incomplete": lambda folder, rows: write_metrics(
+        folder, [row for row in rows if row["metric"] != "auc"]
+    ),
+    "not finite": lambda folder, rows: write_metrics(
+        folder, [row | {"value": float("nan")} for row in rows]
+    ),
+    "out of range": lambda folder, rows: write_metrics(
+        folder, [row | {"value": 101.0} for row in rows]
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_run_is_named_and_the_others_stay(stored, tmp_path, damage):
     stored("good")
     bad = stored("bad")
-    metrics, record = bad / "metrics.json", bad / "run.json"
-    if damage == "no metrics":
-        metrics.unlink()
-    elif damage == "half":
-        metrics.write_text(metrics.read_text()[:100])
-    elif damage == "other rows":
-        rows = json.loads(metrics.read_text())
-        metrics.write_text(json.dumps([row for row in rows if row["metric"] != "auc"]))
-    else:
-        record.write_text("{}")
+    DAMAGES[damage](bad, json.loads((bad / "metrics.json").read_text()))
     board = leaderboard.read_board(tmp_path)
     assert [entry.record.model.name for entry in board.entries] == ["good"]
     assert len(board.broken) == 1
@@ -98,17 +117,6 @@ def test_a_run_in_two_of_the_folders_stands_once(stored, tmp_path):
     folder = stored("one")
     board = leaderboard.read_board(tmp_path, folder.parent, folder)
     assert len(board.entries) == 1
-
-
-def test_an_interval_is_called_what_it_is(stored):
-    new, old = stored("new"), stored("old")
-    record = json.loads((old / "run.json").read_text())
-    del record["statistics"]["shares"]  # as runs were stored before
-    (old / "run.json").write_text(json.dumps(record))
-    for folder, said in ((new, "of FR Wilson's, else by bootstrap"), (old, "images: bootstrap")):
-        (table,) = leaderboard.tables(leaderboard.read_board(folder))
-        assert said in table.notes[0]
-        assert said in summary.report([load_run(folder)], "md")
 
 
 def test_an_unfinished_run_is_no_run(stored, tmp_path):

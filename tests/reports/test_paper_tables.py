@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignbench import InputError, evaluate, parse_measure
+from alignbench.errors import visible
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.stats import Bootstrap
 from reports import complexity, paper, published
-from reports.paper.model import Entry, Group, Row, best_of
-from reports.tables import DERIVED, MEASURED, PUBLISHED, Number, visible
+from reports.paper.model import mark_best
+from reports.tables import DERIVED, MEASURED, PUBLISHED, Group, Number, Quantity, render
 
 QUICK = Bootstrap(50)
 FILES = (
@@ -59,16 +60,21 @@ def trial(variant, number, pixels, **options):
     return run_of("synthetic", f"{variant}, seed {number}", pixels, **options)
 
 
-def lines(*numbers, runs=(), **options):
+def text_of(form, *numbers, runs=(), **options):
+    """Tables in a form, by default all of them."""
+    numbers = numbers or paper.NUMBERS
+    return render([t for n in numbers for t in paper.tables(n, runs, **options)], form)
+
+
+def lines(*numbers, runs=()):
     """Lines of tables as CSV."""
-    ((_, text),) = paper.report(runs, "csv", numbers, **options).items()
-    return list(csv.DictReader(io.StringIO(text)))
+    return list(csv.DictReader(io.StringIO(text_of("csv", *numbers, runs=runs))))
 
 
 def shown(number, runs=(), **options):
     """Rows of a table as (name without marks, source, numbers)."""
     (table,) = paper.tables(number, runs, **options)
-    return [(getattr(row[0], "text", row[0]), row[1], row[2:]) for row in table.rows]
+    return [(row[0].text, row[1], row[2:]) for row in table.rows]
 
 
 # What the paper prints
@@ -107,7 +113,7 @@ def test_every_published_cell_is_there_once_as_it_was_printed():
 @pytest.mark.parametrize("form", ["terminal", "md", "latex", "html"])
 @pytest.mark.parametrize("number", paper.NUMBERS)
 def test_every_published_cell_is_in_every_form(number, form):
-    (text,) = paper.report((), form, [number]).values()
+    text = text_of(form, number)
     words = re.findall(
         r"\d+\.\d+", re.sub(r"(FR|AUC)@0\.10", "", text.partition("</style>")[2] or text)
     )
@@ -141,9 +147,8 @@ def test_what_the_paper_does_not_print_is_a_dash():
 
 def test_the_rows_of_table_1_that_are_probably_of_another_normaliser_are_marked():
     (table,) = paper.tables(1)
-    marked = [row[0].text for row in table.rows if not isinstance(row[0], str)]
-    assert marked == ["LAB", "PropNet"]
-    assert "inter-ocular" in table.footnotes[0][1]
+    assert [row[0].text for row in table.rows if row[0].notes] == ["LAB", "PropNet"]
+    assert "inter-ocular" in next(iter(table.footnotes))
 
 
 # Relative changes
@@ -200,7 +205,7 @@ def test_one_seed_has_its_change_in_its_own_row_and_no_baseline_none():
     assert rows[1][2][3].value == pytest.approx(100 * (nme[1] / nme[0] - 1))
     (table,) = paper.tables(7, runs[1:])
     assert table.rows[-1][5].value is None
-    assert "The baseline was not run on these faces." in [note for _, note in table.footnotes]
+    assert "The baseline was not run on these faces." in table.footnotes
 
 
 def test_variants_run_on_other_faces_have_another_baseline():
@@ -241,20 +246,19 @@ def test_a_measured_number_is_printed_with_its_interval_where_that_is_asked_for(
     run = w300()
     row = run.row(parse_measure("nme(inter_pupil)"), "common")
     value, ends = f"{row.value:.2f}", (f"{row.ci_low:.2f}", f"{row.ci_high:.2f}")
-    (text,) = paper.report([run], form, [2], intervals=True).values()
+    text = text_of(form, 2, runs=[run], intervals=True)
     assert all(part in text for part in (value, *ends, run.record.key))
-    (text,) = paper.report([run], form, [2]).values()
+    text = text_of(form, 2, runs=[run])
     assert value in text
     assert f"[{ends[0]}" not in text
 
 
 def test_measured_rows_stand_below_the_published_ones_of_their_normaliser():
     (table,) = paper.tables(2, [w300()])
-    assert [heading for _, heading in table.groups] == [
-        "Published, inter-pupil", "Measured, inter-pupil, 300w test",
-        "Published, inter-ocular", "Measured, inter-ocular, 300w test",
+    assert [(group.heading, len(group.rows)) for group in table.groups] == [
+        ("Published, inter-pupil", 16), ("Measured, inter-pupil, 300w test", 1),
+        ("Published, inter-ocular", 7), ("Measured, inter-ocular, 300w test", 1),
     ]  # fmt: skip
-    assert [row for row, _ in table.groups] == [0, 16, 17, 24]
 
 
 @pytest.mark.parametrize("number", paper.NUMBERS)
@@ -272,8 +276,7 @@ def test_every_row_says_its_source_and_every_number_has_that_type(number):
 
 def footnotes(number, run):
     (table,) = paper.tables(number, [run])
-    marks = next(row[0].marks for row in table.rows if run.record.key in row[1])
-    return " ".join(text for mark, text in table.footnotes if mark in marks)
+    return next(" ".join(row[0].notes) for row in table.rows if run.record.key in row[1])
 
 
 def test_footnotes_say_what_faces_and_how_they_were_presented():
@@ -289,7 +292,7 @@ def test_footnotes_say_what_faces_and_how_they_were_presented():
 
 def test_footnotes_say_when_the_test_set_is_another():
     other = run_of("cofw68", markup=IBUG68, subsets=(), norms=BOTH)
-    assert "68 in place of 29" in footnotes(1, other)
+    assert "68 landmarks in place of 29" in footnotes(1, other)
     assert "another test" not in footnotes(1, cofw())
     assert "not comparable" in footnotes(3, run_of("synthetic"))
     assert "wflw train, not wflw test" in footnotes(3, run_of(split="train"))
@@ -316,13 +319,12 @@ def test_a_subset_without_faces_is_a_dash_with_a_footnote():
     run = run_of("300w", markup=IBUG68, subsets=("common",), norms=BOTH)
     (table,) = paper.tables(2, [run])
     row = next(row for row in table.rows if run.record.key in row[1])
-    assert row[3].text == "–" and len(row[3].marks) == 1
-    assert (row[3].marks[0], "No face of challenging was there.") in table.footnotes
+    assert (row[3].text, row[3].notes) == ("–", ("No face of challenging was there.",))
 
 
 def test_the_own_data_set_of_a_table_stands_before_others():
     (table,) = paper.tables(3, [run_of("synthetic"), run_of()])
-    measured = [heading for _, heading in table.groups if "NME" in heading][1:]
+    measured = [group.heading for group in table.groups if "NME" in group.heading][1:]
     assert measured == ["NME %, measured, wflw test", "NME %, measured, synthetic test"]
 
 
@@ -340,42 +342,39 @@ def test_runs_go_to_the_tables_of_their_data_sets():
     assert paper.homes(private) == ()
 
 
-def test_a_run_that_is_in_no_table_is_said():
-    said = []
+def test_a_run_that_is_in_no_table_is_named():
     fits, other = w300(), run_of(model="lost")
     strange = run_of("elsewhere", "strange", subsets=())
-    paper.report([fits, other, strange], "md", [1, 2], say=said.append)
-    assert len(said) == 2
-    assert other.record.key in said[0] and "its numbers are for Table 3" in said[0]
-    assert "strange on elsewhere test; it fits none of the paper's tables" in said[1]
+    first, second, third = (paper.left_out_note(run, [1, 2]) for run in (fits, other, strange))
+    assert first is None
+    assert other.record.key in second and "its numbers are for Table 3" in second
+    assert "strange on elsewhere test; it fits none of the paper's tables" in third
 
 
 # The best
 
 
-def group(*rows):
-    return Group("g", rows)
+def best(*rows, metric="nme", digits=2):
+    """Whether each number of a column is best; rows are (fingerprint of the faces, value)."""
+    cells = (
+        Number(value, digits, source=MEASURED, of=Quantity(metric, faces=faces))
+        for faces, value in rows
+    )
+    return [cell.best for (cell,) in mark_best(Group("g", tuple((c,) for c in cells))).rows]
 
 
-def row(rivals, *values, metric="nme", digits=2):
-    entries = tuple(Entry(Number(v, None, None, digits, MEASURED), metric) for v in values)
-    return Row("r", MEASURED, entries, rivals=rivals)
-
-
-def test_the_least_error_and_the_largest_area_are_best():
-    assert best_of(group(row("a", 2.0), row("a", 1.0))) == [[False], [True]]
-    auc = [row("a", value, metric="auc@0.10", digits=4) for value in (0.5, 0.6)]
-    assert best_of(group(*auc)) == [[False], [True]]
-    assert best_of(group(row("a", 1.0, metric="params_m"), row("a", 2.0, metric="params_m"))) == [
-        [False], [False],
-    ]  # fmt: skip
-
-
-def test_numbers_that_are_printed_alike_are_both_best_and_one_alone_is_not():
-    assert best_of(group(row("a", 1.001), row("a", 1.004), row("a", 1.2))) == [
-        [True], [True], [False],
-    ]  # fmt: skip
-    assert best_of(group(row("a", 1.0), row("b", 2.0), row("a", None))) == [[False]] * 3
+@pytest.mark.parametrize(
+    ("rows", "metric", "expected"),
+    [
+        ([("a", 2.0), ("a", 1.0)], "nme", [False, True]),
+        ([("a", 0.5), ("a", 0.6)], "auc@0.10", [False, True]),
+        ([("a", 1.0), ("a", 2.0)], "params_m", [False, False]),
+        ([("a", 1.001), ("a", 1.004), ("a", 1.2)], "nme", [True, True, False]),  # printed alike
+        ([("a", 1.0), ("b", 2.0), ("a", None)], "nme", [False] * 3),  # no competitor
+    ],
+)
+def test_the_best_number_of_a_column(rows, metric, expected):
+    assert best(*rows, metric=metric) == expected
 
 
 @given(
@@ -388,13 +387,13 @@ def test_numbers_that_are_printed_alike_are_both_best_and_one_alone_is_not():
 )  # fmt: skip
 @settings(max_examples=100)
 def test_best_numbers_beat_all_rivals_and_no_others(pairs):
-    found = [best for (best,) in best_of(group(*(row(*pair) for pair in pairs)))]
+    found = best(*pairs)
     for name in "ab":
         values = [value for rivals, value in pairs if rivals == name and value is not None]
-        for (rivals, value), best in zip(pairs, found, strict=True):
+        for (rivals, value), marked in zip(pairs, found, strict=True):
             if rivals == name and value is not None:
-                assert best == (len(values) > 1 and value == min(values))
-    assert not any(best for (_, value), best in zip(pairs, found, strict=True) if value is None)
+                assert marked == (len(values) > 1 and value == min(values))
+    assert not any(marked for (_, value), marked in zip(pairs, found, strict=True) if value is None)
 
 
 def test_published_numbers_never_compete_with_measured_ones():
@@ -449,7 +448,7 @@ def test_the_network_of_a_run_is_made_again_and_counted(monkeypatch):
         ("mine", f"run {run.record.key}", "–"),
     ]
     (table,) = paper.tables(8, [broken])
-    assert any("cannot be made" in note and "stacks" in note for _, note in table.footnotes)
+    assert any("cannot be made" in note and "stacks" in note for note in table.footnotes)
 
 
 def test_nothing_is_counted_for_other_tables_or_without_runs(monkeypatch):
@@ -457,8 +456,8 @@ def test_nothing_is_counted_for_other_tables_or_without_runs(monkeypatch):
         raise AssertionError("counted")
 
     monkeypatch.setattr(complexity, "count_named", never)
-    paper.report((), "md")
-    paper.report([run_of()], "md", [1, 2, 3, 4, 5, 6, 7])
+    text_of("md")
+    text_of("md", 1, 2, 3, 4, 5, 6, 7, runs=[run_of()])
 
 
 # The command line
@@ -581,16 +580,14 @@ def test_wrong_use_is_one_message(arguments, said, cli):
     assert "Traceback" not in result.err
 
 
-def test_an_unknown_number_or_form_is_refused():
+def test_an_unknown_number_is_refused():
     with pytest.raises(InputError, match="table: 9; accepted: 1 to 8"):
         paper.tables(9)
-    with pytest.raises(InputError, match="format 'docx'"):
-        paper.report((), "docx")
 
 
 def test_a_seed_that_is_there_twice_counts_once():
     first, again = trial("BL", 0, 2.0), trial("BL", 0, 3.0)
-    text = paper.report([first, again], "md", [4])["table4"]
+    text = text_of("md", 4, runs=[first, again])
     assert "mean of" not in text
     assert f"Left out: run {again.record.key}, another of BL, seed 0." in text
 

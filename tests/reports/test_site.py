@@ -53,8 +53,10 @@ def test_a_former_site_is_replaced_and_damaged_runs_are_named(cli, stored, tmp_p
     damaged.write_text("nonsense")
     again = cli("report", "--all", "--out", "site")
     assert again.code == 0, again.err
-    assert "faces.csv: damaged" in again.err
-    assert "faces.csv: damaged" in (site / "index.html").read_text()
+    message = "faces.csv: is not the file that the run wrote"
+    assert message in again.err and "Site of 1 run in" in again.err
+    index = (site / "index.html").read_text()
+    assert message in index and "1 finished run." in index  # it left the leaderboard too
 
 
 def test_a_data_set_may_have_any_name(cli, stored, tmp_path, monkeypatch):

@@ -18,47 +18,56 @@ from reports.tables import (
     DERIVED,
     MEASURED,
     PUBLISHED,
-    Marked,
+    Group,
     Number,
     Table,
+    Text,
+    hide_intervals,
     render,
     to_html,
-    to_latex,
-    to_markdown,
-    to_terminal,
 )
 
 HOSTILE = "[a|b_c&d%e$f#g{h}~i^j\\k<script>*x*`y` é ł 名 \U0001f600 \x1b[31m\u202e--?`</td>"
 
 
 def number(value, source="", best=False, **more):
-    return Number(value, None, None, 2, source, best, **more)
+    return Number(value, source=source, best=best, **more)
+
+
+def one_column(*cells, title="t", name="a", notes=()):
+    return Table.of_rows(title, (name,), [(cell,) for cell in cells], notes)
 
 
 TYPED = Table(
     "Typed",
     ("Method", "NME %"),
     (
-        (Marked("theirs", ("a",)), number(4.0, PUBLISHED, True)),
-        ("ours", number(5.0, MEASURED, marks=("b",))),
-        ("sum", number(-6.0, DERIVED, True)),
-        ("span", Number(7.0, 6.5, 7.5, 2, DERIVED, spread=True)),
+        Group("Printed", ((Text("theirs", ("Of them.",)), number(4.0, PUBLISHED, True)),)),
+        Group(
+            "Run",
+            (
+                ("ours", number(5.0, MEASURED, notes=("Of us.",))),
+                ("sum", number(-6.0, DERIVED, True)),
+                ("span", Number(7.0, 2, 6.5, 7.5, DERIVED, spread=True)),
+            ),
+        ),
     ),
     ("A note.",),
-    ((0, "Printed"), (1, "Run")),
-    (("a", "Of them."), ("b", "Of us.")),
 )
 NASTY = Table(
     HOSTILE,
     (HOSTILE, "NME %", HOSTILE),
     (
-        (HOSTILE, Number(1.234, 1.0, 2.0, 2), HOSTILE),
-        (Marked(HOSTILE, ("a",)), number(None), "*b"),
-        ("[c", number(2.0, best=True), ""),
+        Group(
+            HOSTILE,
+            (
+                (HOSTILE, Number(1.234, 2, 1.0, 2.0), HOSTILE),
+                (Text(HOSTILE, (HOSTILE,)), number(None), "*b"),
+            ),
+        ),
+        Group("[d", (("[c", number(2.0, best=True), ""),)),
     ),
     (HOSTILE,),
-    ((0, HOSTILE), (2, "[d")),
-    (("a", HOSTILE),),
 )
 
 
@@ -86,7 +95,7 @@ class Cells(HTMLParser):
 
 
 def test_types_bold_marks_and_headings_in_markdown():
-    text = to_markdown([TYPED])
+    text = render([TYPED], "md")
     lines = [re.sub(" +", " ", line) for line in text.splitlines()]
     for line in (
         "| **Printed** | |",
@@ -103,7 +112,7 @@ def test_types_bold_marks_and_headings_in_markdown():
 
 
 def test_types_bold_marks_and_headings_in_latex():
-    text = to_latex([TYPED])
+    text = render([TYPED], "latex")
     for part in (
         "\\midrule\n\\multicolumn{2}{l}{Printed} \\\\\ntheirs\\textsuperscript{a} & \\textbf{4.00}",
         "\\midrule\n\\multicolumn{2}{l}{Run} \\\\\nours & 5.00\\textsuperscript{b}",
@@ -132,7 +141,7 @@ def test_types_bold_marks_and_headings_in_html():
 
 
 def test_types_bold_marks_and_headings_on_a_terminal(monkeypatch):
-    plain = [line.strip() for line in to_terminal([TYPED]).splitlines()]
+    plain = [line.strip() for line in render([TYPED], "terminal").splitlines()]
     cells = [re.split("  +", line) for line in plain]
     for row in (
         ["Printed"],
@@ -147,7 +156,7 @@ def test_types_bold_marks_and_headings_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich: act as if it were a terminal
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    coloured = to_terminal([TYPED])
+    coloured = render([TYPED], "terminal")
     for code, text in (("1", "4.00"), ("36", "5.00"), ("1;3", "=-6.00")):  # bold, cyan, italic
         assert re.search(rf"\x1b\[{code}m *{text}", coloured)
 
@@ -155,7 +164,7 @@ def test_types_bold_marks_and_headings_on_a_terminal(monkeypatch):
 @pytest.mark.parametrize("form", ["terminal", "md", "latex", "html"])
 def test_a_derived_number_looks_like_no_other(form):
     looks = {
-        source: render([Table("t", ("a",), ((number(1.5, source),),), ())], form)
+        source: render([one_column(number(1.5, source))], form)
         for source in (PUBLISHED, MEASURED, DERIVED)
     }
     assert looks[DERIVED] not in (looks[PUBLISHED], looks[MEASURED])
@@ -163,8 +172,8 @@ def test_a_derived_number_looks_like_no_other(form):
 
 def test_a_heading_as_long_as_the_terminal_is_whole():
     heading = "A heading much longer than the only column of its table is wide"
-    table = Table("t", ("a",), ((number(1.5),),), (), ((0, heading),))
-    assert heading in to_terminal([table])
+    table = Table("t", ("a",), (Group(heading, ((number(1.5),),)),))
+    assert heading in render([table], "terminal")
 
 
 @pytest.mark.parametrize("width", [40, 80])
@@ -172,14 +181,14 @@ def test_a_table_wider_than_the_terminal_keeps_every_number(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     for terminal in ("0", "1"):
         monkeypatch.setenv("TTY_COMPATIBLE", terminal)
-        values = [Number(10 + k / 7, 10.0, 12.0 + k, 4) for k in range(12)]
-        wide = Table("t", ("Name", *["Long word"] * 12), (("a name", *values),), ())
-        text = to_terminal([wide])
+        values = [Number(10 + k / 7, 4, 10.0, 12.0 + k) for k in range(12)]
+        wide = Table.of_rows("t", ("Name", *["Long word"] * 12), [("a name", *values)])
+        text = render([wide], "terminal")
         assert all(f"{v.value:.4f}" in text and f"{v.high:.4f}]" in text for v in values)
 
 
 def test_hostile_text_stays_text_in_markdown():
-    text = to_markdown([NASTY])
+    text = render([NASTY], "md")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4}
     for special in "`*_<[~&$":
@@ -197,7 +206,7 @@ def test_hostile_text_stays_text_in_html():
 
 
 def test_hostile_text_stays_text_on_a_terminal():
-    text = to_terminal([Table(HOSTILE, ("a",), ((HOSTILE,),), (HOSTILE,))])
+    text = render([one_column(HOSTILE, title=HOSTILE, notes=(HOSTILE,))], "terminal")
     assert text.count(visible(HOSTILE)) == 3
     assert "\x1b" not in text
 
@@ -227,7 +236,7 @@ def compiled(text, folder):
 
 @pytest.mark.parametrize("table", [TYPED, NASTY], ids=["typed", "hostile"])
 def test_latex_compiles_as_it_is(table, tmp_path):
-    said = compiled(to_latex([table]), tmp_path)
+    said = compiled(render([table], "latex"), tmp_path)
     assert "Overfull" not in said and "Missing character" not in said
     if shutil.which("pdftotext"):
         text = subprocess.run(
@@ -238,9 +247,8 @@ def test_latex_compiles_as_it_is(table, tmp_path):
 
 
 def test_what_begins_like_an_option_is_text_in_latex(tmp_path):
-    rows = (("[a", "x"), ("*b", "x"), ("[2pt]c", "x"))
-    table = Table("[t", ("[head]", "x"), rows, ("[note]",), ((0, "[g"), (2, "*h")))
-    compiled(to_latex([table]), tmp_path)
+    groups = (Group("[g", (("[a", "x"), ("*b", "x"))), Group("*h", (("[2pt]c", "x"),)))
+    compiled(render([Table("[t", ("[head]", "x"), groups, ("[note]",))], "latex"), tmp_path)
     if shutil.which("pdftotext"):
         text = subprocess.run(
             ["pdftotext", "-layout", "t.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
@@ -250,9 +258,9 @@ def test_what_begins_like_an_option_is_text_in_latex(tmp_path):
 
 
 def test_latex_breaks_a_wide_table_before_it_leaves_the_page(tmp_path):
-    row = ("word " * 30, *[Number(1.2345, 1.1, 1.3, 4)] * 4, "proof " * 30)
-    table = Table("Wide", ("Name", *["A long heading"] * 4, "Proof"), (row, row), ())
-    text = to_latex([table])
+    row = ("word " * 30, *[Number(1.2345, 4, 1.1, 1.3)] * 4, "proof " * 30)
+    table = Table.of_rows("Wide", ("Name", *["A long heading"] * 4, "Proof"), (row, row))
+    text = render([table], "latex")
     assert "\\tabularnewline" in text and "p{" in text
     assert "Overfull" not in compiled(text, tmp_path)
 
@@ -261,8 +269,8 @@ def test_latex_breaks_a_wide_table_before_it_leaves_the_page(tmp_path):
 @example("é à ç ñ ø ß “x” × − 5 °C -- ?` ''")
 @settings(max_examples=60)
 def test_any_text_is_ascii_and_balanced_in_latex(text):
-    table = Table(text, (text,), ((text,),), (text,))
-    latex = to_latex([table])
+    table = one_column(text, title=text, name=text, notes=(text,))
+    latex = render([table], "latex")
     assert latex.isascii()
     bare = re.sub(r"\\.", "", latex)
     assert bare.count("{") == bare.count("}")
@@ -272,24 +280,39 @@ def test_any_text_is_ascii_and_balanced_in_latex(text):
 @given(st.text(max_size=40))
 @settings(max_examples=60)
 def test_any_text_comes_back_from_html(text):
-    read = Cells(to_html([Table("t", ("a",), ((text,),), ())]))
+    read = Cells(to_html([one_column(text)]))
     assert read.cells == ["a", visible(text)]
     assert html.unescape(html.escape(text)) == text
 
 
 def test_a_number_that_rounds_to_zero_has_no_sign():
-    assert str(Number(-0.001, -0.002, 0.001, 2)) == "0.00 [0.00, 0.00]"
+    assert str(Number(-0.001, 2, -0.002, 0.001)) == "0.00 [0.00, 0.00]"
 
 
 def test_a_table_without_records_is_csv_as_it_stands():
-    rows = (("a", Number(1.23456, 1.0, 2.0, 2), 3), ("b", Number(None, None, None, 2), 4))
-    text = render([Table("T", ("name", "NME", "n"), rows, ())], "csv")
+    rows = (("a", Number(1.23456, 2, 1.0, 2.0), 3), ("b", Number(None), 4))
+    text = render([Table.of_rows("T", ("name", "NME", "n"), rows)], "csv")
     assert text.splitlines() == [
         "table,name,NME,NME low,NME high,n", "T,a,1.23456,1.0,2.0,3", "T,b,,,,4",
     ]  # fmt: skip
 
 
 def test_both_ends_of_an_interval_have_a_minus():
-    table = Table("T", ("NME",), ((Number(-1.5, -2.0, -0.5, 1),),), ())
-    text = render([table], "latex")
+    text = render([one_column(Number(-1.5, 1, -2.0, -0.5))], "latex")
     assert text.count(r"\ensuremath{-}") == 3
+
+
+def test_hidden_intervals_stay_in_records_and_spreads_stay():
+    rows = ((Number(1.5, 2, 1.0, 2.0), Number(7.0, 2, 6.5, 7.5, DERIVED, spread=True)),)
+    table = Table.of_rows("T", ("a", "b"), rows, records=({"low": 1.0},))
+    hidden = hide_intervals(table)
+    assert list(map(str, hidden.rows[0])) == ["1.50", "7.00 (6.50–7.50)"]
+    assert hidden.records == table.records
+
+
+def test_footnotes_have_letters_in_order_and_one_letter_a_text():
+    notes = [f"note {k}" for k in range(28)]
+    table = one_column(*(number(1.0, notes=(note,)) for note in [*notes, "note 0"]))
+    letters = list(table.footnotes.values())
+    assert (letters[0], letters[25:]) == ("a", ["z", "aa", "ab"])
+    assert table.marks(table.rows[-1][0]) == "a"

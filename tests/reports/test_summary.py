@@ -1,4 +1,4 @@
-"""Tables and figures: every number is the run's, every label is there, nothing breaks out."""
+"""The summary and the CED plot: every number is the run's, and every label is there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alignbench.stats import Bootstrap
 from reports import summary
 from reports.figures import ced
 from reports.figures.save import save
-from reports.tables import Number, Table, to_latex, to_markdown, to_terminal
+from reports.tables import render
 
 QUICK = Bootstrap(200)
 
@@ -28,7 +28,7 @@ def run_of(pixels=2.0, name="shifted", dataset=None, **options):
 
 def test_every_cell_is_its_row_of_the_run():
     run = run_of()
-    text = summary.report([run], "md")
+    text = render(summary.tables([run]), "md")
     for subset in run.subsets:
         nme, fr, auc = (run.row(parse_measure(m), subset) for m in ("nme", "fr@0.10", "auc@0.10"))
         line = next(line for line in text.splitlines() if line.startswith(f"| {subset} "))
@@ -47,7 +47,7 @@ def test_incompleteness_and_leak_stand_under_every_table(form):
     dataset = replace(
         make_dataset(6), official={"full": 9}, normalisers=("inter_ocular", "inter_pupil")
     )
-    text = " ".join(summary.report([run_of(dataset=dataset)], form).split())
+    text = " ".join(render(summary.tables([run_of(dataset=dataset)]), form).split())
     tables = text.split("normaliser")[1:] if form != "csv" else [text]
     assert len(tables) == (2 if form != "csv" else 1)
     for table in tables:
@@ -57,7 +57,7 @@ def test_incompleteness_and_leak_stand_under_every_table(form):
 
 def test_a_note_of_one_run_among_several_names_it():
     short = replace(make_dataset(6), official={"full": 9})
-    text = summary.report([run_of(name="one"), run_of(name="two", dataset=short)], "md")
+    text = render(summary.tables([run_of(name="one"), run_of(name="two", dataset=short)]), "md")
     assert "- two: INCOMPLETE" in text
     assert text.count("leak: ground-truth box") == 1
 
@@ -65,39 +65,39 @@ def test_a_note_of_one_run_among_several_names_it():
 def test_further_measures_of_a_run_are_shown_beside_the_usual_ones():
     measures = [parse_measure("fr(box)@0.05"), parse_measure("auc@0.07")]
     run = run_of(measures=measures)
-    text = summary.report([run, run_of(name="other")], "md")
+    text = render(summary.tables([run, run_of(name="other")]), "md")
     for part in ("NME %", "AUC@0.10", "AUC@0.07", "FR@0.05", "normaliser box"):
         assert part in text
 
 
-def test_an_unknown_format_is_refused():
-    with pytest.raises(InputError, match="format 'docx': unknown; accepted: csv, html, latex, md"):
-        summary.report([run_of()], "docx")
+def test_notes_name_the_measures_that_are_shown():
+    run = run_of()
+    for measures, note in (
+        (["nme"], "NME: bootstrap, 200 samples."),
+        (["fr@0.05"], "FR: Wilson interval."),
+        (["nme", "fr@0.05", "auc@0.1"], "FR: Wilson interval. NME and AUC: bootstrap, 200"),
+    ):
+        (table,) = summary.tables([run], [parse_measure(text) for text in measures])
+        assert note in table.notes[0]
+        assert ("FR" in table.notes[0]) == ("fr@0.05" in measures)
 
 
-HOSTILE = "a|b_c&d%e$f#g{h}~i^j\\k<script>[bold]*x*`y`"
-ROWS = ((HOSTILE, Number(1.234, 1.0, 2.0, 2)), ("b", Number(None, None, None, 2)))
-TABLE = Table(HOSTILE, ("Model", "NME %"), ROWS, (HOSTILE,))
+def test_missed_faces_are_told_by_the_measures_that_are_shown():
+    dataset = make_dataset(6)
+    predictor = Shifted(dataset)
+    predictor.truth["face1"] = np.full_like(dataset.points[0], np.nan)
+    run = evaluate(predictor, dataset, bootstrap=QUICK)
+    for text, how in (("nme", "left out of NME"), ("fr@0.10", "failures in FR")):
+        (table,) = summary.tables([run], [parse_measure(text)])
+        assert f"1 of 6 faces missed: {how}." in table.notes
 
 
-def test_hostile_names_stay_text():
-    markdown = to_markdown([TABLE])
-    assert "<script" not in markdown.replace("\\<script", "")
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
-    latex = to_latex([TABLE])
-    body = latex.split("\n", 1)[1]
-    assert re.search(r"(?<!\\)[_%$#]", body) is None
-    assert HOSTILE in to_terminal([TABLE])
-    assert "–" in markdown
-
-
-def test_latex_has_booktabs_rules_once_each():
-    latex = to_latex([TABLE])
-    for rule in ("toprule", "midrule", "bottomrule"):
-        assert latex.count(f"\\{rule}") == 1
-    assert "hline" not in latex
-    assert "1.23 [1.00, 2.00]" in latex
+def test_visibility_without_a_number_is_left_out():
+    dataset = make_dataset(6, visible=True)
+    for visible, kinds in ((dataset.visible, 2), (np.ones_like(dataset.visible), 1)):
+        (table,) = summary.tables([run_of(dataset=replace(dataset, visible=visible))])
+        (note,) = [note for note in table.notes if "visibility" in note]
+        assert note.count("%") == kinds and "nan" not in note
 
 
 def test_ced_legend_has_the_numbers_of_the_plotted_range(tmp_path):
@@ -148,7 +148,7 @@ def test_no_number_is_cut_on_a_narrow_terminal(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich: act as if it were a terminal
     run = run_of(name="a_rather_long_name_for_a_model_of_landmarks")
-    text = re.sub(r"\x1b\[[0-9;]*m", "", summary.report([run, run_of(5.0)], "terminal"))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", render(summary.tables([run, run_of(5.0)]), "terminal"))
     assert "…" not in text
     for row in (run.row(parse_measure(m)) for m in ("nme", "fr@0.10")):
         assert f"[{row.ci_low:.2f}–{row.ci_high:.2f}]" in text
