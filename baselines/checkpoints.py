@@ -1,7 +1,7 @@
 """Files of weights: safetensors that say which network they belong to.
 
-The header holds the model's name, its options and its crop settings, so that a file is all that
-is needed to run it. Nothing is ever unpickled.
+The header holds the model's name, its options and its crop settings, so that the file alone is
+enough to run it. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from alignbench.io.notation import parse_json
 from alignbench.predictors.settings import CropSettings, settings_error
 
 State = Mapping[str, Tensor]
+_TENSORS = "a file of tensors alone, by torch.save"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Checkpoint:
         Tensors by name.
     model, options, settings
         The model's name, its network's options as JSON, and its crop; None in a file that does
-        not say.
+        not hold them.
     """
 
     state: State
@@ -55,13 +56,7 @@ def save(
     options: Mapping[str, Any],
     settings: CropSettings,
 ) -> None:
-    """Write a network's weights with what is needed to run them.
-
-    Parameters
-    ----------
-    options
-        Of the network, as JSON; the mark-up by its name.
-    """
+    """Write a network's weights with its options, as JSON, and its crop settings."""
     header = {
         "model": model,
         "options": json.dumps(dict(options), sort_keys=True),
@@ -69,17 +64,16 @@ def save(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_atomic(path, _in_order(serialise(state, header)))
+    write_atomic(path, _sort_header(serialise(state, header)))
 
 
-def _in_order(content: bytes) -> bytes:
-    """A safetensors file with its header sorted: as it is written, the order is by chance.
+def _sort_header(content: bytes) -> bytes:
+    """A safetensors file with its header sorted, so that the same weights have the same hash.
 
-    The same weights are the same bytes, then, and have the same hash.
+    The library writes the header in an order that changes from one call to the next.
     """
     size, rest = int.from_bytes(content[:8], "little"), content[8:]
-    written = json.loads(rest[:size])
-    header = json.dumps(written, sort_keys=True, separators=(",", ":")).encode()
+    header = json.dumps(json.loads(rest[:size]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header + rest[size:]
 
@@ -124,56 +118,50 @@ def _torch_state(path: Path) -> State:
         stored = io.BytesIO(path.read_bytes())
         content = torch.load(stored, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise InputError(
-            path,
-            "cannot be read as weights: damaged, or holds more than tensors, which could run code",
-            "a file of tensors alone, by torch.save",
-        ) from error
+        what = "damaged, or holds more than tensors, which could run code"
+        raise InputError(path, f"cannot be read as weights: {what}", _TENSORS) from error
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(
-            path,
-            "cannot be read as weights: no whole file of torch.save",
-            "a file of tensors alone, by torch.save",
-        ) from error
+        what = "no whole file of torch.save"
+        raise InputError(path, f"cannot be read as weights: {what}", _TENSORS) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, Mapping) or not all(map(_is_plain, state.values())):
         raise InputError(path, "holds no state dict", "tensors by name, or 'state_dict' with them")
-    # Networks trained on several GPUs carry a prefix.
+    # Names from a training on several GPUs have a prefix.
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a tensor with a number in memory for each element."""
+    """Whether it is a tensor that has each of its elements in memory."""
     return isinstance(value, Tensor) and not value.is_meta and value.layout is torch.strided
 
 
 def fill(network: nn.Module, state: State, where: object) -> None:
-    """Load weights into a network; every tensor must be there, fit, and be known.
+    """Load weights into a network.
 
     Raises
     ------
     InputError
-        With the first tensor that is missing, left over or of another shape.
+        If a tensor is missing, unknown, of another shape or not finite; the first one is named.
     """
-    wanted = network.state_dict()
-    # Counts of batches seen are no weights; files from before they existed lack them.
-    counts = {name for name in wanted if name.endswith("num_batches_tracked")}
+    expected = network.state_dict()
+    # Counts of batches are no weights; files from before they existed lack them.
+    counts = {name for name in expected if name.endswith("num_batches_tracked")}
     kind = type(network).__name__
-    same = (
-        "Check that model, mark-up and options are those it was trained with; of a file that does "
-        "not say them, they stand behind ':', as in propnet:stacks=2."
+    remedy = (
+        "Check that model, mark-up and options are those it was trained with. For a file that "
+        "does not hold them, give them after ':', as in propnet:stacks=2."
     )
-    if missing := sorted(wanted.keys() - state.keys() - counts):
-        found = f"{len(missing):,} of {len(wanted):,} tensors of {kind} are missing, {missing[0]}"
-        raise InputError(where, f"{found} first", remedy=same)
-    if surplus := sorted(state.keys() - wanted.keys()):
-        found = f"{len(surplus):,} tensors are none of {kind}'s, {surplus[0]} first"
-        raise InputError(where, found, remedy=same)
+    if missing := sorted(expected.keys() - state.keys() - counts):
+        number = f"{len(missing):,} of {len(expected):,} tensors of {kind}"
+        raise InputError(where, f"{number} are missing, {missing[0]} first", remedy=remedy)
+    if surplus := sorted(state.keys() - expected.keys()):
+        number = f"{len(surplus):,} tensors are none of {kind}'s"
+        raise InputError(where, f"{number}, {surplus[0]} first", remedy=remedy)
     for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape:
+        if tensor.shape != expected[name].shape:
             raise InputError(
                 f"{where}, {name}", f"shape {tuple(tensor.shape)}",
-                f"{tuple(wanted[name].shape)}", same,
+                f"{tuple(expected[name].shape)}", remedy,
             )  # fmt: skip
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise InputError(f"{where}, {name}", "holds values that are not finite")
@@ -181,9 +169,9 @@ def fill(network: nn.Module, state: State, where: object) -> None:
 
 
 def digest(network: nn.Module) -> str:
-    """sha256 of a network's weights, for one that comes from no file."""
-    found = hashlib.sha256()
+    """sha256 of the weights of a network that comes from no file."""
+    total = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
-        found.update(name.encode())
-        found.update(tensor.contiguous().cpu().numpy().tobytes())
-    return found.hexdigest()
+        total.update(name.encode())
+        total.update(tensor.contiguous().cpu().numpy().tobytes())
+    return total.hexdigest()

@@ -81,11 +81,8 @@ def train(
                 progress=report_progress,
                 say=tell,
             )
-    except KeyboardInterrupt:
-        typer.echo(
-            "alignbench: interrupted; the same command goes on from the last checkpoint.",
-            err=True,
-        )
+    except KeyboardInterrupt as error:
+        typer.echo(f"alignbench: interrupted; {error}.", err=True)
         raise typer.Exit(130) from None
     if rank() == 0:
         typer.echo(f"Training kept in {folder}")

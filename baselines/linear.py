@@ -1,4 +1,4 @@
-"""Ridge regression from a small grey crop to the landmarks: the least a model that looks can do."""
+"""Ridge regression from a small grey crop to the landmarks: the simplest model that looks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from safetensors.numpy import save_file
 
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
+from alignbench.boxes import boxes_of, default_protocol
 from alignbench.geometry import crop_transforms, square_crops
 from alignbench.io.files import sha256
 from alignbench.markups import load_markup
 from alignbench.predictors.crop import CropPredictor, window
 from alignbench.predictors.settings import Crop, CropSettings, Input
-from baselines.fitting import fitted_on, own_boxes
+from baselines.mean_shape import describe_fit
 
-DEFAULT = "linear-demo.safetensors"
+WEIGHTS = "linear.safetensors"
 _SIZE = 24
 _RIDGE = 30.0
 
@@ -29,12 +30,12 @@ def fit(dataset: Dataset, settings: CropSettings) -> tuple[Floats, Floats]:
     """Weights (D, 2 L) and bias (2 L) that take a crop's D pixels to points in crop units.
 
     Minimises ``|X W + b - Y|^2 + ridge |W|^2`` over the data set's faces, by the dual of the
-    normal equations: there are fewer faces than pixels.
+    normal equations, because there are fewer faces than pixels.
     """
-    _, boxes = own_boxes(dataset)
-    crops = square_crops(boxes, settings.crop.scale, settings.crop.rounding)
+    crop = settings.crop
+    crops = square_crops(boxes_of(dataset, crop.boxes), crop.scale, crop.rounding)
     images = [dataset.images.read(face) for face in range(len(dataset))]
-    x = _features(window(settings, images, crop_transforms(crops, settings.crop.size)))
+    x = _features(window(settings, images, crop_transforms(crops, crop.size)))
     y = ((dataset.points - crops[:, None, :2]) / crops[:, None, 2:]).reshape(len(dataset), -1)
     centre_x, centre_y = x.mean(axis=0), y.mean(axis=0)
     x, y = x - centre_x, y - centre_y
@@ -46,9 +47,9 @@ def save(path: Path, dataset: Dataset) -> None:
     """Fit on a data set and write the weights with their settings and where they come from."""
     settings = CropSettings(
         markup=dataset.markup.name,
-        crop=Crop(boxes=own_boxes(dataset)[0], scale=1.1, size=_SIZE),
+        crop=Crop(boxes=default_protocol(dataset), scale=1.1, size=_SIZE),
         input=Input(colour="grey"),
-        notes=(f"Ridge regression {fitted_on(dataset)}.",),
+        notes=(f"Ridge regression {describe_fit(dataset)}.",),
     )
     weights, bias = fit(dataset, settings)
     save_file(
@@ -61,7 +62,7 @@ def save(path: Path, dataset: Dataset) -> None:
 def load(weights: Path | None = None) -> CropPredictor:
     """Ridge regression from a 24 x 24 grey crop to the landmarks."""
     if weights is None:
-        with as_file(files("baselines") / "weights" / DEFAULT) as path:
+        with as_file(files("baselines") / "weights" / WEIGHTS) as path:
             return load(path)
     try:
         with safe_open(weights, framework="numpy") as stored:

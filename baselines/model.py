@@ -1,95 +1,196 @@
-"""PropNet, LAB and AWing behind the predictor interface."""
+"""What a trainable model is, and how its predictor is made from weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
-from torch import nn
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
 
 from alignbench import InputError
+from alignbench.arrays import Floats
 from alignbench.backends.build import Execution
-from alignbench.errors import unknown
 from alignbench.io.files import sha256
-from alignbench.markups import WFLW98
+from alignbench.markups import WFLW98, Markup
 from alignbench.predictors.network import NetworkPredictor
-from alignbench.predictors.settings import Crop, CropSettings, Input, Output
+from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
-from baselines.awing import checkpoint as awing_checkpoint
-from baselines.awing.network import AWing
-from baselines.crops import AWING_CROP, LAB_CROP
-from baselines.lab.network import LAB
-from baselines.propnet.network import PropNet
+from baselines.checkpoints import Checkpoint
+from baselines.drawing import Drawn
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+STRIDE = 4
+"""Pixels of the window per pixel of a map, in every model."""
 _SEED = 0
-"""Of weights drawn at random, so that they are the same every time."""
+"""Seed of weights drawn at random, so that they are the same every time."""
+
+
+class Table(BaseModel):
+    """A table of a recipe; an unknown key, a wrong type or an infinite number is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+class SecondStage(Table):
+    """Further epochs against an opponent, with their own learning rate ``lr``."""
+
+    epochs: int = Field(default=10, ge=1)
+    lr: float = Field(default=1e-4, gt=0)
+
+    def opponent(self, fabric: Fabric, method: Any, side: int, seed: int) -> Opponent:
+        """The opponent of a network whose maps have ``side`` pixels."""
+        raise NotImplementedError
+
+
+class Faces(NamedTuple):
+    """A batch of training faces.
+
+    Attributes
+    ----------
+    indices
+        (B,) places in the data set.
+    images
+        (B, C, S, S), what the network sees.
+    points
+        (B, L, 2) true landmarks in pixels of the window, float32.
+    attributes
+        (B, A) of zeros and ones; A is 0 where the loss does not use them.
+    maps
+        Target maps (B, K, S / 4, S / 4) by name, as :meth:`Method.draw` gives them.
+    """
+
+    indices: Tensor
+    images: Tensor
+    points: Tensor
+    attributes: Tensor
+    maps: dict[str, Tensor]
+
+
+class Method(Protocol):
+    """What a network learns: its targets and its loss.
+
+    ``attributes`` are the subsets of the data set whose membership the loss needs.
+    """
+
+    @property
+    def attributes(self) -> Sequence[str]: ...
+
+    def draw(self, points: Floats, size: int) -> dict[str, Drawn]:
+        """Target maps by name of landmarks (B, L, 2) in pixels of a window of ``size``."""
+        ...
+
+    def loss(self, output: Any, faces: Faces) -> Tensor:
+        """The loss, a scalar, of the network's output."""
+        ...
+
+
+class Opponent(Protocol):
+    """A network that is trained against another one."""
+
+    def respond(self, output: Any, faces: Faces) -> Tensor:
+        """Learn from a batch; gives the loss, a scalar, that the other network gets from it."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that :meth:`load` needs to go on exactly."""
+        ...
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` gave."""
+        ...
+
+
+def _as_stored(checkpoint: Checkpoint, names: Collection[str]) -> Checkpoint:
+    return checkpoint
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network, and how it wants to see faces.
+    """A trainable model.
 
     Attributes
     ----------
     name
-        What the command line calls it.
-    network
-        Its class.
-    settings
-        Crop and colours by a network's options.
+        Its name on the command line and in recipes.
     about
         One line for lists.
+    network
+        Class of its network.
+    settings
+        Gives the crop, colours and decoding for options of the network.
+    targets, loss
+        Its tables ``[targets]`` and ``[loss]`` of a recipe.
+    method
+        Gives targets and loss for a network, its mark-up and these two tables.
+    second_stage
+        Its table ``[adversarial]`` of a recipe; None for a model without a second stage.
+    adapt
+        Translates a checkpoint of the authors' release. It is given the checkpoint with its
+        settings and the names of the network's tensors.
     """
 
     name: str
+    about: str
     network: type[nn.Module]
     settings: Callable[[Mapping[str, Any]], CropSettings]
-    about: str
+    targets: type[Table]
+    loss: type[Table]
+    method: Callable[[Any, Markup, Any, Any], Method]
+    second_stage: type[SecondStage] | None = None
+    adapt: Callable[[Checkpoint, Collection[str]], Checkpoint] = _as_stored
+
+    @property
+    def where(self) -> str:
+        """How messages call it."""
+        return f"model {self.name!r}"
 
 
-def _heatmaps(crop: Crop, options: Mapping[str, Any]) -> CropSettings:
-    return CropSettings(
-        markup=options.get("markup", WFLW98.name),
-        crop=crop,
-        input=Input(colour="rgb"),
-        output=Output(kind="heatmaps", decoder="quarter"),
-    )
+def factory(model: Model, mini: bool = False) -> Callable[..., NetworkPredictor]:
+    """The function behind the entry point of a model.
 
+    Parameters
+    ----------
+    mini
+        Whether it gives the narrow network, whose weights come with the package. That function
+        has no parameters ``argument``, ``weights`` and ``random``.
+    """
 
-def _lab(options: Mapping[str, Any]) -> CropSettings:
-    return CropSettings(
-        markup=options.get("markup", WFLW98.name),
-        crop=LAB_CROP.model_copy(update={"size": options.get("side", LAB_CROP.size)}),
-        input=Input(colour="grey" if options.get("channels", 1) == 1 else "rgb", standardise=True),
-        output=Output(kind="points", origin="edge"),
-    )
+    def make(
+        argument: str = "",
+        weights: Path | None = None,
+        *,
+        random: bool = False,
+        backend: str = "eager",
+        precision: str = "fp32",
+        device: str = "auto",
+        flip_test: bool = False,
+    ) -> NetworkPredictor:
+        execution = Execution(backend, precision, device)
+        if not mini:
+            return load(model, argument, weights, random, execution, flip_test)
+        name = f"{model.name}-mini"
+        with as_file(files("baselines") / "weights" / f"{name}.safetensors") as path:
+            predictor = load(model, "", path, False, execution, flip_test)
+        predictor.name, predictor.variant = name, ""
+        return predictor
 
-
-PROPNET = Model(
-    "propnet",
-    PropNet,
-    partial(_heatmaps, AWING_CROP),
-    "PropNet (Huang et al., CVPR 2020): landmarks propagate to boundaries; options after ':'.",
-)
-AWING = Model(
-    "awing",
-    AWing,
-    partial(_heatmaps, AWING_CROP),
-    "AWing (Wang et al., ICCV 2019): stacked hourglasses; reads its released WFLW_4HG.pth too.",
-)
-LAB_MODEL = Model(
-    "lab",
-    LAB,
-    _lab,
-    "LAB (Wu et al., CVPR 2018): boundary heatmaps, then landmarks; options after ':'.",
-)
-
-MODELS = {model.name: model for model in (PROPNET, AWING, LAB_MODEL)}
+    make.__doc__ = model.about
+    if mini:
+        network = model.network.__name__
+        make.__doc__ = f"Narrow {network}, trained on synthetic faces alone; 98 points."
+        full = signature(make)
+        fixed = {"argument", "weights", "random"}
+        free = [p for name, p in full.parameters.items() if name not in fixed]
+        make.__signature__ = full.replace(parameters=free)  # type: ignore[attr-defined]
+    return make
 
 
 def load(
@@ -105,167 +206,115 @@ def load(
     Parameters
     ----------
     argument
-        Options of the network, ``name=value,name=value``; a file of ours has its own.
+        Options of the network, ``name=value,name=value``; a file written by :func:`save` has
+        its own.
     random
-        Whether to draw weights: for speed and complexity, which do not depend on them.
+        Whether to draw weights, for speed and complexity, which do not depend on them.
 
     Raises
     ------
     InputError
-        If there are neither weights nor ``random``; if file or options are wrong or do not fit.
+        If there are neither weights nor ``random``, or if the file or the options are wrong or
+        do not fit each other.
     """
-    where = f"model {model.name!r}"
     if weights is None and not random:
         raise InputError(
-            where,
+            model.where,
             "has no weights, and without them no accuracy",
             "--weights FILE; --weights random where speed or complexity alone is wanted",
             "Train it, or give a file of weights.",
         )
-    chosen = options.parse(argument, model.network, where)
-    if weights is None:
-        network = _drawn(model, chosen)
-        settings = model.settings(chosen).model_copy(
-            update={"notes": ("Random weights: only speed counts, accuracy means nothing.",)}
-        )
-        identity = {"weights_sha256": checkpoints.digest(network), "random_seed": _SEED}
-    else:
-        network, settings, chosen = _stored(model, chosen, weights)
-        identity = {"weights_sha256": sha256(weights)}
-    source = {"source": model.name, "options": options.completed(chosen, model.network)}
+    chosen = options.parse(argument, model.network, model.where)
+    loaded = _draw(model, chosen) if weights is None else _read(model, chosen, weights)
+    source = {"source": model.name, "options": options.complete(loaded.options, model.network)}
+    identity = {**source, **loaded.identity}
     predictor = NetworkPredictor(
-        model.name, settings, network, {**source, **identity}, execution, flip_test
+        model.name, loaded.settings, loaded.network, identity, execution, flip_test
     )
-    predictor.variant = options.variant(chosen, model.network)
+    predictor.variant = options.variant(loaded.options, model.network)
     return predictor
 
 
-def save(
-    path: Path,
-    network: nn.Module,
-    model: str,
-    settings: CropSettings | None = None,
-    **given: Any,
-) -> None:
-    """Write a network's weights as a file that ``--model MODEL --weights FILE`` runs.
+class _Loaded(NamedTuple):
+    """A network with its weights; ``identity`` says which weights they are."""
 
-    Parameters
-    ----------
-    model
-        ``propnet``, ``awing`` or ``lab``.
-    settings
-        Its crop and colours; the model's own where it is None.
-    given
-        Options the network was made with, the mark-up by its name.
-
-    Raises
-    ------
-    InputError
-        If model or options are unknown, or the network is not of these options.
-    """
-    if model not in MODELS:
-        raise unknown("model", model, MODELS)
-    found = MODELS[model]
-    chosen = options.checked(given, found.network, f"model {model!r}")
-    with torch.device("meta"):
-        wanted = options.build(found.network, chosen, f"model {model!r}").state_dict()
-    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    if shapes != {name: tensor.shape for name, tensor in wanted.items()}:
-        raise InputError(
-            f"model {model!r}", "the network is not one of these options",
-            remedy="Give those it was made with.",
-        )  # fmt: skip
-    chosen = options.completed(chosen, found.network)
-    checkpoints.save(path, network, model, chosen, settings or found.settings(chosen))
+    network: nn.Module
+    settings: CropSettings
+    options: dict[str, Any]
+    identity: dict[str, Any]
 
 
-def _drawn(model: Model, chosen: Mapping[str, Any]) -> nn.Module:
-    """A network of random weights, without a trace in the program's own random numbers."""
+def _draw(model: Model, chosen: dict[str, Any]) -> _Loaded:
+    """A network of random weights; the program's own random numbers stay as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        return options.build(model.network, chosen, f"model {model.name!r}")
+        network = options.build(model.network, chosen, model.where)
+    note = "Random weights: only speed counts, accuracy means nothing."
+    settings = model.settings(chosen).model_copy(update={"notes": (note,)})
+    identity = {"weights_sha256": checkpoints.digest(network), "random_seed": _SEED}
+    return _Loaded(network, settings, chosen, identity)
 
 
-def _stored(
-    model: Model, chosen: dict[str, Any], weights: Path
-) -> tuple[nn.Module, CropSettings, dict[str, Any]]:
-    """Network, settings and options of a file of weights."""
+def _read(model: Model, chosen: dict[str, Any], weights: Path) -> _Loaded:
+    """A network with the weights of a file; the file's own options and settings come first."""
     stored = checkpoints.read(weights)
-    settings = stored.settings
     if stored.model is not None and stored.model != model.name:
         raise InputError(
             weights, f"holds weights of {stored.model!r}", f"weights of {model.name!r}",
             f"--model {stored.model}",
         )  # fmt: skip
     if stored.options is not None:
-        own = options.checked(stored.options, model.network, weights)
-        if chosen and options.completed(own | chosen, model.network) != options.completed(
-            own, model.network
-        ):
+        kept = options.check(stored.options, model.network, weights)
+        variant = options.variant(kept, model.network)
+        if chosen and options.variant(kept | chosen, model.network) != variant:
             raise InputError(
-                f"model {model.name!r}",
-                f"options are given, and the weights say {options.variant(own, model.network)}",
+                model.where,
+                f"options are given, and the weights say {variant}",
                 remedy="Leave out what stands behind ':'.",
             )
-        chosen = own
-    settings = settings or model.settings(chosen)
+        chosen = kept
+    settings = stored.settings or model.settings(chosen)
     if settings.markup != chosen.get("markup", WFLW98.name):
         raise InputError(
             weights, f"its crop is for {settings.markup}, its network for another mark-up"
         )
-    state = stored.state
-    network = options.build(model.network, chosen, f"model {model.name!r}")
-    if model is AWING and awing_checkpoint.is_official(state):
-        # What else the file holds, AWing's own code passes over too.
-        renamed = awing_checkpoint.to_ours(state)
-        state = {name: renamed[name] for name in network.state_dict() if name in renamed}
-        settings = settings.model_copy(update={"output": awing_checkpoint.OUTPUT})
-    checkpoints.fill(network, state, weights)
-    return network, settings, chosen
+    network = options.build(model.network, chosen, model.where)
+    names = network.state_dict().keys()
+    released = model.adapt(replace(stored, settings=settings), names)
+    checkpoints.fill(network, released.state, weights)
+    identity = {"weights_sha256": sha256(weights)}
+    return _Loaded(network, released.settings or settings, chosen, identity)
 
 
-def _factory(model: Model) -> Callable[..., NetworkPredictor]:
-    """What the entry point of a model calls."""
+def save(
+    path: Path,
+    network: nn.Module,
+    model: Model,
+    settings: CropSettings | None = None,
+    **chosen: Any,
+) -> None:
+    """Write a network's weights as a file that ``--model MODEL --weights FILE`` runs.
 
-    def make(
-        argument: str = "",
-        weights: Path | None = None,
-        *,
-        random: bool = False,
-        backend: str = "eager",
-        precision: str = "fp32",
-        device: str = "auto",
-        flip_test: bool = False,
-    ) -> NetworkPredictor:
-        execution = Execution(backend, precision, device)
-        return load(model, argument, weights, random, execution, flip_test)
+    Parameters
+    ----------
+    settings
+        Its crop and colours; the model's own where it is None.
+    chosen
+        Options the network was made with, the mark-up by its name.
 
-    make.__doc__ = model.about
-    return make
-
-
-def _shipped(model: Model) -> Callable[..., NetworkPredictor]:
-    """What the entry point of a model's narrow twin calls, whose weights come with the package."""
-    name = f"{model.name}-mini"
-
-    def make(
-        *,
-        backend: str = "eager",
-        precision: str = "fp32",
-        device: str = "auto",
-        flip_test: bool = False,
-    ) -> NetworkPredictor:
-        with as_file(files("baselines") / "weights" / f"{name}.safetensors") as own:
-            predictor = load(
-                model, "", own, False, Execution(backend, precision, device), flip_test
-            )
-        predictor.name = name
-        predictor.variant = ""  # this is its usual network
-        return predictor
-
-    make.__doc__ = f"Narrow {model.network.__name__}, trained on synthetic faces alone; 98 points."
-    return make
-
-
-propnet, awing, lab = (_factory(model) for model in (PROPNET, AWING, LAB_MODEL))
-propnet_mini, awing_mini, lab_mini = (_shipped(model) for model in (PROPNET, AWING, LAB_MODEL))
+    Raises
+    ------
+    InputError
+        If an option is unknown, or the network is not of these options.
+    """
+    chosen = options.check(chosen, model.network, model.where)
+    with torch.device("meta"):
+        expected = options.build(model.network, chosen, model.where).state_dict()
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if shapes != {name: tensor.shape for name, tensor in expected.items()}:
+        raise InputError(
+            model.where, "the network is not one of these options",
+            remedy="Give those it was made with.",
+        )  # fmt: skip
+    chosen = options.complete(chosen, model.network)
+    checkpoints.save(path, network, model.name, chosen, settings or model.settings(chosen))

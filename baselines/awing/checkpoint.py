@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 
 from torch import Tensor
 
 from alignbench.predictors.settings import Output
-from baselines.checkpoints import State
+from baselines.checkpoints import Checkpoint, State
 
 OUTPUT = Output(kind="heatmaps", decoder="quarter", origin="pixel-centre")
-"""The released code lays annotated coordinates on its maps as if they were counted from the
-window's edge, and takes them off the same way: half a pixel of the image to be made up for."""
+"""The released code takes annotated coordinates for ones from the window's edge when it draws its
+maps, and again when it reads them. To undo this, half a pixel of the image is added."""
 
 _BLOCK = {
     "bn1": "near.0", "conv1": "near.2",
@@ -19,19 +21,28 @@ _BLOCK = {
     "bn3": "widest.0", "conv3": "widest.2",
     "downsample.0": "skip.0", "downsample.2": "skip.2",
 }  # fmt: skip
-"""Their names of the layers of a multi-view block, and ours."""
+"""Layers of a multi-view block: their name to ours."""
 
 _DEPTH = 4
 _HOURGLASS = {"b1": "skip", "b2": "down", "b2_plus": "inner", "b3": "up"}
 
 
-def is_official(state: State) -> bool:
-    """Whether names are those of AWing's released code."""
-    return "conv1.conv.weight" in state
+def adapt(checkpoint: Checkpoint, names: Collection[str]) -> Checkpoint:
+    """The released checkpoint under our names and with its settings; any other as it is.
+
+    AWing's own code ignores tensors it does not know, and so does this: only ``names`` are kept.
+    """
+    if "conv1.conv.weight" not in checkpoint.state:
+        return checkpoint
+    renamed = rename(checkpoint.state)
+    state = {name: renamed[name] for name in names if name in renamed}
+    settings = checkpoint.settings
+    assert settings is not None
+    return replace(checkpoint, state=state, settings=settings.model_copy(update={"output": OUTPUT}))
 
 
-def to_ours(state: State) -> dict[str, Tensor]:
-    """The same tensors under our names; a name that is not known stays as it is."""
+def rename(state: State) -> dict[str, Tensor]:
+    """The same tensors under our names; an unknown name stays as it is."""
     return {_rename(name): tensor for name, tensor in state.items()}
 
 

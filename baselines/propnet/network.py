@@ -144,6 +144,8 @@ class PropNet(nn.Module):
     ) -> None:
         super().__init__()
         chains = [chain for chain in markup.chains.values() if dots or len(chain) > 1]
+        if propagation and not chains:
+            raise ValueError(f"mark-up {markup.name} has no chains; accepted: propagation=false")
         self.chains = chains if propagation else []
         self.residual = residual
         self.stem = Stem(width, block, anti_aliasing, coordinates)

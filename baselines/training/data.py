@@ -16,27 +16,28 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, Ints
+from alignbench.boxes import boxes_of
 from alignbench.datasets import load_dataset
 from alignbench.datasets.base import Dataset
-from alignbench.datasets.wflw import ATTRIBUTES
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import crop_transforms, square_crops, transform, warp
-from alignbench.markups import Markup, convert, load_markup
+from alignbench.markups import convert, load_markup
 from alignbench.predictors.crop import network_input
-from alignbench.predictors.settings import CropSettings
-from baselines.training.augmentation import change_light, draw_map, joined
-from baselines.training.methods import Faces, Method
-from baselines.training.recipe import Augmentation, Recipe
+from baselines.model import Faces
+from baselines.training.augmentation import change_light, draw_map, join
+from baselines.training.recipe import Recipe
+from baselines.training.setup import Setup
 
 _START = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 _PURPOSES = ("hold-out", "order", "face")
-Drawn = tuple[int, int]
-"""An epoch and a face: what is asked of :class:`Samples`."""
+Place = tuple[int, int]
+"""An epoch and a face."""
 
 
 def chance(purpose: str, seed: int, *place: int) -> np.random.Generator:
@@ -61,22 +62,26 @@ def load_data(recipe: Recipe, root: str | Path | None) -> Data:
     Raises
     ------
     InputError
-        If data set, split or subset is unknown or not there, no image is, the mark-up cannot be
-        had, or a share leaves no faces on one side.
+        If the data set, split, subset or mark-up is unknown, no image is there, or one side would
+        have no faces or fewer than a batch.
     """
     whole = load_dataset(recipe.dataset, root, recipe.split)
     if recipe.subset not in whole.subsets:
         raise unknown(f"subset of {recipe.dataset}", recipe.subset, whole.subsets)
-    whole = whole.take(np.flatnonzero(whole.subsets[recipe.subset]))
-    seen, without = _with_image(whole)
+    train, without = _with_image(whole.take(np.flatnonzero(whole.subsets[recipe.subset])))
     if isinstance(recipe.validation, str):
-        train = seen
-        validation, missing = _with_image(load_dataset(recipe.dataset, root, recipe.validation))
+        other = load_dataset(recipe.dataset, root, recipe.validation)
+        validation, missing = _with_image(other)
         without += missing
     else:
-        train, validation = hold_out(seen, recipe.validation, recipe.seed)
-    markup = _markup(recipe, whole.markup)
-    return Data(_converted(train, markup), _converted(validation, markup), without)
+        train, validation = hold_out(train, recipe.validation, recipe.seed)
+    if len(train) < recipe.batch_size:
+        raise InputError(
+            "key batch_size", f"{recipe.batch_size}, of {len(train)} faces to train on",
+            f"at most {len(train)}",
+        )  # fmt: skip
+    markup = recipe.markup
+    return Data(_convert(train, markup), _convert(validation, markup), without)
 
 
 def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
@@ -102,88 +107,77 @@ def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Datase
 
 
 def _with_image(dataset: Dataset) -> tuple[Dataset, int]:
-    there = dataset.images.available()
-    if not there.any():
+    """The faces with image, and how many have none."""
+    available = dataset.images.available()
+    if not available.any():
         raise InputError(
             f"{dataset.name} {dataset.split}", f"none of {len(dataset):,} faces has its image",
             remedy=f"Put the images there, such as {dataset.images.location(0)}.",
         )  # fmt: skip
-    return dataset.take(np.flatnonzero(there)), int((~there).sum())
+    return dataset.take(np.flatnonzero(available)), int((~available).sum())
 
 
-def _markup(recipe: Recipe, own: Markup) -> Markup:
-    if recipe.markup is None:
-        return own
-    return load_markup(recipe.markup)
-
-
-def _converted(dataset: Dataset, markup: Markup) -> Dataset:
+def _convert(dataset: Dataset, name: str | None) -> Dataset:
+    """The data set in another mark-up, which has no visibility."""
+    markup = dataset.markup if name is None else load_markup(name)
+    if markup == dataset.markup:
+        return dataset
     points = convert(dataset.points, dataset.markup, markup)
-    visible = dataset.visible if dataset.markup is markup else None
-    return replace(dataset, points=points, markup=markup, visible=visible)
+    return replace(dataset, points=points, markup=markup, visible=None)
 
 
-def attributes(dataset: Dataset) -> Floats:
-    """WFLW's six attributes (N, 6) of a data set's faces.
+def attributes(dataset: Dataset, names: Sequence[str]) -> Floats:
+    """Membership (N, A) of a data set's faces in the subsets that a loss needs.
 
     Raises
     ------
     InputError
-        If the data set has none.
+        If the data set lacks one.
     """
-    if missing := [name for name in ATTRIBUTES if name not in dataset.subsets]:
+    if missing := [name for name in names if name not in dataset.subsets]:
         raise InputError(
-            "key loss.focal",
-            f"{dataset.name} {dataset.split} has no attribute {missing[0]}",
-            "none",
-            'Set loss.focal to "none".',
+            "table loss",
+            f"{dataset.name} {dataset.split} has no attribute {missing[0]}, which this loss needs",
+            remedy='Set loss.focal to "none".',
         )
-    return np.stack([dataset.subsets[name] for name in ATTRIBUTES], axis=1).astype(np.float64)
+    columns = [dataset.subsets[name].astype(np.float64) for name in names]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(dataset), 0))
 
 
 class Samples(TorchDataset[Faces]):
-    """Batches of augmented faces.
+    """Augmented faces of a data set, a batch at a time, as the method of a set-up wants them.
 
-    Parameters
-    ----------
-    boxes
-        (N, 4) of the faces.
-    attributes
-        (N, A) that the loss wants.
+    Raises
+    ------
+    InputError
+        If the data set lacks boxes or attributes.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        boxes: Floats,
-        attributes: Floats,
-        settings: CropSettings,
-        augmentation: Augmentation,
-        method: Method,
-        seed: int,
-    ) -> None:
-        self._dataset, self._attributes = dataset, attributes
-        self._settings, self._augmentation = settings, augmentation
-        self._method, self._seed = method, seed
-        crop = settings.crop
+    def __init__(self, dataset: Dataset, setup: Setup, recipe: Recipe) -> None:
+        self.dataset = dataset
+        self._attributes = attributes(dataset, setup.method.attributes)
+        self._settings, self._method = setup.settings, setup.method
+        self._augmentation, self._seed = recipe.augmentation, recipe.seed
+        crop = setup.settings.crop
+        boxes = boxes_of(dataset, crop.boxes)
         crops = square_crops(boxes, crop.scale, crop.rounding, crop.of)
         self._to_window = crop_transforms(crops, crop.size)
 
-    def __getitems__(self, drawn: Sequence[Drawn]) -> Faces:
+    def __getitems__(self, places: Sequence[Place]) -> Faces:
         """The batch (B) of these epochs and faces."""
-        crop, wanted = self._settings.crop, self._augmentation
+        crop, amounts = self._settings.crop, self._augmentation
         windows, maps, truth = [], [], []
-        for epoch, face in drawn:
+        for epoch, face in places:
             rng = chance("face", self._seed, epoch, face)
-            change, mirrored = draw_map(rng, wanted, crop.size)
-            matrix = joined(self._to_window[face], change)
-            window = warp(self._dataset.images.read(face), matrix, crop.size, crop.border)
-            windows.append(change_light(rng, wanted, window))
-            points = self._dataset.points[face]
-            truth.append(points[self._dataset.markup.flip_order] if mirrored else points)
+            change, mirrored = draw_map(rng, amounts, crop.size)
+            matrix = join(self._to_window[face], change)
+            window = warp(self.dataset.images.read(face), matrix, crop.size, crop.border)
+            windows.append(change_light(rng, amounts, window))
+            points = self.dataset.points[face]
+            truth.append(points[self.dataset.markup.flip_order] if mirrored else points)
             maps.append(matrix)
         points = transform(np.stack(truth), np.stack(maps))
-        faces = [face for _, face in drawn]
+        faces = [face for _, face in places]
         return Faces(
             torch.tensor(faces),
             torch.from_numpy(network_input(self._settings.input, np.stack(windows))),
@@ -193,62 +187,40 @@ class Samples(TorchDataset[Faces]):
         )
 
 
-class Batches:
-    """One epoch's batches of one process, each a list of (epoch, face).
-
-    Every global batch is a piece of the epoch's order, and every process has its part of each;
-    the last piece, where it is short, is left out.
-
-    Parameters
-    ----------
-    faces, size
-        Faces in all, and in a global batch.
-    first
-        Batches to leave out, because they are done.
-    rank, ranks
-        Which process of how many.
-    """
-
-    def __init__(
-        self, faces: int, size: int, seed: int, epoch: int, first: int, rank: int, ranks: int
-    ) -> None:
-        order = chance("order", seed, epoch).permutation(faces)
-        pieces = order[: faces // size * size].reshape(-1, ranks, size // ranks)
-        self._epoch, self._pieces = epoch, pieces[first:, rank]
-
-    def __iter__(self) -> Iterator[list[Drawn]]:
-        for piece in self._pieces.tolist():
-            yield [(self._epoch, face) for face in piece]
-
-    def __len__(self) -> int:
-        return len(self._pieces)
+def draw_order(faces: int, size: int, seed: int, epoch: int) -> Ints:
+    """The faces (steps, size) of an epoch's batches; a short last batch is left out."""
+    order = chance("order", seed, epoch).permutation(faces)
+    return order[: faces // size * size].reshape(-1, size)
 
 
-def _same(batch: Any) -> Any:
-    return batch
+class _Answers(TorchDataset[Faces | InputError]):
+    """Samples that give an InputError instead of raising it.
 
-
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)
-
-
-class _Sent(TorchDataset[Faces | InputError]):
-    """Samples as a process of their own sends them: a mistake is given, not raised.
-
-    PyTorch would make a RuntimeError of it, with a traceback for a message.
+    PyTorch turns what a process that makes batches raises into a RuntimeError with a traceback
+    for a message.
     """
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
 
-    def __getitems__(self, drawn: Sequence[Drawn]) -> Faces | InputError:
+    def __getitems__(self, places: Sequence[Place]) -> Faces | InputError:
         try:
-            return self._samples.__getitems__(drawn)
+            return self._samples.__getitems__(places)
         except InputError as error:
             return error
 
 
-def made(samples: Samples, batches: Batches, workers: int, pin: bool) -> Iterator[Faces]:
+def _keep(batch: Any) -> Any:
+    return batch
+
+
+def _use_one_thread(worker: int) -> None:
+    cv2.setNumThreads(1)
+
+
+def make_batches(
+    samples: Samples, batches: Sequence[list[Place]], workers: int, pin: bool = False
+) -> Iterator[Faces]:
     """Batch after batch, made by this process or by ``workers`` others.
 
     Raises
@@ -257,13 +229,13 @@ def made(samples: Samples, batches: Batches, workers: int, pin: bool) -> Iterato
         If an image cannot be read, or one of the other processes dies.
     """
     loader = DataLoader(
-        _Sent(samples),
+        _Answers(samples),
         batch_sampler=batches,
-        collate_fn=_same,
+        collate_fn=_keep,
         num_workers=workers,
-        # Forked from here they would share this process's running threads, and crash.
+        # Processes forked from this one would share its running threads, and crash.
         multiprocessing_context=_START if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_use_one_thread,
         pin_memory=pin,
     )
     try:
@@ -272,23 +244,58 @@ def made(samples: Samples, batches: Batches, workers: int, pin: bool) -> Iterato
                 raise batch
             yield batch
     except (RuntimeError, EOFError, OSError) as error:
-        # One that dies is noticed by PyTorch, or while it sends a batch, by a connection that ends.
+        # PyTorch notices a process that dies; while it sends a batch, its connection ends.
         if not workers or (type(error) is RuntimeError and "DataLoader worker" not in str(error)):
             raise
-        said = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+        text = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
         raise InputError(
-            "--workers", f"a process that makes batches died ({said})",
+            "--workers", f"a process that makes batches died ({text})",
             remedy="It may have run out of memory: fewer workers, or 0, need less. "
             "The same command goes on from the last checkpoint.",
         ) from error  # fmt: skip
 
 
-def on_device(faces: Faces, device: torch.device) -> Faces:
+@dataclass(frozen=True)
+class Loader:
+    """Each process's part of every batch, on its device.
+
+    Attributes
+    ----------
+    batch_size
+        That of all processes together.
+    workers
+        Processes that make batches; 0 for this one alone.
+    """
+
+    samples: Samples
+    batch_size: int
+    seed: int
+    workers: int
+    fabric: Fabric
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return len(self.samples.dataset) // self.batch_size
+
+    def epoch(self, epoch: int, first: int) -> Iterator[Faces]:
+        """The batches of an epoch from the step ``first`` on."""
+        device = self.fabric.device
+        order = draw_order(len(self.samples.dataset), self.batch_size, self.seed, epoch)
+        parts = order.reshape(len(order), self.fabric.world_size, -1)
+        part = parts[first:, self.fabric.global_rank].tolist()
+        batches = [[(epoch, face) for face in faces] for faces in part]
+        # A GPU does not wait for what is copied from pinned memory.
+        for faces in make_batches(self.samples, batches, self.workers, device.type == "cuda"):
+            yield _to_device(faces, device)
+
+
+def _to_device(faces: Faces, device: torch.device) -> Faces:
     """The batch with all but its indices on a device, images with channels last."""
 
-    def moved(tensor: Tensor) -> Tensor:
+    def move(tensor: Tensor) -> Tensor:
         return tensor.to(device, non_blocking=True)
 
-    images = moved(faces.images).contiguous(memory_format=torch.channels_last)
-    maps = {name: moved(tensor) for name, tensor in faces.maps.items()}
-    return Faces(faces.indices, images, moved(faces.points), moved(faces.attributes), maps)
+    images = move(faces.images).contiguous(memory_format=torch.channels_last)
+    maps = {name: move(tensor) for name, tensor in faces.maps.items()}
+    return Faces(faces.indices, images, move(faces.points), move(faces.attributes), maps)

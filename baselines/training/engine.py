@@ -27,8 +27,8 @@ from baselines.training.recipe import Recipe
 
 
 @contextmanager
-def launched(recipe: Recipe, device: str) -> Iterator[Fabric]:
-    """Fabric for this process, joined with those ``torchrun`` started beside it.
+def launch(recipe: Recipe, device: str) -> Iterator[Fabric]:
+    """Fabric for this process, together with those ``torchrun`` started beside it.
 
     Raises
     ------

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lightning_fabric import Fabric
+import torch
 
-from alignbench import threads
+from alignbench.backends.build import Execution
+from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import Dataset
+from alignbench.distributed import Ranks, current_ranks
 from alignbench.errors import InputError
+from alignbench.metrics import parse_measure
+from alignbench.metrics.errors import distances, face_errors, normalisers
+from alignbench.metrics.measure import threshold_suffix
+from alignbench.predictors.network import NetworkPredictor
+from alignbench.runs.predict import predict_points
 from baselines.model import save
-from baselines.training.checkpoint import WEIGHTS, Row, write_checkpoint, write_log
-from baselines.training.curves import draw_curves
-from baselines.training.data import Batches, Data, Samples, made, on_device
+from baselines.training.checkpoint import WEIGHTS, TrainingFolder
+from baselines.training.data import Loader
 from baselines.training.learner import DivergedError, Learner
-from baselines.training.rates import rate
+from baselines.training.log import Row, draw_curves, write_log
 from baselines.training.recipe import Recipe
-from baselines.training.setup import Setup
-from baselines.training.validation import validate
 
 Progress = Callable[[int, int, str], None]
 Say = Callable[[str], None]
+
+
+class Reporter(NamedTuple):
+    """How a training reports.
+
+    Attributes
+    ----------
+    title
+        Of its curves.
+    progress
+        Called after a step with (steps done, steps in all, a few words).
+    say
+        Called with a line now and then.
+    """
+
+    title: str
+    progress: Progress
+    say: Say
 
 
 @dataclass
@@ -47,134 +72,133 @@ class Position:
         """The position a checkpoint kept."""
         return cls(**{**state, "rows": [Row(*row) for row in state["rows"]]})
 
+    def __str__(self) -> str:
+        return f"epoch {self.epoch + 1}, step {self.step}"
 
-@dataclass(frozen=True)
+
+@dataclass(kw_only=True)
 class Loop:
     """A training that is set up.
 
     Attributes
     ----------
-    what
-        What it is, as JSON, for its checkpoints.
-    workers
-        Processes that make batches; 0 for this one alone.
+    position
+        Where it stands. It belongs to the learner's weights, but for the time of a step.
     checkpoint_seconds
         Longest time between two checkpoints, but for that of a validation.
     """
 
-    name: str
     recipe: Recipe
-    setup: Setup
-    data: Data
-    samples: Samples
-    fabric: Fabric
-    folder: Path
-    what: Mapping[str, Any]
-    workers: int
+    learner: Learner
+    loader: Loader
+    validation: Dataset
+    folder: TrainingFolder
+    reporter: Reporter
     checkpoint_seconds: float
-    progress: Progress
-    say: Say
+    position: Position = field(default_factory=Position)
 
-    def run(self, learner: Learner, position: Position) -> Position:
-        """Train from a position to the end.
+    def run(self) -> None:
+        """Train to the end, or until an interrupt; then a checkpoint of the last step is kept.
 
         Raises
         ------
         InputError
             If loss or gradient are not finite; the last checkpoint stays.
         """
-        further = self.recipe.adversarial.epochs if self.recipe.adversarial else 0
-        epochs = self.recipe.epochs + further
-        started = time.monotonic() - position.seconds
-        while position.epoch < epochs:
-            self._epoch(learner, position, epochs, started)
-        return position
+        self._between_steps, self._ranks = True, current_ranks()
+        started = time.monotonic() - self.position.seconds
+        try:
+            while self.position.epoch < self.recipe.all_epochs:
+                self._train_epoch(started)
+                self._finish_epoch()
+        except KeyboardInterrupt:
+            if self._between_steps and self.learner.finite():
+                self._save()
+            raise
 
-    def _epoch(self, learner: Learner, position: Position, epochs: int, started: float) -> None:
-        recipe, fabric = self.recipe, self.fabric
-        batches = Batches(
-            len(self.data.train), recipe.batch_size, recipe.seed, position.epoch, position.step,
-            fabric.global_rank, fabric.world_size,
-        )  # fmt: skip
-        steps = position.step + len(batches)
-        before = position.epoch * steps
-        adversarial = position.epoch >= recipe.epochs
+    def _train_epoch(self, started: float) -> None:
+        position, steps = self.position, self.loader.steps
+        adversarial = position.epoch >= self.recipe.epochs
         saved = time.monotonic()
-        learner.network.train()
-        # A GPU waits for nothing that is copied from pinned memory.
-        pin = fabric.device.type == "cuda"
-        for faces in made(self.samples, batches, self.workers, pin):
-            lr = self._rate(before + position.step, steps)
-            try:
-                loss = learner.learn(on_device(faces, fabric.device), lr, adversarial)
-            except DivergedError as error:
-                raise self._diverged(position, lr, faces.indices.tolist(), error) from error
-            position.step += 1
-            position.loss += loss
-            position.seconds = time.monotonic() - started
+        self.learner.network.train()
+        for faces in self.loader.epoch(position.epoch, position.step):
+            lr = self._rate(position.step)
+            with hold_interrupts():
+                self._between_steps = False
+                try:
+                    loss = self.learner.learn(faces, lr, adversarial)
+                except DivergedError as error:
+                    raise self._diverged(lr, faces.indices.tolist(), error) from error
+                position.step += 1
+                position.loss += loss
+                position.seconds = time.monotonic() - started
+                self._between_steps = True
             if time.monotonic() - saved >= self.checkpoint_seconds:
-                if not learner.finite():
+                if not self.learner.finite():
                     broken = DivergedError("weights that are not finite")
-                    raise self._diverged(position, lr, faces.indices.tolist(), broken)
-                self._save(learner, position)
+                    raise self._diverged(lr, faces.indices.tolist(), broken)
+                self._save()
                 saved = time.monotonic()
-            done = before + position.step
-            self.progress(done, epochs * steps, self._said(position, epochs, lr))
-        last = before + steps
-        self._finish(learner, position, epochs, last, self._rate(last - 1, steps))
+            done = position.epoch * steps + position.step
+            self.reporter.progress(done, self.recipe.all_epochs * steps, self._words(lr))
 
-    def _finish(
-        self, learner: Learner, position: Position, epochs: int, step: int, lr: float
-    ) -> None:
-        """Validate after an epoch's last step, and put all of it down."""
-        found = validate(learner.network, self.setup.settings, self.data.validation, self.fabric)
-        if not (learner.finite() and math.isfinite(found.nme)):
-            broken = DivergedError(f"weights of which the validation NME is {found.nme:g} %")
-            raise self._diverged(position, lr, [], broken)
-        loss = position.loss / position.step
-        row = Row(position.epoch + 1, step, position.seconds, lr, loss, *found)
-        position.rows.append(row)
-        position.epoch, position.step, position.loss = row.epoch, 0, 0.0
-        if self.fabric.global_rank == 0:
-            write_log(self.folder, position.rows)
-            title = f"{self.name}: {self.recipe.model} on {self.recipe.dataset}"
-            draw_curves(position.rows, title, _normaliser(self.data.validation), self.folder)
-            self.save_weights(learner)
-        self._save(learner, position)
-        self.say(
-            f"epoch {row.epoch}/{epochs}: loss {loss:.4g}, validation NME {row.nme:.2f} %, "
+    def _finish_epoch(self) -> None:
+        """Validate after an epoch's last step, and write all files but the record."""
+        position, recipe = self.position, self.recipe
+        lr = self._rate(position.step - 1)
+        score = validate(self.learner, self.validation, self._ranks)
+        if not (self.learner.finite() and math.isfinite(score.nme)):
+            error = DivergedError(f"weights of which the validation NME is {score.nme:g} %")
+            raise self._diverged(lr, [], error)
+        loss, epoch = position.loss / position.step, position.epoch + 1
+        row = Row(epoch, epoch * position.step, position.seconds, lr, loss, *score)
+        with hold_interrupts():
+            position.rows.append(row)
+            position.epoch, position.step, position.loss = epoch, 0, 0.0
+            if self.learner.fabric.global_rank == 0:
+                write_log(self.folder.path, position.rows)
+                unit = self.validation.normalisers[0].replace("_", "-") + " distance"
+                draw_curves(self.folder.path, position.rows, self.reporter.title, unit)
+                self.save_weights()
+            self._save()
+        self.reporter.say(
+            f"epoch {epoch}/{recipe.all_epochs}: loss {loss:.4g}, validation NME {row.nme:.2f} %, "
             f"FR {row.fr:.2f} %, AUC {row.auc:.4f}, {row.seconds:,.0f} s"
         )
 
-    def save_weights(self, learner: Learner) -> None:
+    def save_weights(self) -> None:
         """Write the network as it is, for ``run --weights`` and ``initial.weights``."""
-        setup = self.setup
-        path, options = self.folder / WEIGHTS, dict(setup.options)
-        save(path, learner.network, setup.model.name, setup.settings, **options)
+        setup, path = self.learner.setup, self.folder.path / WEIGHTS
+        save(path, self.learner.network, setup.model, setup.settings, **setup.options)
 
-    def _rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step, counted from the beginning, with so many in an epoch."""
-        first = self.recipe.epochs * steps
-        if step >= first and self.recipe.adversarial is not None:
-            return self.recipe.adversarial.lr
-        return rate(self.recipe.optimiser, step, first)
+    def _rate(self, step: int) -> float:
+        """Learning rate of a step of this epoch."""
+        stage = self.recipe.adversarial
+        if stage is not None and self.position.epoch >= self.recipe.epochs:
+            return stage.lr
+        steps = self.loader.steps
+        return self.recipe.optimiser.rate(
+            self.position.epoch * steps + step, self.recipe.epochs * steps
+        )
 
-    def _save(self, learner: Learner, position: Position) -> None:
-        if self.fabric.global_rank == 0:
-            state = {"learner": learner.state(), "position": position.state()}
-            write_checkpoint(self.folder, state, self.what)
+    def _save(self) -> None:
+        if self.learner.fabric.global_rank == 0:
+            state = {"learner": self.learner.state(), "position": self.position.state()}
+            self.folder.write_checkpoint(state, str(self.position))
 
-    def _said(self, position: Position, epochs: int, lr: float) -> str:
+    def _words(self, lr: float) -> str:
+        position = self.position
         score = f", NME {position.rows[-1].nme:.2f} %" if position.rows else ""
         loss = position.loss / position.step
-        return f"epoch {position.epoch + 1}/{epochs}, loss {loss:.3g}, lr {lr:.1e}{score}"
+        place = f"epoch {position.epoch + 1}/{self.recipe.all_epochs}"
+        return f"{place}, loss {loss:.3g}, lr {lr:.1e}{score}"
 
-    def _diverged(
-        self, position: Position, lr: float, faces: list[int], error: DivergedError
-    ) -> InputError:
-        names = ", ".join(self.data.train.ids[face] for face in faces)
-        whose = "" if self.fabric.world_size == 1 else "this process's "
-        kept = f" Weights of epoch {position.epoch}, to begin with, are in {self.folder / WEIGHTS}."
+    def _diverged(self, lr: float, faces: list[int], error: DivergedError) -> InputError:
+        position, dataset = self.position, self.loader.samples.dataset
+        names = ", ".join(dataset.ids[face] for face in faces)
+        whose = "" if self.learner.fabric.world_size == 1 else "this process's "
+        weights = self.folder.path / WEIGHTS
+        kept = f" Weights of epoch {position.epoch}, to begin with, are in {weights}."
         return InputError(
             f"epoch {position.epoch + 1}, step {position.step + 1}",
             f"{error}, at learning rate {lr:g}" + (f", of {whose}faces {names}" if names else ""),
@@ -184,13 +208,56 @@ class Loop:
         )
 
 
-def _normaliser(dataset: Dataset) -> str:
-    """What a data set's errors are usually divided by, in words."""
-    return dataset.normalisers[0].replace("_", "-") + " distance"
+@contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait for the end of the block; a second one does not wait."""
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):  # others end the process, or do nothing
+                handlers[number] = handler
+    waiting: list[int] = []
+
+    def wait(number: int, frame: Any) -> None:
+        waiting.append(number)
+        if len(waiting) > 1:
+            handlers[signal.Signals(number)](number, frame)
+
+    for number in handlers:
+        signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if waiting:
+            handlers[signal.Signals(waiting[0])](waiting[0], None)
 
 
-def workers_for(fabric: Fabric, wanted: int | None) -> int:
-    """Processes that make batches: none on a CPU, whose cores the network needs itself."""
-    if wanted is not None:
-        return wanted
-    return 0 if fabric.device.type == "cpu" else max(1, min(8, threads.count() - 1))
+class Score(NamedTuple):
+    """NME and FR in percent and AUC, by the data set's first normaliser and its threshold."""
+
+    nme: float
+    fr: float
+    auc: float
+
+
+def validate(learner: Learner, dataset: Dataset, ranks: Ranks) -> Score:
+    """Score of a network, in fp32, the same on every process: what ``alignbench run`` finds.
+
+    The network itself stays as it is: a copy is evaluated.
+    """
+    if ranks.size > 1:
+        # Each process's batch normalisation has seen its own faces; the first one's is saved.
+        for buffer in learner.network.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+    execution = Execution(device=str(learner.fabric.device))
+    network = copy.deepcopy(learner.network)
+    predictor = NetworkPredictor("training", learner.setup.settings, network, {}, execution)
+    boxes = choose_boxes(dataset, dataset, predictor, None, 1.0)
+    points = predict_points(predictor, dataset, boxes, ranks=ranks).points
+    scales = normalisers(dataset.points, dataset.markup, dataset.ids)
+    errors = face_errors(distances(points, dataset.points), scales[dataset.normalisers[0]])
+    at = threshold_suffix(dataset.threshold)
+    return Score(*(parse_measure(name).value(errors) for name in ("nme", f"fr{at}", f"auc{at}")))

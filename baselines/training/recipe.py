@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
-from baselines.losses import FocalReading
-from baselines.model import MODELS
+from baselines.model import Model, SecondStage, Table
+from baselines.registry import MODELS
+from baselines.training.augmentation import Amount, Augmentation, Share
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
-
-
-class CropChanges(_Part):
-    """What differs from the model's own crop; keys as in :class:`Crop`."""
+class CropChanges(Table):
+    """Table ``[crop]``: what differs from the model's own crop; keys as in :class:`Crop`."""
 
     boxes: str | None = None
     scale: Positive | None = None
@@ -38,44 +34,8 @@ class CropChanges(_Part):
     border: int | None = Field(default=None, ge=0, le=255)
 
 
-class Targets(_Part):
-    """Maps a network learns, in pixels of the map, and how landmarks are read from its own.
-
-    ``sigma`` of a landmark's Gaussian, whose middle is the landmark itself if ``subpixel``, else
-    the pixel that holds it; ``boundary_sigma`` of a boundary; ``decoder`` as in
-    :class:`alignbench.predictors.settings.Output`.
-    """
-
-    sigma: Positive = 1.75
-    subpixel: bool = False
-    boundary_sigma: Positive = 1.0
-    decoder: Literal["argmax", "quarter", "parabola", "soft-argmax"] = "quarter"
-
-
-class Augmentation(_Part):
-    """How far each face is changed, each time it is seen; see ``augmentation.py``.
-
-    ``rotation`` in degrees, ``scale`` a share, ``shift`` in pixels of a window of 256 (and in
-    proportion of another), ``flip`` a probability. The others are off by default: ``brightness``,
-    ``contrast`` and ``colour`` are shares, ``blur`` the largest sigma in pixels of a window of
-    256, ``noise`` the largest standard deviation in grey values, ``erase`` the probability that a
-    rectangle is painted over.
-    """
-
-    rotation: Amount = 30.0
-    scale: float = Field(default=0.15, ge=0, lt=1)
-    shift: Amount = 25.0
-    flip: Share = 0.5
-    brightness: Share = 0.0
-    contrast: Share = 0.0
-    colour: Share = 0.0
-    blur: Amount = 0.0
-    noise: Amount = 0.0
-    erase: Share = 0.0
-
-
-class Optimiser(_Part):
-    """Adam or RMSprop, and its learning rate over the training.
+class Optimiser(Table):
+    """Table ``[optimiser]``: Adam or RMSprop, and its learning rate over the training.
 
     ``clip`` is the largest norm of the gradient, 0 for any. The rate rises from 0 over the share
     ``warmup`` of the steps; then it stays (``constant``), is multiplied by ``factor`` at each of
@@ -92,35 +52,24 @@ class Optimiser(_Part):
     factor: Positive = 0.1
     warmup: Share = 0.0
 
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of a step, the first of which is 0, of so many in all.
 
-class Loss(_Part):
-    """Weights in the loss.
-
-    PropNet: ``focal`` reading of its factor, ``beta`` of the boundaries. LAB: ``regressor``, of
-    the landmarks.
-    """
-
-    focal: FocalReading = "none"
-    beta: Amount = 0.5
-    regressor: Amount = 1.0
-
-
-class Adversarial(_Part):
-    """LAB's second stage: further epochs against a discriminator.
-
-    ``lr`` is that of both, ``weight`` the adversarial loss's; ``theta``, in pixels of the window,
-    and ``delta`` as in :func:`baselines.losses.boundary_effectiveness`.
-    """
-
-    epochs: int = Field(default=10, ge=1)
-    lr: Positive = 1e-4
-    weight: Amount = 1.0
-    theta: Positive = 1.5
-    delta: Share = 0.8
+        It depends on nothing else, so that a checkpoint need not hold it.
+        """
+        warmup = self.warmup * steps
+        if step < warmup:
+            return self.lr * (step + 1) / (math.floor(warmup) + 1)
+        if self.schedule == "step":
+            return self.lr * self.factor ** sum(step / steps >= at for at in self.milestones)
+        if self.schedule == "cosine":
+            left = (step - warmup) / max(1, steps - warmup)
+            return self.lr * (1 + math.cos(math.pi * left)) / 2
+        return self.lr
 
 
-class Initial(_Part):
-    """Weights to begin with: a file, or the name of one that is shipped.
+class Initial(Table):
+    """Table ``[initial]``: a file of weights to begin with, or the name of shipped ones.
 
     Tensors whose names begin with one of ``anew`` are drawn at random all the same.
     """
@@ -129,7 +78,7 @@ class Initial(_Part):
     anew: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
-class Recipe(_Part):
+class Recipe(Table):
     """A recipe.
 
     Attributes
@@ -141,11 +90,14 @@ class Recipe(_Part):
     dataset, split, subset
         What is trained on.
     validation
-        Another split; or a share of the training images, which is then not trained on.
+        Another split; or a share of the training images, which then are not trained on.
     markup
-        The data set's where it is None; 98 points can be trained as 68.
+        The data set's own where it is None; 98 points can be trained as 68.
     epochs, batch_size, seed, precision
-        ``batch_size`` is that of all processes together; ``bf16`` computes the network in it.
+        ``batch_size`` is that of all processes together; with ``bf16`` the network is computed
+        in it.
+    targets, loss, adversarial
+        Tables of the model.
     """
 
     about: str = ""
@@ -159,40 +111,58 @@ class Recipe(_Part):
     batch_size: int = Field(default=16, ge=2)
     seed: int = Field(default=0, ge=0, lt=2**63)
     precision: Literal["fp32", "bf16"] = "fp32"
-    network: dict[str, Any] = {}
+    network: dict[str, Any] = Field(default_factory=dict)
     crop: CropChanges = CropChanges()
-    targets: Targets = Targets()
+    targets: Table = Table()
     augmentation: Augmentation = Augmentation()
     optimiser: Optimiser = Optimiser()
-    loss: Loss = Loss()
-    adversarial: Adversarial | None = None
+    loss: Table = Table()
+    adversarial: SecondStage | None = None
     initial: Initial | None = None
 
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of both stages."""
+        return self.epochs + (self.adversarial.epochs if self.adversarial else 0)
 
-_TABLES: dict[str, type[BaseModel]] = {
+
+def _schema(model: Model) -> type[Recipe]:
+    """Recipes of one model, with its own tables."""
+    stage: Any = model.second_stage and model.second_stage | None
+    return create_model(
+        "Recipe",
+        __base__=Recipe,
+        targets=(model.targets, model.targets()),
+        loss=(model.loss, model.loss()),
+        adversarial=(stage or None, None),
+    )
+
+
+SCHEMAS = {name: _schema(model) for name, model in MODELS.items()}
+
+
+_TABLES: Mapping[str, type[BaseModel]] = {
     "crop": CropChanges,
-    "targets": Targets,
     "augmentation": Augmentation,
     "optimiser": Optimiser,
-    "loss": Loss,
-    "adversarial": Adversarial,
     "initial": Initial,
 }
-_USED_BY = {
-    "targets.sigma": ("propnet", "awing"),
-    "targets.subpixel": ("propnet", "awing"),
-    "targets.decoder": ("propnet", "awing"),
-    "loss.focal": ("propnet",),
-    "loss.beta": ("propnet",),
-    "loss.regressor": ("lab",),
-    "adversarial": ("lab",),
-}
-"""Keys that mean something to some of the models only."""
+
+
+def _keys(model: str) -> list[str]:
+    """Every key of a recipe of the model, those of a table with its name and a dot."""
+    tables = dict(_TABLES)
+    tables |= {"targets": MODELS[model].targets, "loss": MODELS[model].loss}
+    if stage := MODELS[model].second_stage:
+        tables["adversarial"] = stage
+    plain = [key for key in Recipe.model_fields if key != "adversarial" or stage]
+    dotted = [f"{table}.{key}" for table, part in tables.items() for key in part.model_fields]
+    return plain + dotted
 
 
 def shipped() -> dict[str, str]:
     """Recipes of this package: name to one line."""
-    return {name: _parse(found.read_text("utf-8"), name).about for name, found in _recipes()}
+    return {name: _parse(file.read_text("utf-8"), name).about for name, file in _recipes()}
 
 
 def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str, Recipe]:
@@ -210,12 +180,12 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
     InputError
         If there is no such recipe, or a key is unknown or has a value it cannot have.
     """
-    found = dict(_recipes())
-    if str(recipe) in found:
-        return str(recipe), _parse(found[str(recipe)].read_text("utf-8"), recipe, overrides)
+    recipes = dict(_recipes())
+    if str(recipe) in recipes:
+        return str(recipe), _parse(recipes[str(recipe)].read_text("utf-8"), recipe, overrides)
     path = Path(recipe)
     if path.suffix != ".toml":
-        raise unknown("recipe", str(recipe), found, "Or give a .toml file.")
+        raise unknown("recipe", str(recipe), recipes, "Or give a .toml file.")
     require_regular(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -225,20 +195,18 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
 
 
 def complete(recipe: Recipe) -> dict[str, Any]:
-    """Every key of a recipe that means something to its model, as JSON."""
-    content = recipe.model_dump(mode="json", exclude_none=True)
-    for key, users in _USED_BY.items():
-        if recipe.model not in users:
-            table, _, name = key.rpartition(".")
-            (content[table] if table else content).pop(name, None)
-    return content
+    """Every key of a recipe, as JSON."""
+    return recipe.model_dump(mode="json", exclude_none=True)
 
 
 def _recipes() -> Iterator[tuple[str, Traversable]]:
-    folders = (folder for folder in files("baselines").joinpath("recipes").iterdir())
-    for folder in sorted(folders, key=lambda entry: entry.name):
-        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-            yield f"{folder.name}/{file.name.removesuffix('.toml')}", file
+    """Names and files of the shipped recipes; a model's folder ``mini`` is of its narrow twin."""
+    for name in sorted(MODELS):
+        folder = files("baselines").joinpath(name, "recipes")
+        for prefix, place in ((name, folder), (f"{name}-mini", folder.joinpath("mini"))):
+            for file in sorted(place.iterdir(), key=lambda entry: entry.name):
+                if file.name.endswith(".toml"):
+                    yield f"{prefix}/{file.name.removesuffix('.toml')}", file
 
 
 def _parse(text: str, where: object, overrides: Sequence[str] = ()) -> Recipe:
@@ -247,73 +215,66 @@ def _parse(text: str, where: object, overrides: Sequence[str] = ()) -> Recipe:
     except ValueError as error:
         raise InputError(where, f"not TOML ({error})", "TOML as in docs/training.md") from error
     changed = {_override(content, override) for override in overrides}
+    name = content.get("model")
+    if isinstance(name, str) and name not in MODELS:
+        raise unknown(f"{'--set' if 'model' in changed else where}, model", name, MODELS)
+    if name in MODELS:
+        _check_use(content, name, where, changed)
     try:
-        recipe = Recipe.model_validate(content)
+        return SCHEMAS.get(name, Recipe).model_validate(content)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise _error(where, changed, error) from error
-    if recipe.model not in MODELS:
-        raise unknown(f"{'--set' if 'model' in changed else where}, model", recipe.model, MODELS)
-    given = {f"{table}.{key}" for table in _TABLES for key in content.get(table, ())}
-    for key in sorted(given | content.keys()):
-        if recipe.model not in (users := _USED_BY.get(key, (recipe.model,))):
+        raise _error(where, changed, name, error) from error
+
+
+def _check_use(content: Mapping[str, Any], model: str, where: object, changed: set[str]) -> None:
+    """Raise InputError for a key that only other models have."""
+    tables = [key for key, table in content.items() if isinstance(table, dict)]
+    written = {*content, *(f"{table}.{key}" for table in tables for key in content[table])}
+    for key in sorted(written - set(_keys(model))):
+        if users := [name for name in MODELS if key in _keys(name)]:
             raise InputError(
                 f"{'--set' if key in changed else where}, key {key}",
-                f"means nothing to model {recipe.model!r}, only to {', '.join(users)}",
+                f"means nothing to model {model!r}, only to {', '.join(users)}",
                 remedy="Leave it out.",
             )
-    return recipe
 
 
 def _override(content: dict[str, Any], override: str) -> str:
     """Change one value; gives its dotted key."""
+    where = f"--set {override!r}"
+    if not override.isprintable():
+        raise InputError(where, "holds a line break or another control character", "key=value")
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not key:
-        raise InputError(f"--set {override!r}", "no key and value", "key=value")
-    try:
-        value = parse_toml(f"value = {text}")["value"]
-    except ValueError:
-        value = text  # a text without its quotes
+        raise InputError(where, "no key and value", "key=value")
     *tables, last = key.split(".")
     place: Any = content
     for table in tables:
         place = place.setdefault(table, {})
         if not isinstance(place, dict):
-            raise InputError(f"--set {override!r}", f"{table} is no table", ", ".join(_keys()))
-    place[last] = value
+            raise InputError(where, f"{table} is no table", ", ".join(Recipe.model_fields))
+    try:
+        place[last] = parse_toml(f"value = {text}")["value"]
+    except ValueError:
+        place[last] = text  # a text without its quotes
     return key
 
 
-def _keys() -> list[str]:
-    """Every key there is, dotted."""
-    tables = [f"{table}.{key}" for table, part in _TABLES.items() for key in part.model_fields]
-    return [*(key for key in Recipe.model_fields if key not in _TABLES), *tables]
-
-
-def _error(where: object, changed: set[str], error: ValidationError) -> InputError:
+def _error(
+    where: object, changed: set[str], model: str | None, error: ValidationError
+) -> InputError:
     """The first thing wrong with a recipe."""
     first = error.errors()[0]
-    # Of a choice of types pydantic names the one it tried last, which is no key.
+    keys = _keys(model) if model else list(Recipe.model_fields)
     parts = [str(part) for part in first["loc"]]
-    known = {*_keys(), *_TABLES}
     dotted = ".".join(parts)
     if first["type"] == "extra_forbidden":
-        return unknown(f"{'--set' if dotted in changed else where}, key", dotted, _keys())
-    while dotted not in known and len(parts) > 1:
+        return unknown(f"{'--set' if dotted in changed else where}, key", dotted, keys)
+    # Of a choice of types pydantic names the one it tried last, which is no key.
+    while dotted not in keys and len(parts) > 1:
         parts.pop()
         dotted = ".".join(parts)
     place = f"{'--set' if dotted in changed else where}, key {dotted}"
     if first["type"] == "missing":
         return InputError(place, "is missing", remedy="docs/training.md shows every key.")
     return InputError(place, f"{first['msg']}, found {first['input']!r}")
-
-
-def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first dotted key at which two recipes, as JSON, differ, with both values; or None."""
-    for key in dict.fromkeys([*before, *now]):
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            if (inner := differing(old, new)) is not None:
-                return f"{key}.{inner}"
-        elif old != new:
-            return f"{key} ({old!r} there, {new!r} now)"
-    return None

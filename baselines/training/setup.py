@@ -13,18 +13,15 @@ from typing import Any, get_args, get_type_hints
 import torch
 from torch import nn
 
-from alignbench.arrays import Floats
-from alignbench.boxes import choose_boxes
-from alignbench.datasets.base import FULL, Dataset
+from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.io.files import sha256
 from alignbench.markups import Markup
-from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
-from baselines.model import MODELS, Model
-from baselines.training.methods import METHODS, STRIDE, Method
-from baselines.training.recipe import Initial, Recipe
+from baselines.model import STRIDE, Method, Model
+from baselines.registry import MODELS
+from baselines.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -39,27 +36,26 @@ class Setup:
 
 
 def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
-    """What a recipe trains, with weights drawn by its seed, or on the meta device inside of it.
+    """What a recipe trains; its weights are drawn by the recipe's seed.
 
     Parameters
     ----------
     boxed
-        Whether the data set annotates boxes; without, the tight ones are the default.
+        Whether the data set annotates boxes; without, tight ones are the default.
 
     Raises
     ------
     InputError
-        If model or an option is unknown, or network and window do not fit together.
+        If an option is unknown, or network, mark-up and window do not fit together.
     """
     model = MODELS[recipe.model]
     chosen = _options(recipe, model, markup)
     settings = _settings(recipe, model, chosen, boxed)
-    where = "key network"
-    _fits(options.build, model, chosen, settings)
+    _check_window(model, chosen, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        network = options.build(model.network, chosen, where)
-    method = METHODS[model.name](recipe, markup, network)
+        network = options.build(model.network, chosen, "key network")
+    method = model.method(network, markup, recipe.targets, recipe.loss)
     return Setup(model, chosen, network, settings, method)
 
 
@@ -69,42 +65,40 @@ def _options(recipe: Recipe, model: Model, markup: Markup) -> dict[str, Any]:
         raise InputError("key network.markup", "stands elsewhere", "markup, without a table")
     hints = get_type_hints(model.network.__init__)
     # TOML has no word for nothing.
-    given = {
+    written = {
         name: None if value == "none" and NoneType in get_args(hints.get(name)) else value
         for name, value in recipe.network.items()
     }
     size = recipe.crop.size
     if "side" in inspect.signature(model.network).parameters and size is not None:
-        given.setdefault("side", size)
-    chosen = options.checked(given, model.network, "key network")
+        written.setdefault("side", size)
+    chosen = options.check(written, model.network, "key network")
     if size is not None and chosen.get("side", size) != size:
         raise InputError("key network.side", f"{chosen['side']}", f"{size}, which is crop.size")
     return chosen | {"markup": markup.name}
 
 
 def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bool) -> CropSettings:
-    own = model.settings(chosen)
-    changes: dict[str, Any] = {} if boxed else {"boxes": "tight"}
-    changes |= recipe.crop.model_dump(exclude_none=True)
-    output = own.output
-    if output.kind == "heatmaps":
-        output = output.model_copy(update={"decoder": recipe.targets.decoder})
+    usual = model.settings(chosen)
+    crop: dict[str, Any] = {} if boxed else {"boxes": "tight"}
+    crop |= recipe.crop.model_dump(exclude_none=True)
+    output = recipe.targets.model_dump(include={"decoder"})  # none of a model without maps
     part = "" if recipe.subset == FULL else f", {recipe.subset}"
-    return own.model_copy(
+    return usual.model_copy(
         update={
-            "crop": own.crop.model_copy(update=changes),
-            "output": output,
+            "crop": usual.crop.model_copy(update=crop),
+            "output": usual.output.model_copy(update=output),
             "notes": (f"Trained on {recipe.dataset} {recipe.split}{part}.",),
         }
     )
 
 
-def _fits(build: Any, model: Model, chosen: Mapping[str, Any], settings: CropSettings) -> None:
+def _check_window(model: Model, chosen: Mapping[str, Any], settings: CropSettings) -> None:
     """Raise InputError where the network cannot take its window; computes nothing."""
     size = settings.crop.size
     channels = 1 if settings.input.colour == "grey" else 3
     with torch.device("meta"):
-        network = build(model.network, chosen, "key network").eval()
+        network = options.build(model.network, chosen, "key network").eval()
         try:
             network(torch.empty(2, channels, size, size))
         except RuntimeError as error:
@@ -115,57 +109,39 @@ def _fits(build: Any, model: Model, chosen: Mapping[str, Any], settings: CropSet
             ) from error  # fmt: skip
 
 
-def boxes_of(dataset: Dataset, settings: CropSettings) -> Floats:
-    """The boxes (N, 4) that a run of the trained network will be given.
+def load_initial(setup: Setup, recipe: Recipe) -> str | None:
+    """Fill the network with the recipe's initial weights; gives the sha256 of their file.
 
     Raises
     ------
     InputError
-        If the data set annotates no boxes and the recipe asks for them, or for a detector's.
+        If there is no such file, or a tensor of it that is not to be drawn anew is missing,
+        unknown or of another shape.
     """
-
-    def nothing(pixels: Any) -> Any:
-        raise NotImplementedError
-
-    predictor = CropPredictor("training", settings, nothing, {})
-    return choose_boxes(dataset, dataset, predictor, None, 1.0).boxes
-
-
-def load_initial(network: nn.Module, wanted: Initial, model: str) -> str:
-    """Fill a network with weights to begin with; gives the sha256 of their file.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or a tensor of it that is not to be drawn anew is missing, left
-        over or of another shape.
-    """
+    if recipe.initial is None:
+        return None
     shipped = files("baselines").joinpath("weights")
     names = [entry.name.removesuffix(".safetensors") for entry in shipped.iterdir()]
-    path = Path(wanted.weights)
-    if path.is_file():
-        _fill(network, path, wanted, model)
-        return sha256(path)
-    if wanted.weights not in names:
-        raise unknown("key initial.weights", wanted.weights, names, "Or give a file of weights.")
-    with as_file(shipped.joinpath(f"{wanted.weights}.safetensors")) as file:
-        _fill(network, file, wanted, model)
-        return sha256(file)
+    weights, anew = recipe.initial.weights, recipe.initial.anew
+    if Path(weights).is_file():
+        return _fill(setup, Path(weights), anew)
+    if weights not in names:
+        raise unknown("key initial.weights", weights, names, "Or give a file of weights.")
+    with as_file(shipped.joinpath(f"{weights}.safetensors")) as path:
+        return _fill(setup, path, anew)
 
 
-def _fill(network: nn.Module, path: Path, wanted: Initial, model: str) -> None:
-    stored = checkpoints.read(path)
+def _fill(setup: Setup, path: Path, anew: tuple[str, ...]) -> str:
+    """Fill the network with a file's weights, but for tensors whose names begin with ``anew``."""
+    stored, model = checkpoints.read(path), setup.model.name
     if stored.model not in (None, model):
         raise InputError(path, f"holds weights of {stored.model!r}", f"weights of {model!r}")
-    own = network.state_dict()
-    for prefix in wanted.anew:
-        if not any(name.startswith(prefix) for name in own):
-            parts = {".".join(name.split(".")[:3]) for name in own}
+    drawn = setup.network.state_dict()
+    for prefix in anew:
+        if not any(name.startswith(prefix) for name in drawn):
+            parts = {".".join(name.split(".")[:3]) for name in drawn}
             raise unknown("key initial.anew", prefix, parts)
-
-    def anew(name: str) -> bool:
-        return name.startswith(wanted.anew)
-
-    kept = {name: tensor for name, tensor in stored.state.items() if not anew(name)}
-    drawn = {name: tensor for name, tensor in own.items() if anew(name)}
-    checkpoints.fill(network, kept | drawn, path)
+    kept = {name: t for name, t in stored.state.items() if not name.startswith(anew)}
+    again = {name: t for name, t in drawn.items() if name.startswith(anew)}
+    checkpoints.fill(setup.network, kept | again, path)
+    return sha256(path)

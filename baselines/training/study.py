@@ -16,12 +16,12 @@ from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
-from baselines.training import train
 from baselines.training.checkpoint import WEIGHTS
 from baselines.training.data import attributes
 from baselines.training.loop import Progress, Say
 from baselines.training.recipe import read_recipe
 from baselines.training.setup import set_up
+from baselines.training.start import train
 
 
 class Study(BaseModel):
@@ -32,7 +32,7 @@ class Study(BaseModel):
     about
         One line for lists.
     recipe
-        What all variants begin with: a file, or the name of one that is shipped.
+        The recipe that all variants change: a file, or the name of one that is shipped.
     split
         Split of the recipe's data set that every variant is run on.
     seeds
@@ -61,19 +61,19 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in tables."""
         return f"{self.variant}, seed {self.seed}"
 
     @property
     def folder(self) -> str:
-        """Where it is kept within the study's folders."""
+        """Its folder within the study's folders."""
         plain = re.sub(r"[^\w.+-]+", "-", self.variant)[:100]
         return f"{plain}/seed{self.seed}"
 
 
 def shipped() -> dict[str, str]:
     """Studies of this package: name to one line."""
-    return {name: _parse(found.read_text("utf-8"), name).about for name, found in _studies()}
+    return {name: _parse(file.read_text("utf-8"), name).about for name, file in _studies()}
 
 
 def read_study(study: str | Path) -> Study:
@@ -84,12 +84,12 @@ def read_study(study: str | Path) -> Study:
     InputError
         If there is no such study, or a key is unknown, missing or has a value it cannot have.
     """
-    found = dict(_studies())
-    if str(study) in found:
-        return _parse(found[str(study)].read_text("utf-8"), study)
+    studies = dict(_studies())
+    if str(study) in studies:
+        return _parse(studies[str(study)].read_text("utf-8"), study)
     path = Path(study)
     if path.suffix != ".toml":
-        raise unknown("study", str(study), found, "Or give a .toml file.")
+        raise unknown("study", str(study), studies, "Or give a .toml file.")
     try:
         require_regular(path)
         return _parse(path.read_text(encoding="utf-8"), path)
@@ -105,37 +105,36 @@ def trials(study: Study, seeds: int | None = None, overrides: Sequence[str] = ()
     InputError
         If two variants would share a folder.
     """
-    places: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for variant in study.variants:
-        place = Trial(variant, 0, ()).folder
-        if not variant.strip(" .") or place in places:
+        folder = Trial(variant, 0, ()).folder
+        if not variant.strip(" .") or folder in folders:
+            other = f"the folder of {folders[folder]!r}" if folder in folders else "no folder"
             raise InputError(
-                f"variant {variant!r}", f"is kept where {places.get(place, 'nothing can be')!r} is",
-                "a name of its own",
-            )  # fmt: skip
-        places[place] = variant
+                f"variant {variant!r}", f"would have {other}", "a name with other letters or digits"
+            )
+        folders[folder] = variant
     return [
-        Trial(variant, seed, (*study.common, *own, f"seed={seed}", *overrides))
+        Trial(variant, seed, (*study.common, *changes, f"seed={seed}", *overrides))
         for seed in range(seeds or study.seeds)
-        for variant, own in study.variants.items()
+        for variant, changes in study.variants.items()
     ]
 
 
-def _checked(study: Study, todo: Sequence[Trial], faces: Dataset) -> None:
-    """Raise InputError for any trial that could not be trained or run, before the first one is."""
+def _check(study: Study, todo: Sequence[Trial], faces: Dataset) -> None:
+    """Raise InputError if any trial cannot be trained or run, before the first one is trained."""
     first = None
     for trial in todo:
         with blame(trial.name), torch.device("meta"):
             _, recipe = read_recipe(study.recipe, trial.overrides)
-            set_up(recipe, faces.markup, faces.boxes is not None)
-            if recipe.loss.focal != "none":
-                attributes(faces)
-        on = (recipe.model, recipe.dataset, recipe.markup)
-        first = first or on
-        if on != first:
+            setup = set_up(recipe, faces.markup, faces.boxes is not None)
+            attributes(faces, setup.method.attributes)
+        subject = (recipe.model, recipe.dataset, recipe.markup)
+        first = first or subject
+        if subject != first:
             raise InputError(
-                trial.name, f"changes model, data set or mark-up to {on}", f"{first}, of all",
-                "Make it a study of its own.",
+                trial.name, f"changes model, data set or mark-up to {subject}",
+                f"{first}, as in all trials", "Make it a study of its own.",
             )  # fmt: skip
 
 
@@ -147,7 +146,7 @@ def run_study(
     overrides: Sequence[str] = (),
     data_root: str | Path | None = None,
     device: str = "auto",
-    progress: Progress = lambda done, total, said: None,
+    progress: Progress = lambda done, total, words: None,
     say: Say = lambda line: None,
 ) -> list[Run]:
     """Train every variant of a study and run it; called again, it goes on where it stopped.
@@ -168,17 +167,17 @@ def run_study(
     InputError
         If the study, a recipe or the data is wrong, or a training diverges.
     """
-    wanted = read_study(study)
-    todo = trials(wanted, seeds, overrides)
-    _, recipe = read_recipe(wanted.recipe, todo[0].overrides)
-    faces = load_dataset(recipe.dataset, data_root, wanted.split)
-    _checked(wanted, todo, faces)
+    content = read_study(study)
+    todo = trials(content, seeds, overrides)
+    _, recipe = read_recipe(content.recipe, todo[0].overrides)
+    faces = load_dataset(recipe.dataset, data_root, content.split)
+    _check(content, todo, faces)
     runs = []
     for number, trial in enumerate(todo, start=1):
         say(f"{number} of {len(todo)}: {trial.name}")
         folder = Path(out, "trained", trial.folder)
         train(
-            wanted.recipe, overrides=trial.overrides, out=folder, data_root=data_root,
+            content.recipe, overrides=trial.overrides, out=folder, data_root=data_root,
             device=device, progress=progress, say=say,
         )  # fmt: skip
         predictor = load_predictor(recipe.model, folder / WEIGHTS, device=device)

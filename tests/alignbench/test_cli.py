@@ -148,8 +148,6 @@ def test_the_demo_run_from_table_to_plot(cli):
         assert stored["points"].shape == (200, 98, 2)
     other = cli("run", "--model", "mean-shape", "--dataset", "demo", "--name", "mean face")
     assert other.code == 0
-    # A model that looks beats one that does not.
-    assert row(folder) < 0.6 * row(next(Path("runs/demo/mean-face").iterdir()))
 
 
 @pytest.fixture

@@ -151,9 +151,10 @@ def test_no_pickle_in_weights(tmp_path, marker, zipped):
         torch.save(content, tmp_path / name, _use_new_zipfile_serialization=zipped)
     with pytest.raises(InputError, match="holds more than tensors"):
         checkpoints.read(tmp_path / "w.pth")
-    data = trainings.read_checkpoint(tmp_path)
+    folder = trainings.TrainingFolder(tmp_path, {})
+    data = folder.read_checkpoint()
     with pytest.raises(InputError, match="no whole checkpoint"):
-        trainings.unpack_checkpoint(tmp_path, data, {})
+        folder.unpack_checkpoint(data)
 
 
 # --- numbers, JSON and TOML ---------------------------------------------------------------------

@@ -588,41 +588,6 @@ def test_a_shadowed_plug_in_says_what_shadows_it(monkeypatch):
         load_predictor("mine")
 
 
-# --- baselines --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["linear", "mean-shape"])
-def test_shipped_weights_are_what_fitting_the_demo_set_gives(name, tmp_path):
-    from importlib import import_module
-
-    home = import_module(f"baselines.{name.replace('-', '_')}")
-    home.save(tmp_path / "w.safetensors", load_dataset("demo", split="train"))
-    dataset = load_dataset("demo")
-    shipped = evaluate(load_predictor(name), dataset, limit=20)
-    fitted = evaluate(load_predictor(name, tmp_path / "w.safetensors"), dataset, limit=20)
-    np.testing.assert_allclose(shipped.points, fitted.points, atol=0.05)
-
-
-def test_mean_shape_of_its_own_faces_has_no_bias():
-    from baselines.mean_shape import fit
-
-    dataset = make_dataset(30)
-    corner, extent = (
-        dataset.boxes[:, None, :2],
-        dataset.boxes[:, None, 2:] - dataset.boxes[:, None, :2],
-    )
-    left = (dataset.points - corner) / extent - fit(dataset)
-    np.testing.assert_allclose(left.mean(axis=0), 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ["linear", "mean-shape"])
-def test_weights_of_another_kind_are_refused(name, tmp_path):
-    path = tmp_path / "w.safetensors"
-    path.write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
-    with pytest.raises(InputError, match="accepted: a file that baselines"):
-        load_predictor(name, path)
-
-
 # --- detectors and dlib -----------------------------------------------------------------------
 
 

@@ -16,12 +16,19 @@ from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.predictors.crop import window
 from alignbench.predictors.network import Inference
 from alignbench.predictors.settings import Crop, CropSettings, Input
-from baselines import losses, targets
+from baselines.awing.loss import awing_loss
 from baselines.awing.network import AWing
 from baselines.awing.targets import chains as awing_chains
+from baselines.awing.targets import merged_boundary
+from baselines.drawing import to_heatmap
 from baselines.lab.boundaries import chains as lab_chains
+from baselines.lab.loss import estimator_loss, regressor_loss
 from baselines.lab.network import LAB
+from baselines.lab.targets import distance_boundaries
+from baselines.landmark_maps import gaussians
+from baselines.propnet.loss import propnet_loss
 from baselines.propnet.network import PropNet
+from baselines.propnet.targets import blurred_boundaries
 
 FACES, SIDE = 8, 64
 MAP = SIDE // 4
@@ -36,7 +43,7 @@ class Eight:
         self.faces = everything.take(np.flatnonzero(lfpw & everything.images.available())[:FACES])
         self.matrices = crop_transforms(square_crops(tight_boxes(self.faces.points), 1.1), SIDE)
         self.points = transform(self.faces.points, self.matrices)
-        self.on_map = targets.to_heatmap(self.points, MAP, SIDE)
+        self.on_map = to_heatmap(self.points, MAP, SIDE)
 
     def images(self, **colours):
         settings = CropSettings(markup="ibug68", crop=Crop(size=SIDE), input=Input(**colours))
@@ -87,7 +94,7 @@ def learn(network, images, loss, rate, steps):
 
 
 def landmark_maps(eight):
-    return torch.from_numpy(targets.gaussians(eight.on_map, MAP, 1.0, subpixel=True))
+    return torch.from_numpy(gaussians(eight.on_map, MAP, 1.0, subpixel=True))
 
 
 def boundaries(draw, eight, chains):
@@ -96,12 +103,12 @@ def boundaries(draw, eight, chains):
 
 def test_propnet(eight):
     landmarks = landmark_maps(eight)
-    curves = boundaries(targets.blurred_boundaries, eight, IBUG68.chains)
+    curves = boundaries(blurred_boundaries, eight, IBUG68.chains)
     network = PropNet(IBUG68, stacks=1, width=96, depth=2, hidden=(8,), attention_depth=1)
     output = learn(
         network,
         eight.images(),
-        lambda out: losses.propnet_loss(out.heatmaps, out.boundaries, landmarks, curves),
+        lambda out: propnet_loss(out.heatmaps, out.boundaries, landmarks, curves),
         rate=5e-3,
         steps=600,
     )
@@ -110,12 +117,12 @@ def test_propnet(eight):
 
 def test_awing(eight):
     landmarks = landmark_maps(eight)
-    curves = boundaries(targets.merged_boundary, eight, awing_chains(IBUG68))
+    curves = boundaries(merged_boundary, eight, awing_chains(IBUG68))
     network = AWing(IBUG68, stacks=1, width=64, depth=2)
     output = learn(
         network,
         eight.images(),
-        lambda out: losses.awing_loss(out.heatmaps, out.boundaries, landmarks, curves),
+        lambda out: awing_loss(out.heatmaps, out.boundaries, landmarks, curves),
         rate=5e-3,
         steps=200,
     )
@@ -123,15 +130,14 @@ def test_awing(eight):
 
 
 def test_lab(eight):
-    curves = boundaries(targets.distance_boundaries, eight, lab_chains(IBUG68))
+    curves = boundaries(distance_boundaries, eight, lab_chains(IBUG68))
     points = torch.from_numpy(eight.points.astype(np.float32)) + 0.5  # from the window's edge
     network = LAB(IBUG68, stacks=1, width=32, regressor_width=16, side=SIDE)
     output = learn(
         network,
         eight.images(colour="grey", standardise=True),
         lambda out: (
-            losses.estimator_loss(out.boundaries, curves)
-            + losses.regressor_loss(SIDE * out.points, points)
+            estimator_loss(out.boundaries, curves) + regressor_loss(SIDE * out.points, points)
         ),
         rate=5e-3,
         steps=220,
@@ -141,13 +147,13 @@ def test_lab(eight):
 
 def test_bfloat16_moves_the_landmarks_of_a_trained_network_by_little(eight, capsys):
     landmarks = landmark_maps(eight)
-    curves = boundaries(targets.merged_boundary, eight, awing_chains(IBUG68))
+    curves = boundaries(merged_boundary, eight, awing_chains(IBUG68))
     network = AWing(IBUG68, stacks=1, width=64, depth=2)
     images = eight.images()
     learn(
         network,
         images,
-        lambda out: losses.awing_loss(out.heatmaps, out.boundaries, landmarks, curves),
+        lambda out: awing_loss(out.heatmaps, out.boundaries, landmarks, curves),
         rate=5e-3,
         steps=200,
     )

@@ -10,7 +10,10 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,32 +21,38 @@ import torch
 from doubles import ArrayImages, make_dataset
 from layouts import write_300w, write_wflw
 
-from alignbench import InputError, evaluate, load_dataset, load_predictor, parse_measure, threads
+from alignbench import (
+    InputError,
+    evaluate,
+    load_dataset,
+    load_predictor,
+    parse_measure,
+    plugins,
+    threads,
+)
 from alignbench.geometry import crop_transforms, square_crops, transform, warp
 from alignbench.io import files
-from alignbench.markups import COFW29, IBUG68, WFLW98
+from alignbench.markups import COFW29, IBUG68, WFLW98, Markup
 from alignbench.predictors.settings import toml_text
-from baselines import checkpoints, training
-from baselines.model import MODELS, save
-from baselines.training import loop, train
-from baselines.training.augmentation import change_light, draw_map, joined
-from baselines.training.checkpoint import CHECKPOINT, LOG, RECORD, WEIGHTS
-from baselines.training.data import Batches, Samples, chance, hold_out, made
+from baselines import checkpoints
+from baselines.lab.adversarial import Adversarial
+from baselines.model import save
+from baselines.registry import MODELS
+from baselines.training import train
+from baselines.training.augmentation import Augmentation, change_light, draw_map, join
+from baselines.training.checkpoint import CHECKPOINT, LOG, RECORD, WEIGHTS, find_difference
+from baselines.training.data import Loader, Samples, chance, draw_order, hold_out, make_batches
 from baselines.training.learner import Learner
-from baselines.training.methods import METHODS
-from baselines.training.rates import rate
 from baselines.training.recipe import (
-    Adversarial,
-    Augmentation,
+    SCHEMAS,
     Initial,
     Optimiser,
-    Recipe,
     complete,
-    differing,
     read_recipe,
     shipped,
 )
-from baselines.training.setup import boxes_of, set_up
+from baselines.training.setup import set_up
+from baselines.training.start import _workers
 
 TINY = {
     "propnet": {"stacks": 1, "width": 16, "depth": 2, "hidden": [2], "attention_depth": 1},
@@ -131,6 +140,8 @@ def test_values_are_set_from_outside(tmp_path):
         ("epochs=many", "--set, key epochs: .*valid integer, found 'many'"),
         ("validation=[1]", r"--set, key validation: "),
         ("epochs", "'epochs': no key and value; accepted: key=value"),
+        ("epochs=1\nseed=7", r"--set .*seed.*: holds a line break or another control character"),
+        ("epo\x1bchs=1", "holds a line break or another control character"),
         ("epochs.x=1", "epochs is no table"),
         ("loss.regressor=2", "key loss.regressor: means nothing to model 'propnet', only to lab"),
         ("adversarial.epochs=2", "key adversarial: means nothing to model 'propnet'"),
@@ -142,7 +153,7 @@ def test_values_are_set_from_outside(tmp_path):
         ("network.stack=1", "option 'stack': unknown.*'stacks'"),
         ("network.markup=wflw98", "stands elsewhere"),
         ("crop.size=36", "key crop.size: 36 does not go through this network"),
-        ("crop.boxes=detector", "has no detector of its own"),
+        ("crop.boxes=detector", "'detector': needs a detector"),
         ("batch_size=13", "13, of 12 faces to train on"),
         ("loss.focal=sometimes", "key loss.focal: Input should be 'printed'"),
         ("validation=0.001", "leaves a side without faces"),
@@ -235,7 +246,7 @@ def test_landmarks_move_with_the_pixels(seed):
         image[y - 1 : y + 2, x - 1 : x + 2, channel] = 255
     crop = crop_transforms(square_crops(np.array([[40.0, 30, 110, 120]]), 1.3), 128)[0]
     change, _ = draw_map(np.random.default_rng(seed), Augmentation(), 128)
-    matrix = joined(crop, change)
+    matrix = join(crop, change)
     window = warp(image, matrix, 128).astype(float)
     y, x = np.mgrid[:128, :128]
     seen = [[(w * x).sum() / w.sum(), (w * y).sum() / w.sum()] for w in np.moveaxis(window, 2, 0)]
@@ -255,12 +266,15 @@ def test_light_changes_are_pixels_of_the_same_shape():
 
 
 def samples_of(model, dataset, tmp_path, augmentation=None):
-    augmentation = augmentation or Augmentation()
-    _, recipe = read_recipe(write_recipe(tmp_path, model))
+    _, recipe = read_recipe(write_recipe(tmp_path, model, seed=3))
+    if augmentation is not None:
+        recipe = recipe.model_copy(update={"augmentation": augmentation})
     setup = set_up(recipe, dataset.markup, dataset.boxes is not None)
-    attributes = np.zeros((len(dataset), 6))
-    boxes = boxes_of(dataset, setup.settings)
-    return Samples(dataset, boxes, attributes, setup.settings, augmentation, setup.method, 3)
+    return Samples(dataset, setup, recipe)
+
+
+def places(faces, size, epoch=0):
+    return [[(epoch, k) for k in batch] for batch in draw_order(faces, size, 3, epoch).tolist()]
 
 
 def noisy(faces=8):
@@ -277,8 +291,7 @@ def tensors(faces):
 def test_a_face_is_the_same_in_any_batch(model, workers, tmp_path):
     samples = samples_of(model, noisy(), tmp_path)
     together = samples.__getitems__([(2, face) for face in range(8)])
-    batches = Batches(8, 4, 3, 2, 0, 0, 1)
-    for part in made(samples, batches, workers, pin=False):
+    for part in make_batches(samples, places(8, 4, epoch=2), workers):
         for whole, piece in zip(tensors(together), tensors(part), strict=True):
             assert torch.equal(whole[part.indices], piece)
 
@@ -312,7 +325,7 @@ def test_what_stops_a_worker_is_one_message(how, message, tmp_path):
     images = Failing([np.zeros((150, 150, 3), np.uint8)] * 8, how)
     samples = samples_of("propnet", make_dataset(8, images=images), tmp_path)
     with pytest.raises(InputError, match=message):
-        list(made(samples, Batches(8, 4, 3, 0, 0, 0, 1), 1, pin=False))
+        list(make_batches(samples, places(8, 4), 1))
 
 
 @pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "reset")])
@@ -322,7 +335,7 @@ def test_a_worker_that_dies_while_it_sends_is_one_message(error, tmp_path, monke
         raise error
 
     monkeypatch.setattr("baselines.training.data.DataLoader", broken)
-    batches = made(samples_of("propnet", noisy(), tmp_path), Batches(8, 4, 3, 0, 0, 0, 1), 2, False)
+    batches = make_batches(samples_of("propnet", noisy(), tmp_path), places(8, 4), 2)
     assert next(batches) == "the first"
     with pytest.raises(InputError, match=f"batches died .{type(error).__name__}"):
         next(batches)
@@ -363,14 +376,22 @@ def test_a_mirrored_face_has_its_landmarks_changed_over(tmp_path):
     torch.testing.assert_close(other.points, mirrored + torch.tensor([31.0, 0.0]))
 
 
-def test_two_processes_share_every_batch():
-    one = list(Batches(22, 6, 0, 1, 0, 0, 1))
-    shares = [list(Batches(22, 6, 0, 1, 0, rank, 2)) for rank in (0, 1)]
+def test_two_processes_share_every_batch(tmp_path):
+    samples = samples_of("propnet", noisy(22), tmp_path)
+
+    def batches(epoch=1, first=0, rank=0, ranks=1):
+        fabric = SimpleNamespace(device=torch.device("cpu"), global_rank=rank, world_size=ranks)
+        loader = Loader(samples, 6, 0, 0, fabric)
+        assert loader.steps == 3
+        return [faces.indices.tolist() for faces in loader.epoch(epoch, first)]
+
+    one = batches()
+    shares = [batches(rank=rank, ranks=2) for rank in (0, 1)]
     assert [a + b for a, b in zip(*shares, strict=True)] == one
     assert len(one) == 3
-    assert len({face for batch in one for _, face in batch}) == 18
-    assert list(Batches(22, 6, 0, 1, 2, 0, 1)) == one[2:]
-    assert list(Batches(22, 6, 0, 2, 0, 0, 1)) != one
+    assert len({face for batch in one for face in batch}) == 18
+    assert batches(first=2) == one[2:]
+    assert batches(epoch=2) != one
 
 
 def test_no_two_things_share_a_random_stream():
@@ -389,12 +410,12 @@ def test_faces_of_one_image_are_held_out_together():
 
 
 def test_the_rate_follows_its_schedule():
-    assert rate(Optimiser(lr=1), 7, 10) == 1
+    assert Optimiser(lr=1).rate(7, 10) == 1
     step = Optimiser(lr=1, schedule="step", milestones=[0.5, 0.8], factor=0.1)
-    found = [rate(step, k, 10) for k in (4, 5, 8)]
+    found = [step.rate(k, 10) for k in (4, 5, 8)]
     assert found == pytest.approx([1, 0.1, 0.01])
     cosine = Optimiser(lr=1, schedule="cosine", warmup=0.2)
-    values = [rate(cosine, k, 100) for k in range(101)]
+    values = [cosine.rate(k, 100) for k in range(101)]
     assert values[20] == max(values) == 1
     assert values[:20] == sorted(values[:20])
     assert values[60] == pytest.approx(0.5)
@@ -454,6 +475,32 @@ def test_98_points_are_trained_as_68(tmp_path, data):
     assert load_predictor("propnet", out / WEIGHTS, device="cpu").markup is IBUG68
 
 
+@pytest.mark.parametrize(
+    ("model", "without", "message"),
+    [
+        ("propnet", "network.propagation=false", "mark-up bare has no chains.*propagation=false"),
+        ("awing", "network.boundary=false", "mark-up 'bare': has no chains.*network.boundary"),
+        ("lab", None, "mark-up 'bare': has no chain 'contour'"),
+    ],
+)
+def test_a_markup_without_chains(model, without, message, tmp_path, data, monkeypatch):
+    bare = Markup("bare", WFLW98.landmarks, normalisers=WFLW98.normalisers)
+    monkeypatch.setitem(sys.modules, "bare_package", SimpleNamespace(BARE=bare))
+    entry = EntryPoint("bare", "bare_package:BARE", plugins.MARKUPS)
+    real = plugins.registered
+    monkeypatch.setattr(
+        plugins, "registered",
+        lambda group: real(group) | ({"bare": entry} if group == plugins.MARKUPS else {}),
+    )  # fmt: skip
+    faces = replace(load_dataset("wflw", data, "train"), markup=bare)
+    monkeypatch.setattr("baselines.training.data.load_dataset", lambda *_: faces)
+    recipe = write_recipe(tmp_path, model, validation=0.3, epochs=1)
+    with pytest.raises(InputError, match=message):
+        learn(recipe, data, tmp_path / "out")
+    if without:
+        learn(recipe, data, tmp_path / "out", overrides=[without])
+
+
 def test_a_network_without_propagation(tmp_path, data):
     learn(write_recipe(tmp_path), data, tmp_path / "out", overrides=["network.propagation=false"])
 
@@ -488,15 +535,12 @@ def test_weights_to_begin_with(tmp_path, data):
     ):
         with pytest.raises(InputError, match=message):
             learn(recipe, data, tmp_path / "x", overrides=[*given, change])
-    save(tmp_path / "awing.safetensors", MODELS["awing"].network(stacks=1, width=16), "awing",
-         stacks=1, width=16)  # fmt: skip
+    awing = MODELS["awing"]
+    network = awing.network(stacks=1, width=16)
+    save(tmp_path / "awing.safetensors", network, awing, stacks=1, width=16)
     with pytest.raises(InputError, match="holds weights of 'awing'"):
         learn(recipe, data, tmp_path / "x",
               overrides=[f"initial.weights={tmp_path / 'awing.safetensors'}"])  # fmt: skip
-
-
-def test_every_model_has_a_method():
-    assert METHODS.keys() == MODELS.keys()
 
 
 # Resume
@@ -568,8 +612,8 @@ def test_a_disk_that_fills_up_leaves_a_training_that_goes_on(tmp_path, data, mon
     for last in (3, 7, 12):
         out = tmp_path / f"cut{last}"
         written.clear()
-        for module in (training, training.folder, training.curves, checkpoints):
-            monkeypatch.setattr(module, "write_atomic", full)
+        for module in ("training.start", "training.checkpoint", "training.log", "checkpoints"):
+            monkeypatch.setattr(f"baselines.{module}.write_atomic", full)
         with pytest.raises(InputError, match="No space left"):
             learn(recipe, data, out)
         monkeypatch.undo()
@@ -622,24 +666,62 @@ def test_damaged_and_foreign_folders(tmp_path, data):
     with pytest.raises(InputError, match=r"training.json: is damaged"):
         learn(recipe, data, out)
     (out / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"holds mine.txt, which is no training's"):
+    with pytest.raises(InputError, match=r"holds mine.txt, which is not of a training"):
         learn(recipe, data, out, fresh=True)
 
 
 def test_recipes_differ_at_a_key():
-    assert differing({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == "b.c (2 there, 3 now)"
-    assert differing({"a": 1}, {"a": 1}) is None
-    assert differing({}, {"b": {"c": 2}}) == "b (None there, {'c': 2} now)"
+    assert (
+        find_difference({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}}) == "b.c (2 there, 3 now)"
+    )
+    assert find_difference({"a": 1}, {"a": 1}) is None
+    assert find_difference({}, {"b": {"c": 2}}) == "b (None there, {'c': 2} now)"
 
 
-def test_an_interrupt_says_that_it_goes_on(cli, tmp_path, data, monkeypatch):
+def test_an_interrupt_within_a_step_waits_for_its_end(cli, tmp_path, data, monkeypatch):
+    """Ctrl-C and SIGTERM keep a checkpoint of the last step, from which the bytes are the same."""
+    recipe = write_recipe(tmp_path)
+    whole = learn(recipe, data, tmp_path / "whole")
+    real, steps = Learner.learn, []
+    ask = ("train", recipe, "--data-root", data, "--out", "out", "--device", "cpu")
+
+    def interrupt(*arguments):
+        steps.append(1)
+        if len(steps) in (2, 4):
+            signal.raise_signal(signal.SIGINT if len(steps) == 2 else signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(Learner, "learn", interrupt)
+    for place in ("epoch 1, step 2", "epoch 2, step 1"):
+        result = cli(*ask)
+        assert result.code == 130
+        kept = f"interrupted; the checkpoint of {place} is kept; the same command goes on from it."
+        assert kept in result.err.replace("\n", " ")
+    assert cli(*ask).code == 0
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+
+
+def test_an_interrupt_says_truly_what_is_kept(cli, tmp_path, data, monkeypatch):
+    recipe = write_recipe(tmp_path)
+    ask = ("train", recipe, "--data-root", data, "--out", "out", "--device", "cpu")
+
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Learner, "learn", interrupt)
-    result = cli("train", write_recipe(tmp_path), "--data-root", data, "--out", "out")
+    for place, kept in (
+        ("baselines.training.data.Samples.__getitems__", "the checkpoint of epoch 1, step 0"),
+        ("baselines.training.start.load_data", "no step was trained; the same command begins"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, interrupt)
+            result = cli(*ask, *(["--fresh"] if "Samples" in place else []))
+        assert result.code == 130
+        assert kept in result.err.replace("\n", " ")
+    monkeypatch.setattr(Learner, "learn", interrupt)  # a second Ctrl-C breaks a step off
+    result = cli(*ask, "--fresh")
     assert result.code == 130
-    assert "the same command goes on from the last checkpoint" in result.err
+    assert "no step was trained; the same command begins where this one did" in result.err
+    assert not Path("out").exists() or not (Path("out") / CHECKPOINT).exists()
 
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path, data):
@@ -679,17 +761,18 @@ def test_fresh_leaves_nothing_of_the_training_before(tmp_path, data):
 DUMPING = """
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 from alignbench.cli import main
 from baselines.training import loop
 
 run = loop.Loop.run
 
-def dumped(self, learner, position):
-    done = run(self, learner, position)
-    weights = b"".join(t.numpy().tobytes() for t in learner.network.state_dict().values())
+def dumped(self):
+    run(self)
+    state = self.learner.network.state_dict()
+    weights = b"".join(t.numpy().tobytes() for t in state.values())
     Path(f"rank{os.environ['RANK']}").write_bytes(weights)
-    return done
 
 loop.Loop.run = dumped
 main()
@@ -741,7 +824,7 @@ def test_what_stops_one_process_stops_the_others_with_a_message(tmp_path, data):
     done = torchrun(tmp_path, "from alignbench.cli import main\nmain()\n",
                     *command(data, recipe, "two")[3:])  # fmt: skip
     assert done.returncode != 0
-    assert "holds foreign.txt, which is no training's" in done.stderr
+    assert "holds foreign.txt, which is not of a training" in done.stderr
     assert 'dumping.py", line' not in done.stderr  # torchrun's own report has a traceback
 
 
@@ -775,18 +858,16 @@ def test_real_faces_are_learnt(shared, tmp_path):
 
 
 def test_workers_are_none_on_a_cpu():
-    class Fabric:
-        device = torch.device("cpu")
-
-    assert loop.workers_for(Fabric(), None) == 0
-    assert loop.workers_for(Fabric(), 3) == 3
+    fabric = SimpleNamespace(device=torch.device("cpu"))
+    assert _workers(fabric, None) == 0
+    assert _workers(fabric, 3) == 3
 
 
 def test_the_recipe_in_the_document_shows_every_key_with_its_default():
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     shown = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
-    lab = Recipe(model="lab", dataset="wflw", adversarial=Adversarial())
-    propnet = Recipe(model="propnet", dataset="wflw")
+    lab = SCHEMAS["lab"](model="lab", dataset="wflw", adversarial=Adversarial())
+    propnet = SCHEMAS["propnet"](model="propnet", dataset="wflw")
     initial = shown.pop("initial")
     assert Initial.model_validate(initial) == Initial(weights="file.safetensors")
     known = json.loads(json.dumps(complete(propnet)))

@@ -16,9 +16,12 @@ from alignbench.geometry import crop_transforms, square_crops, warp
 from alignbench.markups import WFLW98
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
-from baselines import targets
 from baselines.awing.targets import chains as awing_chains
+from baselines.awing.targets import merged_boundary
 from baselines.lab.boundaries import chains as lab_chains
+from baselines.lab.targets import distance_boundaries
+from baselines.landmark_maps import gaussians
+from baselines.propnet.targets import blurred_boundaries
 
 FACES = 2500
 RNG = np.random.default_rng(0)
@@ -90,17 +93,17 @@ def test_decoding(benchmark, decoder):
 @pytest.mark.parametrize(
     "draw",
     [
-        pytest.param(lambda p: targets.gaussians(p, 64), id="landmarks"),
+        pytest.param(lambda p: gaussians(p, 64), id="landmarks"),
         pytest.param(
-            lambda p: targets.blurred_boundaries(p, WFLW98.chains.values(), 64),
+            lambda p: blurred_boundaries(p, WFLW98.chains.values(), 64),
             id="15 boundaries (PropNet)",
         ),
         pytest.param(
-            lambda p: targets.distance_boundaries(p, lab_chains(WFLW98).values(), 64),
+            lambda p: distance_boundaries(p, lab_chains(WFLW98).values(), 64),
             id="13 boundaries (LAB)",
         ),
         pytest.param(
-            lambda p: targets.merged_boundary(p, awing_chains(WFLW98).values(), 64),
+            lambda p: merged_boundary(p, awing_chains(WFLW98).values(), 64),
             id="merged boundary (AWing)",
         ),
     ],

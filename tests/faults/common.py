@@ -41,17 +41,17 @@ STAGES: dict[str, dict[str, list[str]]] = {
     },
     "train": {
         "reading data and model": [
-            "baselines.training:load_data", "baselines.training:set_up",
-            "baselines.training:_samples", "baselines.training:Loop",
+            "baselines.training.start:load_data", "baselines.training.start:set_up",
+            "baselines.training.start:Samples", "baselines.training.start:Loop",
         ],
         "training": ["baselines.training.loop:Loop.run"],
-        "writing a checkpoint": ["baselines.training.loop:write_checkpoint"],
+        "writing a checkpoint": ["baselines.training.checkpoint:TrainingFolder.write_checkpoint"],
         "validating": ["baselines.training.loop:validate"],
         "writing log, curves, weights": [
             "baselines.training.loop:write_log", "baselines.training.loop:draw_curves",
             "baselines.training.loop:Loop.save_weights",
         ],
-        "writing the record": ["baselines.training:_write_results"],
+        "writing the record": ["baselines.training.start:_write_results"],
     },
 }  # fmt: skip
 """What a command does, and the functions in which it does it; "starting or ending" is the rest."""

@@ -243,12 +243,13 @@ def _checkpoint() -> list[bytes]:
 
 def _unpack(folder: Path) -> object:
     data = (folder / "checkpoint.pt").read_bytes()
-    return trainings.unpack_checkpoint(folder, data, {"recipe": {"a": 1}})
+    return trainings.TrainingFolder(folder, {"recipe": {"a": 1}}).unpack_checkpoint(data)
 
 
 def _trained(folder: Path) -> object:
     (folder / trainings.WEIGHTS).touch()
-    return trainings.prepare(folder, {"recipe": {"a": 1, "b": {"c": [2]}}, "data": {}}, fresh=False)
+    what = {"recipe": {"a": 1, "b": {"c": [2]}}, "data": {}}
+    return trainings.TrainingFolder(folder, what).prepare(fresh=False)
 
 
 def _options(text: str) -> object:
@@ -490,7 +491,7 @@ TARGETS = {
             "m.safetensors",
             _file(mean_shape.MeanShape, "m.safetensors"),
             lambda: [
-                (Path(mean_shape.__file__).parent / "weights" / mean_shape.DEFAULT).read_bytes()
+                (Path(mean_shape.__file__).parent / "weights" / mean_shape.WEIGHTS).read_bytes()
             ],
             mutate.safetensors,
             30_000,

@@ -9,13 +9,13 @@ from face_alignment.utils import get_preds_fromhm
 from mmpose.codecs import MSRAHeatmap
 
 from alignbench import heatmaps
-from baselines import targets
+from baselines.landmark_maps import gaussians
 from peers.race import Question, Way
 
 FACES, LANDMARKS, SIZE = 16, 98, 64
 RNG = np.random.default_rng(0)
 POINTS = RNG.uniform(6, SIZE - 7, (FACES, LANDMARKS, 2))
-MAPS = targets.gaussians(POINTS, SIZE, subpixel=True)
+MAPS = gaussians(POINTS, SIZE, subpixel=True)
 MAPS += RNG.random(MAPS.shape, dtype=np.float32) / 50
 CENTRES, SCALES = RNG.uniform(200, 400, (FACES, 2)), RNG.uniform(1, 2, FACES)
 SIDES = 200 * SCALES[:, None, None]

@@ -27,7 +27,7 @@ from alignbench.predictors.base import Batch
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Output
 from alignbench.synthetic.write import write
-from baselines.awing.checkpoint import to_ours
+from baselines.awing.checkpoint import rename
 from baselines.awing.network import AWing
 from peers.crops import SIZE, taken
 from peers.published import alone
@@ -150,7 +150,7 @@ def our_fan(network, backend):
         name.replace("conv1.", "stem.conv.", 1) if name.startswith("conv1.") else name: part
         for name, part in network.state_dict().items()
     }
-    ours.load_state_dict(to_ours(state))
+    ours.load_state_dict(rename(state))
     settings = CropSettings(
         markup=IBUG68.name, crop=Crop(size=SIZE), output=Output(kind="heatmaps", decoder="quarter")
     )

@@ -9,7 +9,7 @@ from face_alignment.utils import draw_gaussian
 from mmpose.codecs.utils import generate_gaussian_heatmaps, generate_udp_gaussian_heatmaps
 
 from alignbench import heatmaps
-from baselines import targets
+from baselines.landmark_maps import gaussians
 from peers.race import Question, Way
 
 FACES, LANDMARKS, SIZE = 16, 98, 64
@@ -23,7 +23,7 @@ def questions() -> Iterator[Question]:
         f"{title}: Gaussians about pixels",
         FACES,
         [
-            Way("alignbench `gaussians`", lambda: targets.gaussians(POINTS, SIZE, 1.0), goal=None),
+            Way("alignbench `gaussians`", lambda: gaussians(POINTS, SIZE, 1.0), goal=None),
             Way(
                 "mmpose `generate_gaussian_heatmaps`",
                 lambda: mmpose(generate_gaussian_heatmaps),
@@ -52,7 +52,7 @@ def questions() -> Iterator[Question]:
 
 
 def ours_subpixel():
-    return targets.gaussians(POINTS, SIZE, 1.0, subpixel=True)
+    return gaussians(POINTS, SIZE, 1.0, subpixel=True)
 
 
 def mmpose(draw):

@@ -1,0 +1,76 @@
+"""Boxes as LAB's released test code lays them, which looks at the true landmarks.
+
+They are given so that a published number can be reproduced; every table says what they leak.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+
+from alignbench import Dataset, InputError
+from alignbench.arrays import Floats
+from alignbench.boxes import TRUE_LANDMARKS, BoxProtocol
+from alignbench.markups import WFLW98
+from baselines.lab.predictor import LAB_CROP
+
+_WINDOW, _CANVAS = 256, 384
+"""Sides, in pixels, of the window and of the canvas that holds the mean pose."""
+
+
+def lab_boxes(dataset: Dataset) -> Floats:
+    """Boxes (N, 4) from which LAB's crop takes the window of its released test code.
+
+    71 true landmarks are fitted to LAB's mean pose by a similarity, whose rotation is left out;
+    the window is the middle 256 of 384 pixels.
+
+    Raises
+    ------
+    InputError
+        If the data set is not in WFLW's mark-up.
+    """
+    if dataset.markup != WFLW98:
+        raise InputError(
+            "box protocol 'lab-official'", f"{dataset.name} has mark-up {dataset.markup.name}",
+            WFLW98.name,
+        )  # fmt: skip
+    pose = _mean_pose()
+    points = dataset.points[:, _pose_landmarks()]
+    middle, pose_middle = points.mean(axis=1), pose.mean(axis=0)
+    x, y = points - middle[:, None], pose - pose_middle
+    along = (x * y).sum(axis=(1, 2))
+    across = (x[..., 0] * y[:, 1] - x[..., 1] * y[:, 0]).sum(axis=1)
+    scale = np.hypot(along, across) / (x**2).sum(axis=(1, 2))
+    centre = middle + ((_CANVAS - 1) / 2 - pose_middle) / scale[:, None]
+    half = _WINDOW / scale[:, None] / LAB_CROP.scale / 2
+    return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def _pose_landmarks() -> list[int]:
+    """The landmarks of LAB's mean pose: all but lower brows, nose base, inner lids and pupils."""
+    chains, regions = WFLW98.chains, WFLW98.regions
+    eyes = [chains[f"{side}_eye_upper"] for side in ("left", "right")]
+    return [
+        *regions["contour"],
+        *chains["left_brow_upper"],
+        *chains["right_brow_upper"],
+        *chains["nose_bridge"],
+        *(corner for eye in eyes for corner in (eye[0], eye[-1])),
+        *regions["mouth"],
+    ]
+
+
+def _mean_pose() -> Floats:
+    """LAB's mean pose (71, 2) on its canvas of 384 pixels."""
+    text = (files("baselines.lab") / "mean_pose.txt").read_text(encoding="utf-8")
+    return np.array([line.split() for line in text.splitlines() if line[:1] != "#"], np.float64)
+
+
+LAB_BOXES = BoxProtocol(
+    name="lab-official",
+    about="LAB's released test: 71 true landmarks fitted to a mean pose.",
+    leak=TRUE_LANDMARKS,
+    boxes=lab_boxes,
+    crop=LAB_CROP,
+)

@@ -1,0 +1,70 @@
+"""PropNet's loss: Adaptive Wing over landmarks and boundaries, with a focal factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from baselines.adaptive_wing import map_loss
+from baselines.model import Table
+
+FocalReading = Literal["printed", "per-sample", "none"]
+
+
+class Loss(Table):
+    """Table ``[loss]`` of a recipe: the reading of the focal factor, the boundaries' weight."""
+
+    focal: FocalReading = "none"
+    beta: float = Field(default=0.5, ge=0)
+
+
+def focal_factor(attributes: Tensor, reading: FocalReading = "printed") -> Tensor:
+    """Weight (B,) of each face: the focal factor of PropNet's eq. 2, summed over attributes.
+
+    For attribute c, of which S of the batch's N faces have it: 1 where S is 0, else N / S.
+
+    ``printed``
+        The equation as it stands. No face occurs in it, so that all faces of a batch have the
+        same weight. The default, because it is what the paper prints.
+    ``per-sample``
+        N / S for the faces that have the attribute, 1 for the others, which is what the paper's
+        prose says (a weight on every sample that stresses the difficult ones).
+    ``none``
+        1, for data without attributes, such as 300W and COFW, whose labels were not published.
+    """
+    faces = len(attributes)
+    if reading == "none":
+        return attributes.new_ones(faces)
+    with_it = attributes.sum(dim=0)
+    factor = torch.where(with_it > 0, faces / with_it.clamp(min=1), 1.0)
+    if reading == "printed":
+        return factor.sum().expand(faces)
+    return torch.where(attributes > 0, factor, 1.0).sum(dim=1)
+
+
+def propnet_loss(
+    heatmaps: Sequence[Tensor],
+    boundaries: Sequence[Tensor],
+    heatmap_target: Tensor,
+    boundary_target: Tensor | None,
+    *,
+    attributes: Tensor | None = None,
+    focal: FocalReading = "printed",
+    beta: float = 0.5,
+) -> Tensor:
+    """PropNet's loss, a scalar: landmarks + beta boundaries (its eqs. 3 to 5), every stage.
+
+    Without attributes the focal factor is 1 (300W and COFW, or the ablation's plain AWing).
+    Without boundary target there is no second term (a network without propagation).
+    The paper does not say whether a map's pixels are summed or averaged, nor how stages are
+    weighted. Here they are averaged, and all stages weigh the same.
+    """
+    faces = None if attributes is None else focal_factor(attributes, focal)
+    loss = map_loss(heatmaps, heatmap_target, faces=faces)
+    if boundary_target is not None:
+        loss = loss + beta * map_loss(boundaries, boundary_target, faces=faces)
+    return loss

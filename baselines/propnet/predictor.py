@@ -1,0 +1,69 @@
+"""PropNet as a trainable model and as a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from alignbench.arrays import Floats
+from alignbench.datasets.wflw import ATTRIBUTES
+from alignbench.markups import Markup
+from baselines.drawing import Drawn
+from baselines.landmark_maps import MapTargets, settings
+from baselines.model import Faces, Model, factory
+from baselines.propnet.loss import Loss, propnet_loss
+from baselines.propnet.network import PropNet, PropNetOutput
+from baselines.propnet.targets import blurred_boundaries
+
+
+@dataclass(frozen=True)
+class PropNetMethod:
+    """Gaussians, blurred boundaries and the focal loss."""
+
+    chains: Sequence[Sequence[int]]
+    targets: MapTargets
+    weights: Loss
+
+    @property
+    def attributes(self) -> Sequence[str]:
+        """The attributes of WFLW, of which the focal factor is made."""
+        return () if self.weights.focal == "none" else ATTRIBUTES
+
+    def draw(self, points: Floats, size: int) -> dict[str, Drawn]:
+        """Maps ``landmarks`` and ``boundaries``."""
+        return self.targets.draw(points, size, self.chains, blurred_boundaries)
+
+    def loss(self, output: PropNetOutput, faces: Faces) -> Tensor:
+        """:func:`propnet_loss` of a batch."""
+        return propnet_loss(
+            output.heatmaps,
+            output.boundaries,
+            faces.maps["landmarks"],
+            faces.maps.get("boundaries"),
+            attributes=faces.attributes if self.attributes else None,
+            focal=self.weights.focal,
+            beta=self.weights.beta,
+        )
+
+
+def _method(network: PropNet, markup: Markup, targets: MapTargets, loss: Loss) -> PropNetMethod:
+    # Nothing reads the last attention. Without a gradient it would block several processes.
+    for attention in network.attentions[-1:]:
+        attention.requires_grad_(False)
+    return PropNetMethod(network.chains, targets, loss)
+
+
+PROPNET = Model(
+    name="propnet",
+    about="PropNet (Huang et al., CVPR 2020): landmarks propagate to boundaries; "
+    "options after ':'.",
+    network=PropNet,
+    settings=settings,
+    targets=MapTargets,
+    loss=Loss,
+    method=_method,
+)
+
+propnet, propnet_mini = factory(PROPNET), factory(PROPNET, mini=True)
