@@ -1,15 +1,15 @@
-"""What identifies a user's own model: source code, options, weights and state.
+"""What identifies a user's own model: source code, options, weights and values.
 
-Stored results of a model are read back only where nothing that made them can have changed. A
-model's ``describe()`` is its author's word; this module adds what can be seen: the source of its
-functions and classes, of every module of the user's own that these import, the files it names and
-the values it holds. What cannot be seen makes the identity uncertain, and the model runs again.
+Stored results of a model are read back only where nothing that made them can have changed. What a
+model says of itself in ``describe()`` is not enough for that. This module adds what can be seen:
+the source of its functions and classes and of every module of the user's own that these import,
+the files it names and the values it holds. Where something cannot be seen, the identity is
+uncertain and the model runs again.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import hashlib
 import importlib.util
 import inspect
@@ -17,7 +17,7 @@ import re
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
@@ -30,6 +30,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from alignbench.datasets.base import Dataset
 from alignbench.errors import blame
 from alignbench.io.files import sha256
 
@@ -41,16 +42,9 @@ _WEIGHTS = re.compile(
     r"toml|xml|ya?ml|zip)",
     re.IGNORECASE,
 )
-"""A text in source code that may name a file the model reads."""
+"""A text that may name a file from which the model is made."""
 
-_IMAGE = re.compile(r".+\.(bmp|gif|jpe?g|pgm|png|ppm|tiff?|webp)", re.IGNORECASE)
-
-_RUNS_OTHER_CODE = {"exec", "eval", "__import__"}
-_IMPORTS_BY_NAME = {
-    "import_module", "run_path", "run_module", "spec_from_file_location", "exec_module",
-}  # fmt: skip
-
-_seen: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
+_first_seen: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
 """Hash of a module's file when this process first looked, to notice a later edit."""
 
 
@@ -61,7 +55,7 @@ class Identity:
     Attributes
     ----------
     parts
-        As JSON: hashes of ``modules``, ``files`` and ``state``, versions of ``packages``.
+        As JSON: hashes of ``modules``, ``files`` and ``values``, versions of ``packages``.
     certain
         Whether nothing else can change its landmarks.
     reason
@@ -75,7 +69,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Origin:
-    """How :func:`alignbench.load_predictor` made a predictor: by which factory, with what."""
+    """How :func:`alignbench.load_predictor` made a predictor: factory, options, working folder."""
 
     factory: Any
     options: Mapping[str, Any]
@@ -85,39 +79,31 @@ class Origin:
 def identify(predictor: Predictor) -> Identity:
     """What identifies a predictor besides its ``describe()``.
 
-    Nothing does for a model of alignbench itself: the version is in a run's key.
+    Nothing else does for a model of alignbench itself: its version is in the key of a run.
     """
     origin, kind = predictor.origin, type(predictor)
-    roots = [kind, *predictor.built_from] + ([origin.factory] if origin else [])
+    roots = [kind, *predictor.built_from, *([origin.factory] if origin else [])]
     if all(_is_ours(_home(root)) for root in roots):
         return Identity({}, certain=True)
     look = _Look(predictor.transient, origin)
     for root in roots:
-        look.root(root)
+        look.add_root(root)
     with blame(f"model {predictor.name!r}, describe()"):
-        look.at(predictor.describe())
-    if origin:
-        look.at(dict(origin.options))
+        look.add(predictor.describe())
+    look.add(dict(origin.options) if origin else None)
     if not _is_ours(kind.__module__):
-        look.at(
-            {name: v for name, v in sorted(vars(predictor).items()) if name not in look.ignored}
-        )
-    parts = {
-        "modules": look.modules,
-        "packages": look.packages,
-        "files": look.files,
-        "state": look.state.hexdigest(),
+        look.add({k: v for k, v in sorted(vars(predictor).items()) if k not in look.ignored})
+    parts: dict[str, Any] = {
+        "modules": dict(sorted(look.modules.items())),
+        "packages": dict(sorted(look.packages.items())),
+        "files": dict(sorted(look.files.items())),
+        "values": look.digest.hexdigest(),
     }
-    parts = {
-        name: dict(sorted(p.items())) if isinstance(p, dict) else p for name, p in parts.items()
-    }
-    return Identity(
-        {k: p for k, p in parts.items() if p}, not look.doubts, "; ".join(look.doubts[:1])
-    )
+    return Identity({k: p for k, p in parts.items() if p}, not look.doubts, *look.doubts[:1])
 
 
 def _home(thing: Any) -> str:
-    """The module of a function, class or instance."""
+    """The module of a function, class or object."""
     thing = getattr(thing, "func", thing)
     return str(getattr(thing, "__module__", None) or type(thing).__module__)
 
@@ -140,22 +126,27 @@ def _is_standard(module: str) -> bool:
 
 
 @cache
-def _foreign_folders() -> list[Path]:
-    paths = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return [Path(p).resolve() for p in (*paths, *site.getsitepackages())]
-
-
 def _is_users(file: Path) -> bool:
     """Whether a file is neither of the standard library nor of an installed package."""
+    paths = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    foreign = (Path(path).resolve() for path in (*paths, *site.getsitepackages()))
     file = file.resolve()
     return not {"site-packages", "dist-packages"} & set(file.parts) and not any(
-        file.is_relative_to(folder) for folder in _foreign_folders()
+        file.is_relative_to(folder) for folder in foreign
     )
 
 
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()
+def _file_of(name: str) -> Path | None:
+    """The file of a module, imported or not."""
+    module, parent = sys.modules.get(name), name.rpartition(".")[0]
+    file = getattr(module, "__file__", None)
+    if module is None and name and (not parent or hasattr(sys.modules.get(parent), "__path__")):
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            return None
+        file = spec.origin if spec and spec.has_location else None
+    return Path(file) if file and Path(file).is_file() else None
 
 
 @cache
@@ -168,131 +159,135 @@ def _codes(content: bytes, file: str) -> set[CodeType]:
     return codes
 
 
+def _names(code: CodeType) -> list[str]:
+    """Names of globals and attributes in a function and the functions inside it."""
+    inner = [name for c in code.co_consts if isinstance(c, CodeType) for name in _names(c)]
+    return [*code.co_names, *inner]
+
+
 class _Look:
-    """Goes through a model's values and code once, hashes what it sees, notes what it cannot."""
+    """Goes through a model's values and code, hashes what it sees and notes what it cannot see."""
 
     def __init__(self, transient: Sequence[str], origin: Origin | None) -> None:
         self.modules: dict[str, str] = {}
         self.packages: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.doubts: list[str] = []
-        self.state = hashlib.sha256()
+        self.digest = hashlib.sha256()
         self.ignored = {"_abc_impl", "origin", *transient}
         self._loaded, self._folder = origin is not None, origin.folder if origin else Path.cwd()
-        self._known: dict[int, tuple[int, Any]] = {}  # keeps what it has seen alive
+        self._known: dict[int, tuple[int, Any]] = {}  # objects by id, kept alive
         self._visited: set[str] = set()
 
     def _feed(self, *texts: object) -> None:
-        self.state.update("\0".join(map(str, texts)).encode(errors="surrogatepass") + b"\1")
+        self.digest.update("\0".join(map(str, texts)).encode(errors="surrogatepass") + b"\1")
 
-    def _doubt(self, reason: str, always: bool = False) -> None:
-        # A model that was loaded by name is made anew by its source, options and files.
+    def _doubt(self, reason: str, *, always: bool = False) -> None:
+        # A model loaded by its name is made anew, by its source from options and files.
         if always or not self._loaded:
             self.doubts.append(reason)
 
-    def root(self, thing: Any) -> None:
+    def add_root(self, thing: Any) -> None:
         """Take in what computes landmarks: a class, a function, a network."""
         torch = sys.modules.get("torch")
-        plain = (type, FunctionType, MethodType, partial)
-        if not isinstance(thing, plain) and not (torch and isinstance(thing, torch.nn.Module)):
-            self._doubt(
-                f"the model is an object of {type(thing).__qualname__}, whose state may change"
-            )
-        for name in {_home(kind) for kind in getattr(thing, "__mro__", [thing])[:-1] or [thing]}:
-            if _is_ours(name) or _is_standard(name):
-                continue
-            if (file := _file_of(name)) and not _is_users(file):
-                for owner in _distributions().get(name.partition(".")[0], []):
+        known = isinstance(thing, (type, FunctionType, MethodType, partial))
+        if not known and not (torch and isinstance(thing, torch.nn.Module)):
+            self._doubt(f"the model is an object of {type(thing).__qualname__}, which may change")
+        for name in {_home(kind) for kind in getattr(thing, "__mro__", [thing])}:
+            file = None if _is_ours(name) or _is_standard(name) else _file_of(name)
+            if file and not _is_users(file):
+                for owner in packages_distributions().get(name.partition(".")[0], []):
                     self.packages[owner] = version(owner)
-        self.at(thing)
+        self.add(thing)
 
-    def at(self, value: Any) -> None:
-        """Take a value into the state."""
+    def add(self, value: Any) -> None:
+        """Take in a value and all that it holds."""
         if value is None or isinstance(value, bool | int | float | complex | bytes):
             self._feed(type(value).__name__, repr(value))
-            return
-        if isinstance(value, str | Path):
+        elif isinstance(value, str | Path):
             self._feed(type(value).__name__, value)
             self._file(value, self._folder)
-            return
-        if id(value) in self._known:
+        elif id(value) in self._known:
             self._feed("again", self._known[id(value)][0])
-            return
-        self._known[id(value)] = len(self._known), value
+        else:
+            self._known[id(value)] = len(self._known), value
+            self._feed(type(value).__name__)
+            self._add_new(value)
+
+    def _add_all(self, values: Iterable[Any]) -> None:
+        for value in values:
+            self.add(value)
+
+    def _add_new(self, value: Any) -> None:
         match value:
             case FunctionType():
                 self._function(inspect.unwrap(value))
             case MethodType():
-                self.at(value.__func__)
-                self.at(value.__self__)
+                self._add_all([value.__func__, value.__self__])
             case staticmethod() | classmethod():
-                self.at(value.__func__)
+                self.add(value.__func__)
             case property():
-                self._each([value.fget, value.fset])
+                self._add_all([value.fget, value.fset])
             case partial():
-                self._each([value.func, value.args, value.keywords])
+                self._add_all([value.func, value.args, value.keywords])
             case type():
                 self._class(value)
             case ModuleType():
-                self._feed("module", value.__name__)
+                self._feed(value.__name__)
                 self._module(value.__name__)
-            case BuiltinFunctionType() | np.ufunc():
-                self._feed("built in", getattr(value, "__qualname__", value))
             case Enum() | re.Pattern() | range() | slice() | np.dtype():
-                self._feed(type(value).__name__, repr(value))
+                self._feed(repr(value))
+            case BuiltinFunctionType() | np.ufunc():
+                self._feed(getattr(value, "__qualname__", value))
+            case BaseException():
+                self._add_all([type(value), value.args])
             case np.ndarray() | np.generic() if value.dtype.kind not in "OV":
                 self._feed(value.dtype.str, value.shape)
-                self.state.update(np.ascontiguousarray(value).tobytes())
-            case BaseException():
-                self._each([type(value), value.args])
+                self.digest.update(np.ascontiguousarray(value).tobytes())
             case list() | tuple():
-                self._feed(type(value).__name__, len(value))
-                self._each(value)
+                self._feed(len(value))
+                self._add_all(value)
             case set() | frozenset():
-                self._feed("set", sorted(map(repr, value)))
+                self._feed(sorted(map(repr, value)))
             case Mapping():
-                self._feed("mapping", len(value))
-                for key, held in value.items():
-                    self._each([key, held])
+                self._feed(len(value))
+                self._add_all(part for item in value.items() for part in item)
             case _:
                 self._object(value)
 
-    def _each(self, values: Any) -> None:
-        for value in values:
-            self.at(value)
-
     def _object(self, value: Any) -> None:
-        kind = type(value)
-        torch = sys.modules.get("torch")
+        kind, torch = type(value), sys.modules.get("torch")
+        # Only of classes written in Python can all values be listed (Py_TPFLAGS_HEAPTYPE).
+        plain = all(base.__flags__ & (1 << 9) for base in kind.__mro__[:-1])
         if torch and isinstance(value, torch.device | torch.dtype):
             self._feed(str(value).partition(":")[0])
         elif torch and isinstance(value, torch.Tensor) and value.layout is torch.strided:
-            self._feed("tensor", value.dtype, tuple(value.shape))
+            self._feed(value.dtype, tuple(value.shape))
             flat = value.detach().cpu().contiguous().reshape(-1)
-            self.state.update(flat.view(torch.uint8).numpy().tobytes())
-        elif hasattr(value, "__dict__") and all(_is_python(base) for base in kind.__mro__[:-1]):
-            self.at(kind)
-            self.at(vars(value))
+            self.digest.update(flat.view(torch.uint8).numpy().tobytes())
+        elif isinstance(value, Dataset):
+            self.add(value.fingerprint())
+        elif plain and hasattr(value, "__dict__"):
+            self._add_all([kind, vars(value)])
         else:
-            self._feed(kind.__module__, kind.__qualname__)
-            self._doubt(f"{kind.__module__}.{kind.__qualname__}, which it uses, cannot be compared")
+            name = f"{kind.__module__}.{kind.__qualname__}"
+            self._feed(name)
+            self._doubt(f"{name}, which it uses, cannot be compared")
 
     def _class(self, kind: type) -> None:
-        self._feed("class", kind.__module__, kind.__qualname__)
+        self._feed(kind.__module__, kind.__qualname__)
         if not self._module(kind.__module__):
             return
-        for base in kind.__mro__[1:-1]:
-            self.at(base)
+        self._add_all(kind.__mro__[1:-1])
         for name, value in vars(kind).items():
-            inner = getattr(value, "__func__", value)
-            is_data = not (name.startswith("__") or name in self.ignored or _is_slot(value))
-            if is_data or isinstance(inner, FunctionType | property):
-                self._feed(name)
-                self.at(value)
+            code = isinstance(getattr(value, "__func__", value), FunctionType | property)
+            slot = inspect.isdatadescriptor(value)
+            if code or not (name.startswith("__") or name in self.ignored or slot):
+                self._add_all([name, value])
 
     def _function(self, function: FunctionType) -> None:
         code = function.__code__
-        self._feed("function", function.__module__, code.co_qualname, code.co_firstlineno)
+        self._feed(function.__module__, code.co_qualname, code.co_firstlineno)
         if not self._module(function.__module__ or ""):
             return
         if code.co_name == "<lambda>":
@@ -302,49 +297,40 @@ class _Look:
             self._doubt(f"the source of {code.co_qualname} is not in a file", always=True)
         elif code not in _codes(file.read_bytes(), str(file)):
             self._doubt(f"{file} has changed since it was imported", always=True)
-        self._each([function.__defaults__, function.__kwdefaults__])
-        for cell in function.__closure__ or ():
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not filled yet
-                continue
-            if isinstance(content, np.ndarray) or hasattr(content, "detach"):
+        self._add_all([function.__defaults__, function.__kwdefaults__])
+        for variable, value in inspect.getclosurevars(function).nonlocals.items():
+            if isinstance(value, np.ndarray) or hasattr(value, "detach"):
                 self._doubt(f"{code.co_qualname} uses an array of the function around it")
-            self.at(content)
+            self._add_all([variable, value])
         for name in _names(code):
-            if name in function.__globals__ and not hasattr(builtins, name):
-                self._feed(name)
-                self.at(function.__globals__[name])
+            if name in function.__globals__:
+                self._add_all([name, function.__globals__[name]])
 
     def _module(self, name: str) -> bool:
         """Take in a module and those it imports; whether it is the user's own."""
         parent = name.rpartition(".")[0]
         if parent:
             self._module(parent)
-        if _is_ours(name) or _is_standard(name):
-            return False
-        if name in self._visited:
+        if name in self._visited or _is_ours(name) or _is_standard(name):
             return name in self.modules
         self._visited.add(name)
-        module = sys.modules.get(name)
-        file = _file_of(name)
+        module, file = sys.modules.get(name), _file_of(name)
         if file is None:
-            if module is None or not hasattr(module, "__path__"):
+            if not hasattr(module, "__path__"):
                 self._doubt(f"module {name!r} has no source file", always=module is not None)
-            return module is not None
+            return False
         if not _is_users(file):
             return False
         self.modules[name] = digest = sha256(file)
-        if module is not None and _seen.setdefault(module, digest) != digest:
+        if module is not None and _first_seen.setdefault(module, digest) != digest:
             self._doubt(f"{file} has changed since it was imported", always=True)
         if file.suffix == ".py":
-            package = name if file.stem == "__init__" else parent
-            for imported in self._read(file, package):
+            for imported in self._imports(file, name if file.stem == "__init__" else parent):
                 if imported in sys.modules or _file_of(imported):
                     self._module(imported)
         return True
 
-    def _read(self, file: Path, package: str) -> Iterator[str]:
+    def _imports(self, file: Path, package: str) -> Iterator[str]:
         """Names of what a source file may import; takes in the files that it names."""
         for node in ast.walk(ast.parse(file.read_bytes())):
             match node:
@@ -356,67 +342,27 @@ class _Look:
                         base = importlib.util.resolve_name("." * node.level + base, package)
                     yield base
                     yield from (f"{base}.{alias.name}" for alias in node.names)
-                case ast.Constant(value=str() as text) if _WEIGHTS.fullmatch(text):
+                case (
+                    ast.Name(id="exec" | "eval" | "__import__" | "import_module" as called)
+                    | ast.Attribute(attr="import_module" | "run_path" | "exec_module" as called)
+                ):
+                    self._doubt(f"{called} in {file} may run any code", always=True)
+                case ast.Constant(value=str() as text):
                     self._file(text, self._folder)
                     self._file(text, file.parent)
-                case ast.Call(func=ast.Name(id=called)) if called in _RUNS_OTHER_CODE:
-                    self._doubt(
-                        f"{called} in {file}, line {node.lineno}, may run any code", always=True
-                    )
-                case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if (
-                    called in _IMPORTS_BY_NAME
-                ):
-                    match node.args:
-                        case [ast.Constant(value=str() as imported)] if called == "import_module":
-                            yield imported
-                        case _:
-                            self._doubt(
-                                f"{called} in {file}, line {node.lineno}, may run any code",
-                                always=True,
-                            )
 
-    def _file(self, text: str | Path, folder: Path) -> None:
-        """Take in the content of a file that a text names."""
-        named = str(text)
-        if not named or len(named) > 4096 or "\0" in named or _IMAGE.fullmatch(named):
+    def _file(self, name: str | Path, folder: Path) -> None:
+        """Take in the content of a file that a path, or a text, names; of a folder, its list."""
+        if isinstance(name, str) and (len(name) > 1024 or not _WEIGHTS.fullmatch(name)):
             return
-        path = folder / text
+        path = folder / name
         try:
             if path.is_file():
                 self.files[path.name] = digest = sha256(path)
                 self._feed(digest)
-            elif path.is_dir() and isinstance(text, Path):
+            elif path.is_dir():
                 for inside in sorted(path.rglob("*")):
                     status = inside.stat()
                     self._feed(inside.relative_to(path), status.st_size, status.st_mtime_ns)
-        except OSError:
+        except (OSError, ValueError):
             return
-
-
-def _file_of(name: str) -> Path | None:
-    """The source file of a module, imported or not."""
-    module = sys.modules.get(name)
-    file = getattr(module, "__file__", None)
-    parent = name.rpartition(".")[0]
-    if module is None and name and (not parent or hasattr(sys.modules.get(parent), "__path__")):
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            return None
-        file = spec.origin if spec and spec.has_location else None
-    return Path(file) if file and Path(file).is_file() else None
-
-
-def _names(code: CodeType) -> list[str]:
-    """Names of attributes and globals in a function and the functions inside it."""
-    inner = [name for c in code.co_consts if isinstance(c, CodeType) for name in _names(c)]
-    return [*code.co_names, *inner]
-
-
-def _is_python(kind: type) -> bool:
-    """Whether a class is written in Python, so that its instances' values can be listed."""
-    return bool(kind.__flags__ & (1 << 9))  # Py_TPFLAGS_HEAPTYPE
-
-
-def _is_slot(value: object) -> bool:
-    return inspect.isdatadescriptor(value) and not isinstance(value, property)

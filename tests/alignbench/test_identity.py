@@ -211,7 +211,7 @@ typed_in.__code__ = typed_in.__code__.replace(co_filename="<ipython-input-1>")
     [
         (closure(), "a lambda"),
         (around(), "uses an array of the function around it"),
-        (Instance(), "an object of Instance, whose state may change"),
+        (Instance(), "an object of Instance, which may change"),
         (typed_in, "the source of typed_in is not in a file"),
         (partial(around(), sys.stdin.__class__), "around it"),
     ],
