@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from alignbench.cli.options import DataRoot, Device, Threads, require_one_process, within
-from alignbench.distributed import rank
 
 Changes = Annotated[
     list[str] | None,
@@ -62,9 +61,10 @@ def train(
 
     For example:
       alignbench train propnet-mini/synthetic
-      alignbench train propnet/wflw --set batch_size=4 --data-root ~/faces --out trained/mine
+      alignbench train propnet/wflw --set batch_size=4 --out trained/mine
     """
     from alignbench.cli.console import progress, tell
+    from alignbench.distributed import rank
     from baselines.training import train as run_training
 
     try:

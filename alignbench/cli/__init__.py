@@ -15,7 +15,6 @@ import typer
 from alignbench import __version__
 from alignbench.cli.mount import SETTINGS, PluginGroup, make_command
 from alignbench.cli.streams import lasting_streams
-from alignbench.distributed import rank
 from alignbench.errors import InputError
 
 app = typer.Typer(cls=PluginGroup, rich_markup_mode=None, context_settings=SETTINGS)
@@ -85,6 +84,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _fail(message: str) -> int:
     from alignbench.cli.console import wrap
+    from alignbench.distributed import rank
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun may send it meanwhile
     process = f" (process {rank()})" if rank() else ""

@@ -41,7 +41,12 @@ _GROUPS = {
 
 
 def list_(
-    kind: Annotated[Kind | None, typer.Argument(help="What to list. Default: everything.")] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Argument(
+            metavar="KIND", show_choices=False, help=f"{', '.join(Kind)}. Default: everything."
+        ),
+    ] = None,
 ) -> None:
     """Show what there is: models, data sets, measures and so on.
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from alignbench.distributed import processes
 from alignbench.errors import InputError
 
 
@@ -175,6 +174,8 @@ def write_text(text: str, path: Path) -> None:
 
 def require_one_process(command: str) -> None:
     """Refuse to run a command in several processes at once."""
+    from alignbench.distributed import processes
+
     if processes() > 1:
         raise InputError(
             f"alignbench {command}", "is for one process", remedy="Leave out torchrun."

@@ -24,7 +24,6 @@ from alignbench.cli.options import (
     Weights,
     require_one_process,
 )
-from alignbench.distributed import processes, rank
 from alignbench.errors import InputError, visible
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def run(
     """
     from alignbench import evaluate, load_dataset, load_predictor, parse_measure
     from alignbench.cli.console import progress, status, tell
-    from alignbench.distributed import join_ranks
+    from alignbench.distributed import join_ranks, rank
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
     from alignbench.stats import Bootstrap
@@ -211,9 +210,11 @@ def _shown(folder: Path | None, start: Path) -> Path | None:
 
 def _remarks(threads: int | None) -> list[str]:
     """What to know about several processes that give the same bytes as one."""
+    from alignbench.distributed import processes
+    from alignbench.threads import count
+
     if processes() == 1 or threads is not None:
         return []
-    from alignbench.threads import count
 
     remark = (
         f"{processes()} processes with {count()} threads each: the last bits of a network's "

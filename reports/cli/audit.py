@@ -64,7 +64,7 @@ def audit(
 
     For example:
       alignbench audit
-      alignbench audit mine.csv --dataset 300w --norm inter_ocular --fail-on impossible
+      alignbench audit mine.csv --dataset 300w --fail-on impossible
     """
     import reports.audit
     from reports.tables import render

@@ -71,7 +71,7 @@ def complexity(
 
     For example:
       alignbench complexity
-      alignbench complexity --model propnet-mini --latency --batch-size 1 --batch-size 16
+      alignbench complexity --model propnet-mini --latency --batch-size 16
     """
     from alignbench import load_predictor
     from alignbench.cli.console import progress, status

@@ -93,7 +93,7 @@ def show(
         ),
     ] = True,
 ) -> None:
-    """Draw a sheet of a data set's faces with their landmarks and boxes.
+    """Draw a sheet of faces with their landmarks and boxes.
 
     For example:
       alignbench data show synthetic --out faces.jpg

@@ -73,7 +73,7 @@ def sensitivity(
 
     For example:
       alignbench sensitivity run --data-root ~/faces
-      alignbench sensitivity --model propnet-mini --dataset synthetic --scale 0.9 --scale 1.1
+      alignbench sensitivity --model propnet-mini --dataset synthetic
     """
     from alignbench.stats import Bootstrap
     from reports.sensitivity import box_tables, run_tables

@@ -118,7 +118,7 @@ def draw(
     CPU.
 
     For example:
-      alignbench figure boundaries --model propnet-mini --dataset synthetic --out maps.png
+      alignbench figure boundaries --model lab-mini --dataset wflw --out b.png
     """
     put_figure(
         figure(

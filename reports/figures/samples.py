@@ -129,7 +129,7 @@ def draw(
     Several runs show the same faces, which are chosen by the errors of the first run.
 
     For example:
-      alignbench figure samples run --subset pose --subset blur --truth --out samples.png
+      alignbench figure samples run --subset pose --truth --out samples.png
     """
     put_figure(
         figure(

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
 from layouts import points, wflw_line, write_300w, write_image, write_wflw
 
+from alignbench import load_dataset, plugins
+from alignbench.cli import app
+from alignbench.cli.mount import make_command
+
 
 def row(folder, subset="full", norm="inter_ocular", metric="nme", threshold=None):
     """The value of one row of a run's metrics.json."""
-    found = [
-        r["value"]
-        for r in json.loads((Path(folder) / "metrics.json").read_text())
-        if (r["subset"], r["norm"], r["metric"], r["threshold"])
-        == (subset, norm, metric, threshold)
-    ]
-    assert len(found) == 1
-    return found[0]
+    wanted = {"subset": subset, "norm": norm, "metric": metric, "threshold": threshold}
+    rows = json.loads((Path(folder) / "metrics.json").read_text())
+    (value,) = (r["value"] for r in rows if wanted.items() <= r.items())
+    return value
 
 
 def visible(folder, norm, name="visible"):
@@ -196,6 +198,9 @@ def test_measures_can_be_chosen(cli, two_runs):
 
 
 def test_a_tables_form_follows_the_ending_of_its_file(cli, two_runs):
+    result = cli("report", *two_runs, "--out", "t.docx")
+    assert result.code == 2
+    assert "unknown ending '.docx'; accepted: .md, .tex, .html, .csv, .txt" in result.err
     for name, part in (("t.md", "|:---"), ("t.tex", "\\toprule"), ("t.csv", "model,dataset")):
         assert cli("report", *two_runs, "--out", name).code == 0
         assert part in Path(name).read_text()
@@ -251,8 +256,11 @@ def test_a_ced_plot_of_two_runs(cli, two_runs, ending):
 
 def test_list_shows_everything(cli):
     result = cli("list")
-    for name in ("models:", "saved", "onnx", "dlib", "linear", "wflw", "cofw68", "auc", "summary"):
-        assert name in result.out
+    for text in (
+        "models:", "saved", "dlib", "wflw", "98 landmarks", "auc", "detector:FILE", ".npz",
+        "summary", "ced", "propnet/wflw", "data show",
+    ):  # fmt: skip
+        assert text in result.out
     assert "broken" not in result.out
     assert "dlib" not in cli("list", "datasets").out
 
@@ -354,41 +362,30 @@ def test_plots_that_make_no_sense(cli, two_runs):
         assert not Path("a.svg").exists()
 
 
-def test_a_truncated_annotation_line(cli, tmp_path):
-    lines = [wflw_line(points(1, 98)[0], "a.jpg"), "1 2 3"]
-    write_wflw(tmp_path / "wflw", lines=lines)
-    refused(
-        cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"),
-        "list_98pt_rect_attr_test.txt, line 2: 3 fields",
-        "207",
-    )
-
-
-def test_a_coordinate_that_is_nan(cli, tmp_path):
+@pytest.mark.parametrize(
+    ("field", "text", "message"),
+    [
+        (None, "1 2 3", "list_98pt_rect_attr_test.txt, line 2: 3 fields"),
+        (20, "nan", "line 1, field 21: found 'nan'"),
+        (20, "1e308", "found '1e308'; accepted: a finite number of at most 1,000,000"),
+    ],
+)
+def test_a_damaged_annotation_line(cli, tmp_path, field, text, message):
     line = wflw_line(points(1, 98)[0], "a.jpg").split()
-    line[20] = "nan"
-    write_wflw(tmp_path / "wflw", lines=[" ".join(line)])
-    refused(
-        cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"), "line 1, field 21: found 'nan'"
-    )
+    if field is not None:
+        line[field] = text
+    lines = [" ".join(line), *([text] if field is None else [])]
+    write_wflw(tmp_path / "wflw", lines=lines)
+    refused(cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"), message)
 
 
 def test_a_normaliser_that_is_zero(cli, tmp_path):
     truth = points(1, 98)[0]
     truth[72] = truth[60]
     write_wflw(tmp_path / "wflw", lines=[wflw_line(truth, "0--Parade/1.jpg")])
+    asked = ("--dataset", "wflw", "--data-root", tmp_path, "--out", "out")
     refused(
-        cli(
-            "run",
-            "--model",
-            "mean-shape",
-            "--dataset",
-            "wflw",
-            "--data-root",
-            tmp_path,
-            "--out",
-            "out",
-        ),
+        cli("run", "--model", "mean-shape", *asked),
         "normaliser inter_ocular is zero",
         "face 0--Parade/1.jpg#",
     )
@@ -423,16 +420,19 @@ def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
 
 def test_predictions_for_other_faces(cli, tmp_path):
     np.savez(tmp_path / "p.npz", ids=np.array(["x", "y"]), points=points(2, 98))
+    model = f"saved:{tmp_path}/p.npz"
     refused(
-        cli("run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"),
+        cli("run", "--model", model, "--dataset", "demo", "--out", "out"),
         "other faces: none of 2 ids",
     )
 
 
 def test_a_wrong_number_of_points(cli, tmp_path):
-    np.savez(tmp_path / "p.npz", ids=np.array(["x", "y"]), points=points(2, 68))
+    ids = load_dataset("demo").ids[:2]
+    np.savez(tmp_path / "p.npz", ids=np.array(ids), points=points(2, 68))
+    model = f"saved:{tmp_path}/p.npz"
     refused(
-        cli("run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"),
+        cli("run", "--model", model, "--dataset", "demo", "--out", "out"),
         "ibug68 (68 points) where the data set has wflw98",
     )
 
@@ -463,28 +463,163 @@ def test_a_table_written_through_a_link_leaves_the_link(cli, two_runs):
     assert Path("/dev/null").is_char_device()
 
 
-def test_output_in_an_encoding_without_dashes(two_runs):
-    import os
+# --- streams and status -------------------------------------------------------------------------
 
-    code = (
-        "import sys; from alignbench.cli import main; sys.argv[1:] = ['report', 'linear']; main()"
-    )
+
+def shell(command, **environment):
+    """What a shell gives for a command: status, output, errors."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True, check=False,
+        ["bash", "-c", command], env=os.environ | {"PATH": path} | environment,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert b"NME %" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return done
 
 
-def test_absurd_coordinates_are_refused(cli, tmp_path):
-    line = wflw_line(points(1, 98)[0], "a.jpg").split()
-    line[20] = "1e308"
-    write_wflw(tmp_path / "wflw", lines=[" ".join(line)])
-    result = cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out")
-    refused(
-        result, "line 1, field 21: found '1e308'; accepted: a finite number of at most 1,000,000"
+GATE = "alignbench compare linear mean-shape --bootstrap 200 --fail-if 'nme < 0'"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (f"{GATE} | true; exit ${{PIPESTATUS[0]}}", 1),
+        (f"{GATE} >&-", 1),
+        (f"{GATE} 2>&-", 1),
+        ("alignbench report linear | true; exit ${PIPESTATUS[0]}", 0),
+        ("alignbench report linear >&- 2>&- <&-", 0),
+        ("alignbench report nowhere 2>&-", 2),
+        ("alignbench report nowhere 2>&1 | true; exit ${PIPESTATUS[0]}", 2),
+        ("alignbench --help | true; exit ${PIPESTATUS[0]}", 0),
+        ("alignbench report linear > /dev/full", 2),  # whoever asked for it does not have it
+    ],
+)
+def test_the_status_is_the_commands_own(two_runs, command, status):
+    assert shell(command).returncode == status
+
+
+def test_output_in_an_encoding_without_dashes(two_runs):
+    done = shell("alignbench report linear", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "NME %" in done.stdout
+
+
+def test_a_model_may_close_the_output_and_leave_the_folder(two_runs):
+    Path("evil_cli.py").write_text(
+        "import os, sys\n"
+        "import numpy as np\n"
+        "def model(images, boxes):\n"
+        "    os.chdir('/')\n"
+        "    sys.stdout.close()\n"
+        "    return np.repeat(boxes[:, None, :2], 98, axis=1)\n"
     )
+    asked = "--dataset demo --limit 10 --bootstrap 200"
+    for out in ("", "--out here"):
+        done = shell(f"alignbench run --model evil_cli:model {asked} {out}")
+        assert done.returncode == 0, done.stderr
+        folder = done.stdout.splitlines()[-1].removeprefix("Run kept in ").partition(" (")[0]
+        assert (Path(folder) / "run.json").exists()
+        assert not Path(folder).is_absolute()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit f.csv", "train f.toml", "ablation f.toml", "report f",
+        "run --model saved:f.npz --dataset demo", "run --model onnx:f.onnx --dataset demo",
+        "run --model linear --weights f.safetensors --dataset demo",
+        "run --model linear --boxes detector:f.csv --dataset demo",
+    ],
+)  # fmt: skip
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(cli, command):
+    for argument in command.split():
+        if argument.rpartition(":")[2].partition(".")[0] == "f":
+            os.mkfifo(argument.rpartition(":")[2])
+    refused(cli(*command.split()), "f")
+
+
+# --- commands of packages -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def plugged(monkeypatch):
+    """Register further entry points: (group, name, value)."""
+    before = plugins.registered
+
+    def register(group, name, value):
+        entries = {**before(group), name: EntryPoint(name, value, group)}
+        monkeypatch.setattr(
+            plugins, "registered", lambda asked: entries if asked == group else before(asked)
+        )
+
+    return register
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"), [("run --help", []), ("--help", ["baselines", "reports"])]
+)
+def test_a_command_is_loaded_when_it_is_called(arguments, loaded):
+    heavy = {"torch", "matplotlib", "numpy", "cv2", "pandas", "rich", "reports", "baselines"}
+    code = (
+        "import sys, atexit; from alignbench.cli import main; "
+        f"atexit.register(lambda: print(*sorted({heavy} & set(sys.modules)), file=sys.stderr)); "
+        "main()"
+    )
+    call = [sys.executable, "-c", code, *arguments.split()]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert done.stderr.split() == loaded
+
+
+def test_a_broken_command_breaks_no_other(cli, plugged, tmp_path):
+    (tmp_path / "broken_cli.py").write_text("raise RuntimeError('no way')\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        plugged(plugins.COMMANDS, "shatter", "broken_cli:f")
+        lines = [line for line in cli("--help").out.splitlines() if "shatter" in line]
+        assert len(lines) == 1
+        assert "(broken: command 'shatter': registered as" in lines[0]
+        assert cli("list", "datasets").code == 0
+        refused(cli("shatter", "--option", "x"), "RuntimeError: no way")
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def commands(ctx, group, path=()):
+    """Names of all commands below a group."""
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        yield (*path, name)
+        if hasattr(command, "list_commands"):
+            yield from commands(ctx, command, (*path, name))
+
+
+def test_every_help_text_fits_80_columns_and_has_an_example(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    root = make_command("alignbench", app)
+    paths = list(commands(root.make_context("alignbench", ["list"]), root))
+    assert ("data", "show") in paths
+    assert ("figure", "ced") in paths
+    for path in [(), *paths]:
+        if path[:1] == ("report",) and len(path) > 1:
+            path = ("report", "--table", path[1])
+        result = cli(*path, "--help")
+        assert result.code == 0
+        assert max(map(len, result.out.splitlines())) <= 80
+        assert path == ("data",) or "For example:\n    alignbench " in result.out
+        assert "..." not in result.out.partition("Commands:")[2]
+
+
+def test_a_folder_above_runs_stands_for_the_newest_of_each_model(cli):
+    for limit in (6, 5):
+        assert cli(*RUN, "demo", "--limit", limit, "--bootstrap", 200).code == 0
+    assert cli("run", "--model", "mean-shape", "--dataset", "demo", "--bootstrap", 200).code == 0
+    keys = {path.parent.name for path in Path("runs/demo/linear").glob("*/run.json")}
+    result = cli("report", "runs", "--measure", "nme", "--format", "csv")
+    shown = {line["key"] for line in csv.DictReader(result.out.splitlines())}
+    (older,) = keys - shown
+    assert len(keys) == len(shown) == 2
+    assert f"Not used: runs/demo/linear/{older}; " in result.err
 
 
 def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
@@ -501,8 +636,6 @@ def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
 
 def test_predictions_of_another_split_are_not_taken_for_these(cli, tmp_path):
     """Same bare names, other faces: the train split's file on the test split."""
-    from alignbench import load_dataset
-
     train = load_dataset("demo", split="train")
     for ids in (train.ids, [name.partition("#")[0] for name in train.ids]):
         np.savez(tmp_path / "p.npz", ids=np.array(ids), points=train.points)
