@@ -1,7 +1,8 @@
-"""A leaderboard of the runs under a folder, read from their records and metrics alone.
+"""A leaderboard of the runs under a folder, read from their records and metrics.
 
 To be fast, it does not read the faces of a run. It takes only a ``metrics.json`` that is the file
-its run wrote, by its hash in the record, and numbers that are there and in range.
+its run wrote, by its hash in the record, and numbers that are in range. A run that does not store
+the measures of the leaderboard is read whole.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignbench import InputError, Measure
+from alignbench import InputError, Measure, load_run
 from alignbench.datasets.base import FULL
 from alignbench.metrics import usual_measures
 from alignbench.runs import MetricRow, RunRecord
@@ -110,18 +111,19 @@ def run_folders(store: Path) -> Iterator[Path]:
 def _entry(folder: Path) -> Entry:
     record = read_record(folder)
     check_digest(folder, record, METRICS)
-    norm = record.dataset.normalisers[0]
+    norm, measures = record.dataset.normalisers[0], _measures(record)
     try:
         rows = {
             (row.metric, row.threshold): row
             for row in read_metrics(folder)
             if (row.subset, row.norm) == (FULL, norm)
         }
-        numbers = tuple(rows[m.name, m.threshold] for m in _measures(record))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(folder / METRICS, f"damaged ({error})") from error
-    except KeyError as error:
-        raise InputError(folder / METRICS, f"has no row {error} by {norm}") from error
+    numbers = tuple(rows[m.name, m.threshold] for m in measures if (m.name, m.threshold) in rows)
+    if len(numbers) < len(measures):  # The run was made for other measures: compute these.
+        run = load_run(folder)
+        numbers = tuple(run.row(measure) for measure in measures)
     for row in numbers:
         if row.value is not None and not 0 <= row.value <= _HIGHEST[row.metric]:
             raise InputError(folder / METRICS, f"{row.metric} is {row.value}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alignbench import Dataset, InputError, Predictor, Run, evaluate
+from alignbench import Dataset, InputError, Measure, Predictor, Run, evaluate
 from alignbench.arrays import Floats
 from alignbench.boxes import RECT, TIGHT, BoxProtocol
 from alignbench.geometry import tight_boxes
@@ -112,39 +112,54 @@ def box_tables(
         for s in scales
     ]
     progress(total, total)
-    norm = dataset.normalisers[0]
-
-    def table(question: str, name: str, rows: Sequence[_Case], note: str, *, group: bool) -> Table:
-        changes = mean_changes(
-            [per_face(measures, one.run.errors(norm)) for one in rows],
-            reference.clusters,
-            bootstrap,
-            [measure.digits for measure in measures],
-            next(k for k, one in enumerate(rows) if one.run is reference),
-        )
-        lines = [
-            Line((one.name,), numbers, f"Leak: {one.leak}" if group else "")
-            for one, numbers in zip(rows, changes, strict=True)
-        ]
-        missed = [f"{c.run.record.missed:,} ({c.name})" for c in rows if c.run.record.missed]
-        notes = [
-            reference_note(f"{protocol.boxes}, which the model uses, by {norm}", bootstrap),
-            note,
-            *incomplete_notes(reference),
-            *([f"Faces missed: {', '.join(missed)}; {missed_text(measures)}."] if missed else []),
-        ]
-        title = f"{title_of(predictor.name, reference)}: {question}"
-        return change_table(title, [name], [m.heading for m in measures], lines, notes)
-
+    study = _Study(predictor.name, reference, measures, bootstrap)
     noise = (
         "±: the centre of the tight box shifted by a normal random number of this share of its "
         f"sides, the logarithm of its size changed by another, seed {bootstrap.seed}. Such a box "
         "is still made from the true landmarks; a detector's box is not."
     )
     return [
-        table("which boxes?", "Boxes", cases, noise, group=True),
-        table("which box scale?", "Scale", resized, f"Leak: {protocol.leak}.", group=False),
+        study.table("which boxes?", "Boxes", cases, noise, group=True),
+        study.table("which box scale?", "Scale", resized, f"Leak: {protocol.leak}.", group=False),
     ]
+
+
+@dataclass(frozen=True)
+class _Study:
+    """The model, the run that others are compared with, and how."""
+
+    model: str
+    reference: Run
+    measures: Sequence[Measure]
+    bootstrap: Bootstrap
+
+    def table(
+        self, question: str, name: str, cases: Sequence[_Case], note: str, *, group: bool
+    ) -> Table:
+        """A row a case; ``group``: under what the boxes tell of the truth."""
+        record, measures = self.reference.record, self.measures
+        norm = record.dataset.normalisers[0]
+        changes = mean_changes(
+            [per_face(measures, case.run.errors(norm)) for case in cases],
+            self.reference.clusters,
+            self.bootstrap,
+            [measure.digits for measure in measures],
+            next(k for k, case in enumerate(cases) if case.run is self.reference),
+        )
+        lines = [
+            Line((case.name,), numbers, f"Leak: {case.leak}" if group else "")
+            for case, numbers in zip(cases, changes, strict=True)
+        ]
+        missed = [f"{c.run.record.missed:,} ({c.name})" for c in cases if c.run.record.missed]
+        row = f"{record.protocol.boxes}, which the model uses, by {norm}"
+        notes = [
+            reference_note(row, self.bootstrap),
+            note,
+            *incomplete_notes(self.reference),
+            *([f"Faces missed: {', '.join(missed)}; {missed_text(measures)}."] if missed else []),
+        ]
+        title = f"{title_of(self.model, self.reference)}: {question}"
+        return change_table(title, [name], [m.heading for m in measures], lines, notes)
 
 
 def jitter_boxes(boxes: Floats, size: float, seed: int) -> Floats:
