@@ -21,6 +21,7 @@ Changes = Annotated[
 
 
 def train(
+    *,
     recipe: Annotated[
         str,
         typer.Argument(
@@ -89,6 +90,7 @@ def train(
 
 
 def ablation(
+    *,
     study: Annotated[
         str, typer.Argument(help="A TOML file, or the name of a study that is shipped.")
     ] = "propnet-ablation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,15 @@ def within(low: float, high: float) -> Callable[[typer.CallbackParam, Any], Any]
     return check
 
 
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="M",
+        help="A registered name, with options as in propnet:stacks=2; saved:FILE (stored "
+        "predictions), onnx:FILE, or package.module:factory.",
+    ),
+]
+Network = Annotated[str, typer.Option("--model", metavar="M", help="A network, such as propnet.")]
 Dataset = Annotated[
     str,
     typer.Option(
@@ -170,6 +179,11 @@ def write_text(text: str, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, (text.rstrip("\n") + "\n").encode())
+
+
+def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def require_one_process(command: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,8 @@ from alignbench.cli.options import (
     Dataset,
     Device,
     Limit,
+    Model,
+    Network,
     Precision,
     Replicates,
     Seed,
@@ -23,6 +25,7 @@ from alignbench.cli.options import (
     Threads,
     Weights,
     require_one_process,
+    without_none,
 )
 from alignbench.errors import InputError, visible
 
@@ -31,78 +34,76 @@ if TYPE_CHECKING:
     from alignbench.runs.record import RunRecord
 
 
+_Name = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Name of the model in tables and legends. Default: the model's own."
+    ),
+]
+_Boxes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P",
+        help="Box protocol: rect, tight, detector, detector:FILE, or another of `alignbench list "
+        "boxes`. Default: the one that the model prefers.",
+    ),
+]
+_BoxScale = Annotated[
+    float, typer.Option(metavar="F", help="Factor on every box, about its centre.")
+]
+_Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure",
+        metavar="E",
+        help="A further measure, such as fr@0.05 or auc(inter_pupil)@0.07; repeat for several.",
+    ),
+]
+_Complete = Annotated[
+    bool, typer.Option("--require-complete", help="Refuse a data set that lacks faces or images.")
+]
+_Folder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the run. Default: runs/DATASET/MODEL/KEY."),
+]
+_Fresh = Annotated[bool, typer.Option("--fresh", help="Replace a run that is in the folder.")]
+_FlipTest = Annotated[
+    bool,
+    typer.Option("--flip-test", help="Show a network each face mirrored too; average the results."),
+]
+_BatchSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number."),
+]
+
+
 def run(
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="M",
-            help="A registered name, with options as in propnet:stacks=2; saved:FILE (stored "
-            "predictions), onnx:FILE, or package.module:factory.",
-        ),
-    ],
+    *,
+    model: Model,
     dataset: Dataset,
     split: Split = "test",
     data_root: DataRoot = None,
     weights: Weights = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of the model in tables and legends. Default: the model's own.",
-        ),
-    ] = None,
-    boxes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P",
-            help="Box protocol: rect, tight, detector, detector:FILE, or another of `alignbench "
-            "list boxes`. Default: the one that the model prefers.",
-        ),
-    ] = None,
-    box_scale: Annotated[
-        float, typer.Option(metavar="F", help="Factor on every box, about its centre.")
-    ] = 1.0,
+    name: _Name = None,
+    boxes: _Boxes = None,
+    box_scale: _BoxScale = 1.0,
     limit: Limit = None,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="E",
-            help="A further measure, such as fr@0.05 or auc(inter_pupil)@0.07; repeat for several.",
-        ),
-    ] = None,
-    require_complete: Annotated[
-        bool,
-        typer.Option(
-            "--require-complete", help="Refuse a data set of which faces or images are missing."
-        ),
-    ] = False,
+    measures: _Measures = None,
+    require_complete: _Complete = False,
     replicates: Replicates = 10_000,
     seed: Seed = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the run. Default: runs/DATASET/MODEL/KEY."),
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Replace a run that is in the folder.")
-    ] = False,
+    out: _Folder = None,
+    fresh: _Fresh = False,
     backend: Backend = None,
     precision: Precision = None,
     device: Device = None,
-    flip_test: Annotated[
-        bool,
-        typer.Option(
-            "--flip-test", help="Show the network the mirrored face too, and average the results."
-        ),
-    ] = False,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number."),
-    ] = None,
+    flip_test: _FlipTest = False,
+    batch_size: _BatchSize = None,
     threads: Threads = None,
 ) -> None:
     """Evaluate a model on a data set, and keep the run in a folder.
 
-    The summary of the run is printed. An interrupted run continues where it stopped. A finished run
+    The summary of the run is printed. An interrupted run goes on where it stopped. A finished run
     is read back. Under torchrun the processes share the faces; the first one prints and writes.
 
     For example:
@@ -123,11 +124,9 @@ def run(
     with status(f"Reading {dataset}"):
         faces = load_dataset(dataset, data_root, split)
     norms = normaliser_names(faces.markup)
-    further = [parse_measure(text, norms) for text in measure or []]
+    further = [parse_measure(text, norms) for text in measures or []]
     settings = {"backend": backend, "precision": precision, "device": device}
-    options: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
-    if flip_test:
-        options["flip_test"] = True
+    options = without_none({**settings, "flip_test": flip_test or None})
     exports = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
     slow = ", which is exported to ONNX (10 to 40 s)" if exports else ""
     with status(f"Loading {model}{slow}"):
@@ -139,32 +138,23 @@ def run(
     try:
         with join_ranks() as ranks, progress(title, "faces") as report_progress:
             result = evaluate(
-                predictor,
-                faces,
-                name=name,
-                boxes=boxes,
-                box_scale=box_scale,
-                limit=limit,
+                predictor, faces, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
                 measures=[*default_measures(), *further],
                 bootstrap=Bootstrap(replicates=replicates, seed=seed),
-                batch_size=batch_size,
-                require_complete=require_complete,
+                batch_size=batch_size, require_complete=require_complete,
                 out=start / out if out else lambda record: start / _default_folder(record),
-                fresh=fresh,
-                progress=report_progress,
-                ranks=ranks,
-            )
+                fresh=fresh, progress=report_progress, ranks=ranks,
+            )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo("alignbench: interrupted; the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
-    if rank() != 0:
-        return
-    print_summaries([result])
-    typer.echo(visible(f"Run kept in {_shown(result.folder, start)}{_note(result)}"))
+    if rank() == 0:
+        print_summaries([result])
+        typer.echo(visible(f"Run kept in {_shown(result.folder, start)}{_note(result)}"))
 
 
 def export(
-    model: Annotated[str, typer.Option(metavar="M", help="A network, such as propnet.")],
+    model: Network,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="File to write, .onnx; its settings go beside it.")
     ],

@@ -22,6 +22,7 @@ class Gate(StrEnum):
 
 
 def audit(
+    *,
     tables: Annotated[
         list[Path] | None,
         typer.Argument(

@@ -11,6 +11,7 @@ from reports.cli.options import Norm, Runs, Subsets, read_runs
 
 
 def compare(
+    *,
     runs: Runs,
     norm: Norm = None,
     subset: Subsets = None,

@@ -26,6 +26,7 @@ _TIMED = "With --latency"
 
 
 def complexity(
+    *,
     model: Annotated[
         list[str] | None,
         typer.Option(

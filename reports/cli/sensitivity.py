@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,12 +21,14 @@ from alignbench.cli.options import (
     choose_format,
     put,
     require_one_process,
+    without_none,
 )
 from alignbench.errors import InputError
 from reports.cli.options import OptionalRuns, read_runs
 
 
 def sensitivity(
+    *,
     runs: OptionalRuns = None,
     model: Annotated[
         str | None,
@@ -98,13 +100,11 @@ def sensitivity(
             faces = load_dataset(dataset, data_root, split)
         settings = {"backend": backend, "device": device}
         with status(f"Loading {model}"):
-            predictor = load_predictor(
-                model, weights, None, **{k: v for k, v in settings.items() if v is not None}
-            )
-        changes: dict[str, Any] = {"jitters": jitter, "scales": scale}
+            predictor = load_predictor(model, weights, None, **without_none(settings))
+        changes = without_none({"jitters": jitter, "scales": scale})
         with progress(f"{predictor.name} on {dataset}", "runs") as report_progress:
             tables = box_tables(
                 predictor, faces, limit=limit, bootstrap=bootstrap,
-                progress=report_progress, **{k: v for k, v in changes.items() if v},
+                progress=report_progress, **changes,
             )  # fmt: skip
     put(render(tables, chosen), out, "Tables")

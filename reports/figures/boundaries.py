@@ -97,6 +97,7 @@ def figure(
 
 
 def draw(
+    *,
     out: FigureFile,
     model: Annotated[
         list[str],

@@ -97,8 +97,8 @@ def figure(
         images = run.clusters[inside]
         for axes, name in zip(panels.flat, names, strict=False):
             drawn = _curve(
-                axes, known[k][name][inside], errors[inside], images, bins,
-                k, len(runs), _bootstrap(run),
+                axes, known[k][name][inside], errors[inside], images,
+                bins=bins, number=k, lines=len(runs), bootstrap=_bootstrap(run),
             )  # fmt: skip
         lines.append(drawn)
     for axes, name in zip(panels.flat, names, strict=False):
@@ -120,6 +120,7 @@ def figure(
 
 
 def draw(
+    *,
     runs: Runs,
     out: FigureFile,
     condition: Annotated[
@@ -206,6 +207,7 @@ def _curve(
     values: Floats,
     errors: Floats,
     images: Ints,
+    *,
     bins: int,
     number: int,
     lines: int,

@@ -133,6 +133,7 @@ def figure(
 
 
 def draw(
+    *,
     runs: Runs,
     out: FigureFile,
     sigma: Annotated[

@@ -116,6 +116,7 @@ def figure(
 
 
 def draw(
+    *,
     runs: Runs,
     out: FigureFile,
     subset: Subsets = None,

@@ -92,6 +92,7 @@ def figure(
 
 
 def draw(
+    *,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     out: FigureFile,
     faces: Annotated[
