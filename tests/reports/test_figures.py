@@ -215,7 +215,7 @@ def test_the_worst_faces_stand_in_order_with_id_error_and_subsets(run, root):
     assert len(titles(figure)) == 5
     for text, (_, face) in zip(titles(figure), ordered.iterrows(), strict=False):
         error, *rest = text.split("\n")
-        assert error == f"{face['inter_ocular']:.2f} %"
+        assert error == f"{100 * face['inter_ocular']:.2f} %"
         names = ", ".join(n for n in run.subsets if n != "full" and face[n])
         assert "".join(rest).replace(" ", "") == (face["id"] + names).replace(" ", "")
 
