@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from alignbench import threads
-from alignbench.backends.network import AUTO, parse_backend, parse_precision
+from alignbench.backends import AUTO, parse_backend, parse_precision
 from alignbench.datasets import load_dataset
 from alignbench.errors import InputError
 from alignbench.predictors import RANDOM_IF_TAKEN, Batch, Predictor, load_predictor

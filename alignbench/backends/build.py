@@ -1,4 +1,4 @@
-"""From a torch module and the user's wishes to a network."""
+"""From a torch module and a choice of back end, precision and device to a network."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from alignbench.backends import onnx_runtime, open_vino, torch_module
-from alignbench.backends.export import to_onnx
-from alignbench.backends.network import (
+from alignbench.backends import (
     AUTO,
     BACKENDS,
     Backend,
     Network,
     Precision,
+    onnx_runtime,
+    open_vino,
     parse_backend,
     parse_precision,
+    torch_module,
 )
+from alignbench.backends.export import to_onnx
 from alignbench.distributed import processes
 from alignbench.errors import InputError
 
 _TRIAL_FACES = {"cpu": 4, "cuda": 64}
 _CLEARLY = 0.95
-"""A back end is taken for an earlier one of :data:`BACKENDS` if it needs less than this share of
-its time: so that chance does not choose between equals."""
+"""A back end is preferred to an earlier one of :data:`BACKENDS` if it needs less than this share
+of its time, so that chance does not choose between equals."""
 
 
 @dataclass(frozen=True)
@@ -51,46 +54,52 @@ class Execution:
     device: str = "auto"
 
 
-def build_network(
-    module: nn.Module, shape: tuple[int, int, int], wanted: Execution
-) -> tuple[Network, Execution, str | None]:
-    """A module as a network, how it is computed, and what an ``auto`` trial found.
+class Built(NamedTuple):
+    """A network, how it is computed, and the result of an ``auto`` trial as a sentence."""
+
+    network: Network
+    execution: Execution
+    trial: str | None
+
+
+def build_network(module: nn.Module, shape: tuple[int, int, int], requested: Execution) -> Built:
+    """A module as a network.
 
     Parameters
     ----------
     module
-        Of images (B, *shape) to one tensor, in evaluation.
+        Takes images (B, *shape) and gives one tensor, in evaluation.
 
     Raises
     ------
     InputError
-        If back end, precision or device is unknown, not there, or they do not go together.
+        If back end, precision or device is unknown or not available, or they do not go together.
     """
-    backend = None if wanted.backend == AUTO else parse_backend(wanted.backend)
-    precision = parse_precision(wanted.precision)
-    on_cpu = wanted.device == AUTO and wanted.backend in ("onnxruntime", "openvino")
-    device = torch_module.device_of("cpu" if on_cpu else wanted.device)
+    backend = None if requested.backend == AUTO else parse_backend(requested.backend)
+    precision = parse_precision(requested.precision)
+    on_cpu = requested.device == AUTO and backend in ("onnxruntime", "openvino")
+    device = torch_module.device_of("cpu" if on_cpu else requested.device)
     exported = functools.cache(lambda: to_onnx(module, shape))
 
     def make(backend: Backend) -> Network:
         return _make(backend, module, precision, device, exported)
 
-    execution = replace(wanted, device=str(device))
+    execution = replace(requested, device=str(device))
     if backend is not None:
-        return make(backend), execution, None
+        return Built(make(backend), execution, None)
     if processes() > 1:
         raise InputError(
             "--backend auto", "each of several processes would choose for itself",
-            ", ".join(BACKENDS), "Try auto in one process, and name what it picks.",
+            ", ".join(BACKENDS), "Try auto in one process, and name the one that it chooses.",
         )  # fmt: skip
-    best, seconds, made = _trial(make, shape, device)
+    network, best, seconds = _try(make, shape, device)
     faces = _TRIAL_FACES[device.type]
-    said = ", ".join(f"{name} {faces / time_:.3g}" for name, time_ in seconds.items())
-    found = (
-        f"back end auto: {best}, of faces a second: {said}. It is part of what the run is: "
-        f"--backend {best} goes on with it."
+    speeds = ", ".join(f"{name} {faces / time_:.3g}" for name, time_ in seconds.items())
+    trial = (
+        f"back end auto: {best}. Faces per second: {speeds}. The back end is part of a run: "
+        f"resume it with --backend {best}."
     )
-    return made, replace(execution, backend=best), found
+    return Built(network, replace(execution, backend=best), trial)
 
 
 def _make(
@@ -119,10 +128,16 @@ def _make(
     return onnx_runtime.load(exported(), "the exported network")
 
 
-def _trial(
+class _Trial(NamedTuple):
+    network: Network
+    backend: Backend
+    seconds: dict[Backend, float]
+
+
+def _try(
     make: Callable[[Backend], Network], shape: tuple[int, int, int], device: torch.device
-) -> tuple[Backend, dict[Backend, float], Network]:
-    """The fastest back end here, the seconds each needs for a small batch, and its network."""
+) -> _Trial:
+    """The fastest back end here, and the seconds that each needs for a small batch."""
     pixels = np.random.default_rng(0).random((_TRIAL_FACES[device.type], *shape), dtype=np.float32)
     seconds: dict[Backend, float] = {}
     best: tuple[Backend, Network] | None = None
@@ -138,10 +153,10 @@ def _trial(
         seconds[backend] = min(_seconds(network, pixels) for _ in range(2))
         if best is None or seconds[backend] < _CLEARLY * seconds[best[0]]:
             best = backend, network
-    assert best is not None  # eager is always there
-    # A compiled network would keep to the trial's size of batch.
+    assert best is not None  # eager is always available
+    # A compiled network would keep the batch size of the trial.
     network = make("compile") if best[0] == "compile" else best[1]
-    return best[0], seconds, network
+    return _Trial(network, best[0], seconds)
 
 
 def _seconds(network: Network, pixels: NDArray[np.float32]) -> float:

@@ -14,9 +14,9 @@ from alignbench.errors import InputError
 
 
 def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
-    """A module of images (B, *shape) as an ONNX file's content, for any B.
+    """The content of an ONNX file for a module that takes images (B, *shape), with any B.
 
-    By PyTorch's exporter; 10 to 40 seconds for a network of the paper's size.
+    PyTorch's exporter needs 10 to 40 seconds for a network of the paper's size.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
         If the exporter is not installed.
     """
     try:
-        import onnxscript  # noqa: F401 (what the exporter needs)
+        import onnxscript  # noqa: F401 (the exporter needs it)
     except ImportError as error:
         raise InputError(
             "export to ONNX",
@@ -34,7 +34,7 @@ def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
     parameter = next(module.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
     example = torch.zeros(2, *shape, device=device)
-    # The exporter tells of every step, and of packages that are not there.
+    # The exporter logs every step, and packages that are missing.
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -62,7 +62,7 @@ def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
         raise InputError(
             "export to ONNX",
             f"{type(cause).__name__}: {first}",
-            remedy="Choose another --backend, or make the network one that torch.export takes.",
+            remedy="Choose another --backend, or change the network for torch.export.",
         ) from error
     finally:
         logger.setLevel(level)

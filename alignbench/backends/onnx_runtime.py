@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench import threads
-from alignbench.backends.network import Network, Pixels, in_batches, not_installed
+from alignbench.backends import Network, Pixels, in_batches, not_installed
 from alignbench.errors import InputError
 
 
@@ -21,9 +21,9 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
     model
         The file's content, with all its weights.
     where
-        What to call it in messages.
+        Its name in messages.
     output
-        Which output, for a model that has several.
+        Name of the output, for a model that has several.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads.count()
-    # Weights beside the model file would not be covered by its hash: they are not found here.
+    # Weights in a second file would not be covered by the hash: this makes them unavailable.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
@@ -49,31 +49,31 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
             where, f"not a usable ONNX model ({error})", "one file that holds all its weights"
         ) from error
     inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
-    wanted = choose_output(outputs, len(inputs), output, where)
+    name = choose_output(outputs, len(inputs), output, where)
 
     def call(pixels: Pixels) -> NDArray[np.floating]:
         try:
-            found: Any = session.run([wanted], {inputs[0].name: pixels})[0]
+            values: Any = session.run([name], {inputs[0].name: pixels})[0]
         except Exception as error:
-            raise refused(where, pixels, inputs[0].shape, error) from error
-        return np.asarray(found)
+            raise batch_error(where, pixels, inputs[0].shape, error) from error
+        return np.asarray(values)
 
     fixed = inputs[0].shape[0]
     return in_batches(call, fixed) if isinstance(fixed, int) and fixed > 0 else call
 
 
 def choose_output(outputs: list[str], inputs: int, output: str | None, where: object) -> str:
-    """The output a network is read from; InputError where that is not clear."""
+    """The name of the output to use; InputError where that is not clear."""
     if inputs != 1:
         raise InputError(where, f"{inputs} inputs", "one image input")
-    wanted = output or outputs[0]
-    if wanted not in outputs or (len(outputs) > 1 and output is None):
+    name = output or outputs[0]
+    if name not in outputs or (len(outputs) > 1 and output is None):
         raise InputError(f"{where}, its settings", f"output.name is {output!r}", ", ".join(outputs))
-    return wanted
+    return name
 
 
-def refused(where: object, pixels: Pixels, shape: object, error: Exception) -> InputError:
-    """The network does not take a batch of this shape."""
+def batch_error(where: object, pixels: Pixels, shape: object, error: Exception) -> InputError:
+    """The error of a network that does not take a batch of this shape."""
     return InputError(
         where,
         f"the network refused a batch of shape {pixels.shape} ({error})",

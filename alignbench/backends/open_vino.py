@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench import threads
-from alignbench.backends.network import Network, Pixels, Precision, in_batches, not_installed
-from alignbench.backends.onnx_runtime import choose_output, refused
+from alignbench.backends import Network, Pixels, Precision, in_batches, not_installed
+from alignbench.backends.onnx_runtime import batch_error, choose_output
 from alignbench.errors import InputError
 
 
 @cache
 def _core() -> Any:
-    """The process's one OpenVINO.
+    """The one OpenVINO of the process, which is never freed.
 
-    It never goes: on Linux its CPU part gives the thread that makes it another stack for signals
-    (where AVX-512's registers fit), and frees that stack with the last network, from whatever
-    thread that is. The next signal that has a handler, such as a child's end, would then kill the
-    process.
+    On Linux its CPU plug-in gives the thread that makes it another stack for signals (one that
+    AVX-512's registers fit into), and frees that stack with the last network, in whatever thread.
+    The next signal with a handler, such as the end of a child, would then kill the process.
     """
     import openvino
 
@@ -43,7 +42,7 @@ def load(
             network,
             "CPU",
             {
-                # Without it OpenVINO takes bfloat16 wherever the processor has it.
+                # Without it OpenVINO uses bfloat16 wherever the processor has it.
                 "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
                 "INFERENCE_NUM_THREADS": threads.count(),
                 "PERFORMANCE_HINT": "LATENCY",
@@ -62,9 +61,9 @@ def load(
         try:
             request.infer({0: np.ascontiguousarray(pixels)})
         except RuntimeError as error:
-            raise refused(where, pixels, shape, error) from error
-        found: Any = request.get_output_tensor(index).data
-        return np.array(found)  # the next call writes over it
+            raise batch_error(where, pixels, shape, error) from error
+        values: Any = request.get_output_tensor(index).data
+        return np.array(values)  # the next call writes over it
 
     fixed = shape[0]
     return in_batches(call, fixed.get_length()) if fixed.is_static else call

@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from alignbench import threads
-from alignbench.backends.network import Network, Pixels, Precision, in_batches
+from alignbench.backends import Network, Pixels, Precision, in_batches
 from alignbench.errors import InputError
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def device_of(name: str) -> torch.device:
-    """The device ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for.
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for.
 
-    ``auto`` is a GPU where there is one. Of several processes on a machine, each has its own.
+    ``auto`` is a GPU where there is one. Each of several processes on a machine has its own.
 
     Raises
     ------
     InputError
-        If it is none of them, or is not there.
+        If it is none of them, or is not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -41,12 +41,12 @@ def device_of(name: str) -> torch.device:
     if device.type == "cuda":
         if device.index is None:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if device.index is None or device.index >= found:
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if device.index is None or device.index >= count:
             raise InputError(
                 "--device",
-                f"{device} is not there: PyTorch sees {found} GPUs",
-                "auto, cpu" + "".join(f", cuda:{k}" for k in range(found)),
+                f"{device} is not there: PyTorch sees {count} GPUs",
+                "auto, cpu" + "".join(f", cuda:{k}" for k in range(count)),
             )
     return device
 
@@ -57,9 +57,9 @@ def load(
     precision: Precision,
     device: torch.device,
 ) -> Network:
-    """A module as a network; the module itself stays as it is.
+    """A module as a network; the module itself is not changed.
 
-    ``compile`` has channels last too. On a GPU, fp32 means fp32: TF32 is switched off.
+    ``compile`` uses channels last too. On a GPU, fp32 means fp32: TF32 is switched off.
 
     Raises
     ------
@@ -73,14 +73,14 @@ def load(
     module = module.to(memory_format=order)  # type: ignore[call-overload]
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        # Algorithms chosen by timing would differ from run to run, and their last bits.
+        # Algorithms chosen by their time would differ from run to run, and so would the last bits.
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
 
     def call(pixels: Pixels) -> NDArray[np.floating]:
         images = torch.from_numpy(pixels).to(device, _TYPES[precision]).to(memory_format=order)
         with torch.inference_mode():
-            found: Tensor = module(images)
-        return found.float().cpu().numpy()
+            values: Tensor = module(images)
+        return values.float().cpu().numpy()
 
     if kind != "compile":
         return call
@@ -89,14 +89,14 @@ def load(
 
 
 def _compiled(call: Network) -> Network:
-    """A compiled module: always called with the first batch's size, lest it compile again."""
-    made: list[Network] = []
+    """A compiled module, always called with the first batch's size: another compiles it again."""
+    compiled: list[Network] = []
 
     def network(pixels: Pixels) -> NDArray[np.floating]:
-        if made:
-            return made[0](pixels)
+        if compiled:
+            return compiled[0](pixels)
         try:
-            found = call(pixels)
+            values = call(pixels)
         except Exception as error:
             raise InputError(
                 "back end 'compile'",
@@ -104,7 +104,7 @@ def _compiled(call: Network) -> Network:
                 "a C++ compiler, or a GPU",
                 "Choose another --backend.",
             ) from error
-        made.append(in_batches(call, len(pixels)))
-        return found
+        compiled.append(in_batches(call, len(pixels)))
+        return values
 
     return network

@@ -18,7 +18,7 @@ from alignbench.predictors.settings import CropSettings, to_toml
 
 
 class Inference(nn.Module):
-    """What a network computes when only landmarks are wanted: its ``infer``, if it has one."""
+    """The part of a network that finds landmarks: its ``infer``, if it has one."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -26,8 +26,8 @@ class Inference(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps (B, L, h, w) or points (B, L, 2) of images (B, C, S, S)."""
-        found: Tensor = getattr(self.network, "infer", self.network)(images)
-        return found
+        landmarks: Tensor = getattr(self.network, "infer", self.network)(images)
+        return landmarks
 
 
 class NetworkPredictor(CropPredictor):
@@ -38,8 +38,8 @@ class NetworkPredictor(CropPredictor):
     name, settings, identity, flip_test
         As :class:`CropPredictor` takes them.
     network
-        Its ``infer(images)``, or else its ``forward``, gives heatmaps (B, L, h, w) or points
-        (B, L, 2) of images (B, C, S, S).
+        Its ``infer(images)``, else its ``forward``, takes images (B, C, S, S) and gives heatmaps
+        (B, L, h, w) or points (B, L, 2).
     execution
         Back end, precision and device.
 
@@ -48,13 +48,13 @@ class NetworkPredictor(CropPredictor):
     network
         The module, in evaluation.
     compute
-        The network as the back end computes it: a function of a batch (B, C, S, S), float32.
+        The network of the back end: a function of a batch (B, C, S, S), float32.
     input_shape
         (C, S, S).
     execution
-        Back end, precision and device it is computed by; never ``auto``.
+        Its back end, precision and device; never ``auto``.
     variant
-        What makes it another network than the model's usual one; empty for that one.
+        The options in which it differs from the model's default network; empty for that one.
 
     Raises
     ------
@@ -75,18 +75,18 @@ class NetworkPredictor(CropPredictor):
         self.variant = ""
         channels = 1 if settings.input.colour == "grey" else 3
         self.input_shape = (channels, settings.crop.size, settings.crop.size)
-        self.compute, self.execution, found = build_network(
+        self.compute, self.execution, trial = build_network(
             Inference(network).eval(), self.input_shape, execution or Execution()
         )
         super().__init__(name, settings, self.compute, identity, flip_test)
         self.built_from = (self.network,)
-        self.remarks: Sequence[str] = () if found is None else (found,)
-        # On a CPU a larger batch is no faster, and a bar that moves is worth more.
+        self.remarks: Sequence[str] = () if trial is None else (trial,)
+        # On a CPU a larger batch is no faster, and a progress bar moves less often.
         self.batch_size = 8 if self.execution.device == "cpu" else 64
 
     def describe(self) -> dict[str, Any]:
         execution = self.execution
-        # Which GPU of several makes no difference to what the model is.
+        # Which GPU of several is used does not change the model.
         device = execution.device.partition(":")[0]
         return {
             **super().describe(),
@@ -97,9 +97,9 @@ class NetworkPredictor(CropPredictor):
 
 
 def export_onnx(predictor: Predictor, path: Path) -> Path:
-    """Write a network as ``path``, an ONNX file, and its settings beside it; gives their file.
+    """Write a network as the ONNX file ``path`` and its settings beside it, whose file it gives.
 
-    ``onnx:path`` runs it, on onnxruntime or OpenVINO, with no torch.
+    ``onnx:path`` then runs it on onnxruntime or OpenVINO, without torch.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def export_onnx(predictor: Predictor, path: Path) -> Path:
     settings, text = path.with_suffix(".toml"), to_toml(predictor.settings).encode()
     if settings.exists() and settings.read_bytes() != text:
         raise InputError(
-            settings, "is there already, and says something else",
+            settings, "exists already, with other settings",
             remedy="Give another --out, or remove it.",
         )  # fmt: skip
     content = to_onnx(Inference(predictor.network).eval(), predictor.input_shape)

@@ -5,8 +5,14 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from alignbench.backends import Network, onnx_runtime, open_vino
-from alignbench.backends.network import AUTO, parse_backend, parse_precision
+from alignbench.backends import (
+    AUTO,
+    Network,
+    onnx_runtime,
+    open_vino,
+    parse_backend,
+    parse_precision,
+)
 from alignbench.errors import InputError
 from alignbench.io.files import require_regular, sha256
 from alignbench.predictors.crop import CropPredictor

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from alignbench import InputError, heatmaps
-from alignbench.backends import BACKENDS, onnx_runtime, open_vino
+from alignbench.backends import BACKENDS, in_batches, onnx_runtime, open_vino
 from alignbench.backends.build import Execution, build_network
 from alignbench.backends.export import to_onnx
-from alignbench.backends.network import in_batches
 from alignbench.markups import WFLW98
 from alignbench.predictors.network import Inference
 from baselines.awing.network import AWing
@@ -147,7 +146,7 @@ def test_auto_takes_the_fastest_and_says_so(monkeypatch):
     assert asked == list(seconds)  # compiling is no trial on a CPU
     # openvino's two per cent are chance
     assert used.backend == "onnxruntime"
-    assert found.startswith("back end auto: onnxruntime, of faces a second: eager 4, ")
+    assert found.startswith("back end auto: onnxruntime. Faces per second: eager 4, ")
     assert "openvino 8.16" in found
 
 

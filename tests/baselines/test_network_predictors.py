@@ -564,7 +564,7 @@ def test_export_writes_what_onnx_reads(cli):
     model = f"propnet:{SMALL['propnet']}"
     wrong = cli("export", "--model", model, "--weights", "random", "--out", "nets/prop.onnx")
     assert wrong.code == 2
-    assert "prop.toml: is there already, and says something else" in wrong.err
+    assert "prop.toml: exists already, with other settings" in wrong.err
     assert Path("nets/prop.toml").read_text() == "markup = 'cofw29'"
     wrong = cli("export", "--model", "lab", "--weights", "random", "--out", "x.pt")
     assert wrong.code == 2
