@@ -31,7 +31,7 @@ def figure(
     splits: Sequence[str] | None = None,
     data_root: Root = None,
 ) -> Figure:
-    """Share of a data set's faces that have each attribute, a bar a split.
+    """Share of a data set's faces that have each attribute, a bar for each split.
 
     Parameters
     ----------
@@ -40,9 +40,7 @@ def figure(
     dataset
         Registered name of the data set.
     splits
-        Its splits; those that are there where it is None. A data set that draws itself is drawn.
-    data_root
-        Where the data set is, as :func:`alignbench.load_dataset` takes it.
+        Its splits; by default those that are there. A data set that draws itself is drawn.
 
     Raises
     ------
@@ -52,32 +50,32 @@ def figure(
     if dataset is None:
         require_one_dataset(runs, "figure of attributes, no --dataset")
         dataset = runs[0].record.dataset.name
-    found, missing = _splits(dataset, splits, data_root)
-    names = list(dict.fromkeys(name for faces in found for name in faces.subsets if name != FULL))
+    loaded, missing = _splits(dataset, splits, data_root)
+    names = list(dict.fromkeys(name for faces in loaded for name in faces.subsets if name != FULL))
     if not names:
         raise InputError(
             f"data set {dataset!r}", "has no attributes", "one with subsets, such as wflw"
         )
-    made = Figure(figsize=(max(1.5 + 1.0 * len(names), 4.8), 3.6), layout="constrained")
-    axes = made.add_subplot()
-    width = _WIDTH / len(found)
-    for k, faces in enumerate(found):
+    drawing = Figure(figsize=(max(1.5 + 1.0 * len(names), 4.8), 3.6), layout="constrained")
+    axes = drawing.add_subplot()
+    width = _WIDTH / len(loaded)
+    for k, faces in enumerate(loaded):
         shares = [100 * float(faces.subsets.get(name, _UNKNOWN).mean()) for name in names]
         bars = axes.bar(
-            np.arange(len(names)) + (k - (len(found) - 1) / 2) * width, shares, width,
+            np.arange(len(names)) + (k - (len(loaded) - 1) / 2) * width, shares, width,
             color=_COLOURS[k % len(_COLOURS)], hatch=style.HATCHES[k % len(style.HATCHES)],
-            edgecolor="white", label=_said(faces),
+            edgecolor="white", label=_label(faces),
         )  # fmt: skip
         texts = ["" if np.isnan(share) else f"{share:.1f}" for share in shares]
-        axes.bar_label(bars, texts, fontsize=7 if len(found) < 3 else 6, padding=1)
+        axes.bar_label(bars, texts, fontsize=7 if len(loaded) < 3 else 6, padding=1)
     axes.set_xticks(np.arange(len(names)), names)
     axes.set(ylabel="Share of the split's faces, %")
     without = f" ({', '.join(missing)}: not there)" if missing else ""
     axes.set_title(f"{dataset}: faces with each attribute{without}", fontsize="medium", loc="left")
     style.plain(axes)
     axes.grid(visible=False, axis="x")
-    made.legend(loc="outside lower center", ncols=len(found), frameon=False, fontsize="small")
-    return made
+    drawing.legend(loc="outside lower center", ncols=len(loaded), frameon=False, fontsize="small")
+    return drawing
 
 
 def draw(
@@ -109,12 +107,12 @@ def draw(
 def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[Dataset], list[str]]:
     """Splits of a data set, and the names of those whose files are not there.
 
-    One that was asked for must be there.
+    A split that was asked for must be there.
     """
-    found, missing, why = [], [], None
+    loaded, missing, reason = [], [], None
     for split in splits or source(name).splits:
         try:
-            found.append(load_dataset(name, root, split))
+            loaded.append(load_dataset(name, root, split))
         except InputError as error:
             # A file that is damaged is another matter.
             absent = isinstance(error, DataNotFoundError) or isinstance(
@@ -123,15 +121,15 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
             if splits is not None or not absent:
                 raise
             missing.append(split)
-            why = error
-    if not found:
-        assert why is not None
-        raise why
-    return found, missing
+            reason = error
+    if not loaded:
+        assert reason is not None
+        raise reason
+    return loaded, missing
 
 
-def _said(faces: Dataset) -> str:
-    """A split and its number of faces; how many it should have, where it has not."""
+def _label(faces: Dataset) -> str:
+    """A split and its number of faces; also the official number where it differs."""
     here, official = len(faces), faces.official.get(FULL)
     of = "" if official in (None, here) else f" of {official:,}"
     return f"{faces.split}: {here:,}{of} faces"

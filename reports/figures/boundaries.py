@@ -64,8 +64,6 @@ def figure(
         How many faces.
     weights
         File of weights, for a single model.
-    data_root
-        Where the data set is, as :func:`alignbench.load_dataset` takes it.
 
     Raises
     ------
@@ -78,22 +76,22 @@ def figure(
     predictors = [load_predictor(model, weights, {"device": "cpu"}) for model in models]
     for predictor in predictors:
         _require_network(predictor)
-    found = load_dataset(dataset, data_root, split)
-    chosen = with_image(found, _member(found, subset))
-    shown = found.take(spread(np.flatnonzero(chosen), faces))
+    data = load_dataset(dataset, data_root, split)
+    chosen = with_image(data, _member(data, subset))
+    shown = data.take(spread(np.flatnonzero(chosen), faces))
     images = [shown.images.read(k) for k in range(len(shown))]
-    made, axes = tiles.grid(len(predictors), len(shown), 0)
+    drawing, axes = tiles.grid(len(predictors), len(shown), 0)
     for row, predictor in zip(axes, predictors, strict=True):
         tiles.side(row[0], predictor.name)
-        for one, picture in zip(row, _pictures(predictor, found, shown, images), strict=True):
+        for one, picture in zip(row, _pictures(predictor, data, shown, images), strict=True):
             tiles.show(one, picture)
     style.caption(
-        made,
+        drawing,
         f"Predicted boundaries, {dataset} {split}, {subset}",
         f"{len(shown)} faces evenly spread over the {chosen.sum():,} with image, as each "
         "network is shown them. Light: where any of its boundary maps is high.",
     )
-    return made
+    return drawing
 
 
 def draw(
@@ -151,12 +149,12 @@ def _without(predictor: Predictor, why: str) -> InputError:
 
 
 def boundary_maps(predictor: Any, pixels: NDArray[np.float32]) -> Maps:
-    """The largest (B, h, w) of a network's last boundary maps of what it is shown (B, C, S, S).
+    """The largest value (B, h, w) of the last boundary maps of a network, whose input is pixels.
 
     Raises
     ------
     InputError
-        If it gives none.
+        If the network gives no maps.
     """
     import torch
 
@@ -167,8 +165,8 @@ def boundary_maps(predictor: Any, pixels: NDArray[np.float32]) -> Maps:
     maps = getattr(output, "boundaries", None)
     if not maps:
         raise _without(predictor, "gives none")
-    found: Maps = maps[-1].amax(dim=1).float().cpu().numpy()
-    return found
+    largest: Maps = maps[-1].amax(dim=1).float().cpu().numpy()
+    return largest
 
 
 def _pictures(
@@ -181,12 +179,12 @@ def _pictures(
     matrices = crop_transforms(inputs.crops, tiles.PIXELS)
     maps = boundary_maps(predictor, inputs.pixels)
     return [
-        overlaid(warp(image, matrix, tiles.PIXELS, predictor.settings.crop.border), boundary)
+        overlay(warp(image, matrix, tiles.PIXELS, predictor.settings.crop.border), boundary)
         for image, matrix, boundary in zip(images, matrices, maps, strict=True)
     ]
 
 
-def overlaid(image: Bytes, boundary: Maps) -> Bytes:
+def overlay(image: Bytes, boundary: Maps) -> Bytes:
     """A square image (S, S, 3), dimmed, with a boundary map (h, w) of values 0 to 1 over it."""
     size = image.shape[:2]
     # Pixel centres to pixel centres, as the map lies on the crop.

@@ -53,8 +53,8 @@ def figure(
     if not 0 < maximum <= 1:
         raise InputError("--max", f"{maximum}", "a fraction above 0 and at most 1")
     norm = normaliser or dataset.normalisers[0]
-    made = Figure(layout="constrained")
-    axes = made.add_subplot()
+    drawing = Figure(layout="constrained")
+    axes = drawing.add_subplot()
     measures = usual_measures(maximum)
     curves = [run.errors(norm, subset) for run in runs]
     one_size = len({len(errors) for errors in curves}) == 1
@@ -70,7 +70,7 @@ def figure(
         legend.append(style.entry(f"{name}{faces}: {nme:.2f} %, {fr:.2f} %, {auc:.4f}"))
     # Room for the legend below the axes: curves may pass through any corner.
     rows = sum(text.count("\n") + 1 for text in legend)
-    made.set_size_inches(6.4, 4.2 + 0.2 * rows)
+    drawing.set_size_inches(6.4, 4.2 + 0.2 * rows)
     axes.set(
         xlim=(0, 100 * maximum),
         ylim=(0, 101),
@@ -80,12 +80,12 @@ def figure(
     size = f"{len(curves[0]):,} faces" if one_size else ""
     axes.set_title(style.heading(runs, subset, size), fontsize="medium", loc="left")
     style.plain(axes)
-    made.legend(
+    drawing.legend(
         lines, legend, title=", ".join(measure.heading.rstrip(" %") for measure in measures),
         loc="outside lower center", frameon=False,
         fontsize="small", title_fontsize="small",
     )  # fmt: skip
-    return made
+    return drawing
 
 
 def write_run_files(run: Run, folder: Path) -> None:

@@ -67,8 +67,6 @@ def figure(
         Groups of faces a condition.
     subset, normaliser
         Of the data set; its usual normaliser where it is None.
-    data_root
-        Where the data set is, as :func:`alignbench.load_dataset` takes it.
 
     Raises
     ------
@@ -86,8 +84,8 @@ def figure(
     columns = min(_COLUMNS, len(names))
     rows = ceil(len(names) / columns)
     size = (max(3.2 * columns, 4.8), 3.1 * rows + 0.2 * len(runs) + 0.7)
-    made = Figure(figsize=size, layout="constrained")
-    panels = made.subplots(rows, columns, squeeze=False, sharey=True)
+    drawing = Figure(figsize=size, layout="constrained")
+    panels = drawing.subplots(rows, columns, squeeze=False, sharey=True)
     lines = []
     for k, run in enumerate(runs):
         errors = 100 * run.errors(norm)
@@ -108,15 +106,15 @@ def figure(
         axes.set_axis_off()
     for axes in panels[:, 0]:
         axes.set_ylabel(f"NME, % of {style.unit(norm)}")
-    made.suptitle(_heading(runs, subset), fontsize="medium")
+    drawing.suptitle(_heading(runs, subset), fontsize="medium")
     entries = [style.entry(name) for name in labels(runs)]
-    made.legend(
+    drawing.legend(
         lines, entries, loc="outside lower center", frameon=False, fontsize="small",
         title=f"Means of at most {bins} groups of about as many faces, with "
         f"{100 * runs[0].record.statistics.confidence:g} % bootstrap intervals",
         title_fontsize="small",
     )  # fmt: skip
-    return made
+    return drawing
 
 
 def draw(
@@ -163,10 +161,10 @@ def known_conditions(faces: Dataset) -> dict[str, Floats]:
     InputError
         If the file of conditions beside the data set's lists is damaged.
     """
-    found = {"size": normalisers(faces.points, faces.markup, faces.ids)[BOX]}
+    conditions = {"size": normalisers(faces.points, faces.markup, faces.ids)[BOX]}
     if faces.visible is not None:
-        found["occlusion"] = 100 * (1 - faces.visible.mean(axis=1))
-    return found | _listed(faces)
+        conditions["occlusion"] = 100 * (1 - faces.visible.mean(axis=1))
+    return conditions | _listed(faces)
 
 
 def _listed(faces: Dataset) -> dict[str, Floats]:
@@ -183,17 +181,17 @@ def _listed(faces: Dataset) -> dict[str, Floats]:
         rows = {row.get("image"): row for row in table}
         names = [name for name in table.fieldnames or () if name != "image"]
     try:
-        found = {name: np.array([float(rows[image][name]) for image in images]) for name in names}
-        if not all(np.isfinite(values).all() for values in found.values()):
+        columns = {name: np.array([float(rows[image][name]) for image in images]) for name in names}
+        if not all(np.isfinite(values).all() for values in columns.values()):
             raise ValueError("a value is not finite")
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(
             path, f"damaged ({error})", "a line of numbers for each image", "Copy it again."
         ) from error
-    return found
+    return columns
 
 
-def grouped(values: Floats, bins: int) -> Ints:
+def group(values: Floats, bins: int) -> Ints:
     """The bin (N,) of each value, so that each holds about as many.
 
     Equal values fall in one bin; there are fewer bins where many are equal.
@@ -214,7 +212,7 @@ def _curve(
     bootstrap: Bootstrap,
 ) -> ErrorbarContainer:
     """Mean error of each bin of values (N,) with its interval, as a line of several."""
-    bin_of = grouped(values, bins)
+    bin_of = group(values, bins)
     within: Bools = bin_of == np.arange(bin_of.max() + 1)[:, None]
     low, high = mean_intervals(errors[:, None], within, images, bootstrap)
     mean = np.array([errors[one].mean() for one in within])

@@ -98,38 +98,36 @@ def figure(
         Whether to draw them; they need the data set. Where it is False the mean face is that of
         the predictions, and the errors are those the run stored. Where it is None: if the data
         set is there.
-    data_root
-        Where the data set is, as :func:`alignbench.load_dataset` takes it.
 
     Raises
     ------
     InputError
-        If the runs are of different data sets, there is no such subset or normaliser, no face of
-        it was found, or the data set is wanted and is not there.
+        If the runs are of different data sets, there is no such subset or normaliser, every face
+        of it was missed, or the data set is needed and is not there.
     """
     require_one_dataset(runs, "figure of landmarks")
     dataset = runs[0].record.dataset
     norm = normaliser or dataset.normalisers[0]
     for run in runs:
         run.errors(norm, subset)  # refuses an unknown subset or normaliser
-    found = [_spread(run, subset, norm, ellipses, data_root) for run in runs]
+    spreads = [_spread(run, subset, norm, ellipses, data_root) for run in runs]
     columns = min(_COLUMNS, len(runs))
     rows = ceil(len(runs) / columns)
-    made = Figure(figsize=(4.3 * columns + 0.7, 4.6 * rows + 0.7), layout="constrained")
-    panels = made.subplots(rows, columns, squeeze=False).ravel()
+    drawing = Figure(figsize=(4.3 * columns + 0.7, 4.6 * rows + 0.7), layout="constrained")
+    panels = drawing.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()
-    colours = Normalize(0, 100 * max(float(one.errors.max()) for one in found))
+    colours = Normalize(0, 100 * max(float(one.errors.max()) for one in spreads))
     markup = runs[0].markup
-    for axes, name, one in zip(panels, labels(runs), found, strict=False):
+    for axes, name, one in zip(panels, labels(runs), spreads, strict=False):
         drawn = _face(axes, one, markup, sigma, colours)
         axes.set_title(fill(f"{name}: {one.faces:,} faces", _LETTERS), fontsize="medium")
-    _frame(panels[: len(found)])
-    made.colorbar(
+    _frame(panels[: len(spreads)])
+    drawing.colorbar(
         drawn, ax=panels, shrink=0.75, label=f"NME of the landmark, % of {style.unit(norm)}"
     )
-    style.caption(made, style.heading(runs, subset), _about(found, sigma))
-    return made
+    style.caption(drawing, style.heading(runs, subset), _about(spreads, sigma))
+    return drawing
 
 
 def draw(
@@ -171,12 +169,12 @@ def draw(
     )  # fmt: skip
 
 
-def _about(found: Sequence[Spread], sigma: float) -> str:
-    if any(one.offset is None for one in found):
+def _about(spreads: Sequence[Spread], sigma: float) -> str:
+    if any(one.offset is None for one in spreads):
         return "On the mean predicted face: where predictions lie about the truth needs the data."
-    many = "s" if sigma != 1 else ""
+    plural = "s" if sigma != 1 else ""
     return (
-        f"Dots: the mean true face. Ellipses: {sigma:g} standard deviation{many} of the error, "
+        f"Dots: the mean true face. Ellipses: {sigma:g} standard deviation{plural} of the error, "
         "about its mean."
     )
 
@@ -194,7 +192,7 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
 
 
 def _faces(run: Run, ellipses: bool | None, root: Root) -> Dataset | None:
-    """The faces of a run; None where they are not wanted, or wanted only if they are there."""
+    """The faces of a run; None without ellipses, or where they are optional and not there."""
     if ellipses is False:
         return None
     try:
@@ -210,7 +208,7 @@ def spread_of(
 ) -> Spread:
     """Where predicted landmarks (N, L, 2) lie about the true ones."""
     scale = normalisers(truth, markup, ids)[norm]
-    mean, turn = _aligned(truth, markup, norm)
+    mean, turn = _align(truth, markup, norm)
     error = _complex(points - truth) * turn[:, None] / scale[:, None]
     offset = error.mean(axis=0)
     centred = _real(error - offset)
@@ -220,18 +218,18 @@ def spread_of(
 
 
 def _stored(run: Run, subset: str, points: Floats, norm: str) -> Spread:
-    """What a run says without its data set: it stores the errors of landmarks over all faces."""
+    """What a run says without its data set: the errors of landmarks over all faces."""
     if subset != FULL:
         raise InputError(
             f"subset {subset!r}", "has no stored errors of landmarks", FULL,
             "Give the data set with --data-root, and leave out --no-ellipses.",
         )  # fmt: skip
     rows = run.breakdown[(run.breakdown["kind"] == "landmark") & (run.breakdown["norm"] == norm)]
-    mean, _ = _aligned(points, run.markup, norm)
+    mean, _ = _align(points, run.markup, norm)
     return Spread(mean, rows["nme"].to_numpy(np.float64) / 100, None, None, len(points))
 
 
-def _aligned(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
+def _align(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
     """The mean (L, 2) of faces (N, L, 2), and the turn (N,) that lays each of them on it.
 
     Generalised Procrustes analysis (Gower, Psychometrika 1975) without mirroring: each face is

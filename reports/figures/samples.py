@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alignbench import InputError, Run
-from alignbench.arrays import Bytes, Floats, Ints
+from alignbench.arrays import Ints
 from alignbench.cli.options import DataRoot
 from reports.cli.options import (
     FacesInRow,
@@ -60,8 +59,6 @@ def figure(
         The data set's usual one where it is None.
     truth
         Whether lines lead from predicted to true landmarks.
-    data_root
-        Where the data set is, as :func:`alignbench.load_dataset` takes it.
 
     Raises
     ------
@@ -89,17 +86,17 @@ def figure(
             raise InputError(f"subset {subset!r}", "has no face that all runs have")
         chosen = np.flatnonzero(with_image(dataset, common & inside))
         rows.append((subset, spread(chosen[np.argsort(errors[0][chosen], kind="stable")], faces)))
-    made, axes = tiles.grid(len(rows) * len(runs), max(len(row) for _, row in rows), 1)
+    drawing, axes = tiles.grid(len(rows) * len(runs), max(len(row) for _, row in rows), 1)
     points = [one.all_points() for one in runs]
     for r, (subset, chosen) in enumerate(rows):
         windows = tiles.Windows(dataset, chosen)
         for k, row in enumerate(chosen.tolist()):
-            pixels = windows.pixels(k)
             for m in range(len(runs)):
-                place = places[m, row]
-                found = windows.points(k, points[m][place])
-                true = windows.truth[k] if truth else None
-                _tile(axes[r * len(runs) + m, k], pixels, found, true, errors[m][place])
+                tile, place = axes[r * len(runs) + m, k], places[m, row]
+                error = errors[m][place]
+                tiles.label(
+                    tile, tiles.face(tile, windows, k, points[m][place], error, truth=truth)
+                )
         for m, name in enumerate(names):
             left = axes[r * len(runs) + m, 0]
             tiles.side(left, subset, *([name] if len(runs) > 1 else []))
@@ -107,12 +104,12 @@ def figure(
     who = names[0] if len(runs) == 1 else f"{len(runs)} models"
     by = "" if len(runs) == 1 else f" of {names[0]}"
     style.caption(
-        made,
+        drawing,
         f"Samples of {who}, {style.heading(runs, 'by subset', size)}",
         f"Faces at evenly spread places of a subset's order by error{by}. Error in % of "
         f"{style.unit(norm)}. Dots: predicted{tiles.LINES if truth else ''}.",
     )
-    return made
+    return drawing
 
 
 def draw(
@@ -146,10 +143,3 @@ def _places(runs: Sequence[Run]) -> Ints:
     ids = runs[0].faces["id"]
     tables = [{name: row for row, name in enumerate(run.faces["id"])} for run in runs]
     return np.array([[table.get(name, -1) for name in ids] for table in tables], dtype=np.intp)
-
-
-def _tile(axes: Axes, pixels: Bytes, points: Floats, truth: Floats | None, error: float) -> None:
-    tiles.show(axes, pixels)
-    if np.isfinite(error):
-        tiles.landmarks(axes, points, truth)
-    tiles.label(axes, f"{100 * error:.2f} %" if np.isfinite(error) else "missed")

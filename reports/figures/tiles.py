@@ -50,12 +50,12 @@ class Windows:
 def grid(rows: int, columns: int, lines: int) -> tuple[Figure, NDArray[np.object_]]:
     """A figure of square tiles with room for so many lines under each, and its axes."""
     size = (columns * (SIDE + 0.06), rows * (SIDE + lines * _LINE + 0.08) + 0.6)
-    made = Figure(figsize=size, layout="constrained")
-    made.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
-    axes = made.subplots(rows, columns, squeeze=False)
+    drawing = Figure(figsize=size, layout="constrained")
+    drawing.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
+    axes = drawing.subplots(rows, columns, squeeze=False)
     for one in axes.flat:
         one.set_axis_off()
-    return made, axes
+    return drawing, axes
 
 
 def show(axes: Axes, pixels: Bytes) -> None:
@@ -74,6 +74,21 @@ def landmarks(axes: Axes, points: Floats, truth: Floats | None = None) -> None:
             axes.add_collection(LineCollection(ends, colors=colour, linewidths=width))
     for colour, wide in (("black", size + 0.9), (style.YELLOW, size)):
         axes.plot(*points.T, "o", color=colour, markersize=wide, markeredgewidth=0)
+
+
+def face(
+    axes: Axes, windows: Windows, number: int, points: Floats, error: float, *, truth: bool
+) -> str:
+    """Draw a face with its predicted landmarks (L, 2); gives its error in words.
+
+    A missed face has no landmarks; ``truth`` draws lines to the true ones.
+    """
+    show(axes, windows.pixels(number))
+    if not np.isfinite(error):
+        return "missed"
+    true = windows.truth[number] if truth else None
+    landmarks(axes, windows.points(number, points), true)
+    return f"{100 * error:.2f} %"
 
 
 def label(axes: Axes, text: str) -> None:

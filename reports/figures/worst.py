@@ -54,8 +54,6 @@ def figure(
         Of the data set; its usual normaliser where it is None.
     truth
         Whether lines lead from predicted to true landmarks.
-    data_root
-        Where the data set is, as :func:`alignbench.load_dataset` takes it.
 
     Raises
     ------
@@ -72,23 +70,20 @@ def figure(
     # Stable, so that faces of the same error stand in the data set's order.
     order = order[np.argsort(-errors[order], kind="stable")][:faces]
     windows, points = tiles.Windows(dataset, order), run.all_points()
-    said = [_said(run, row, norm) for row in order.tolist()]
+    names = [_names(run, row) for row in order.tolist()]
     columns = min(_COLUMNS, len(order))
-    made, axes = tiles.grid(ceil(len(order) / columns), columns, max(map(len, said)))
+    drawing, axes = tiles.grid(ceil(len(order) / columns), columns, 1 + max(map(len, names)))
     for k, (row, one) in enumerate(zip(order.tolist(), axes.flat, strict=False)):
-        tiles.show(one, windows.pixels(k))
-        if np.isfinite(errors[row]):
-            true = windows.truth[k] if truth else None
-            tiles.landmarks(one, windows.points(k, points[row]), true)
-        tiles.label(one, "\n".join(said[k]))
+        error = tiles.face(one, windows, k, points[row], errors[row], truth=truth)
+        tiles.label(one, "\n".join([error, *names[k]]))
     which = "" if there.sum() == inside.sum() else f" of the {there.sum():,} whose image is there"
     style.caption(
-        made,
+        drawing,
         f"{labels([run])[0]}: worst {len(order)} faces{which}, "
         f"{style.heading(runs, subset, f'{inside.sum():,} faces')}",
         f"Error in % of {style.unit(norm)}. Dots: predicted{tiles.LINES if truth else ''}.",
     )
-    return made
+    return drawing
 
 
 def draw(
@@ -119,23 +114,22 @@ def draw(
     )  # fmt: skip
 
 
-def _said(run: Run, row: int, norm: str) -> list[str]:
-    """Error, id and subsets of a face, in lines."""
+def _names(run: Run, row: int) -> list[str]:
+    """Id and subsets of a face, in lines."""
     face = run.faces.iloc[row]
-    error = "missed" if np.isnan(face[norm]) else f"{100 * face[norm]:.2f} %"
-    names = [name for name in run.subsets if name != FULL and face[name] == 1]
-    return [error, *_short(face["id"]), *wrap(", ".join(names), _LETTERS)]
+    subsets = [name for name in run.subsets if name != FULL and face[name] == 1]
+    return [*_shorten(face["id"]), *wrap(", ".join(subsets), _LETTERS)]
 
 
-def _short(name: str) -> list[str]:
-    """An id in lines, its box in one of its own, without its beginning where it is too long."""
+def _shorten(name: str) -> list[str]:
+    """An id in lines, its box on a line of its own; one that is too long loses its beginning."""
     image, mark, box = name.partition("#")
-    lines = [name] if len(name) <= _LETTERS else [*_broken(image), *_broken(mark + box)]
+    lines = [name] if len(name) <= _LETTERS else [*_break(image), *_break(mark + box)]
     return lines if len(lines) <= _LINES else ["…" + lines[-_LINES][1:], *lines[1 - _LINES :]]
 
 
-def _broken(text: str) -> list[str]:
-    """Lines of a text, broken behind what joins its words where that is possible."""
+def _break(text: str) -> list[str]:
+    """Lines of a text, broken behind a character that joins words where that is possible."""
     # Every piece holds at most a line, so that each fits.
     pieces = re.findall(rf"[^/_,-]{{0,{_LETTERS - 1}}}[/_,-]|[^/_,-]{{1,{_LETTERS}}}", text)
     lines = [""] if pieces else []

@@ -228,7 +228,7 @@ def test_missed_faces_are_the_worst_and_have_no_landmarks(missing, root):
 
 @given(st.text("ab/_,-#.", max_size=120))
 def test_an_id_in_lines_is_the_id_or_its_end(name):
-    lines = worst._short(name)
+    lines = worst._shorten(name)
     assert len(lines) <= 3
     assert all(len(line) <= 31 for line in lines)
     joined = "".join(lines)
@@ -304,7 +304,7 @@ def test_faces_without_image_are_left_out_and_it_is_said(run, root, tmp_path):
 )
 def test_groups_are_ordered_and_hold_equal_values_together(values, bins):
     values = np.array(values, dtype=np.float64)
-    group = conditions.grouped(values, bins)
+    group = conditions.group(values, bins)
     assert set(group) == set(range(group.max() + 1))
     assert group.max() < bins
     order = np.argsort(values, kind="stable")
@@ -315,12 +315,12 @@ def test_groups_are_ordered_and_hold_equal_values_together(values, bins):
 
 def test_groups_of_distinct_values_are_of_one_size():
     values = np.random.default_rng(0).permutation(80) / 7
-    assert np.bincount(conditions.grouped(values, 8)).tolist() == [10] * 8
+    assert np.bincount(conditions.group(values, 8)).tolist() == [10] * 8
 
 
 def test_a_value_that_many_faces_have_is_a_group_of_its_own():
     values = np.concatenate([np.zeros(60), 1 + np.arange(40)])
-    group = conditions.grouped(values, 4)
+    group = conditions.group(values, 4)
     assert (group[:60] == 0).all()
     assert (group[60:] > 0).all()
 
@@ -342,7 +342,7 @@ def test_means_and_intervals_of_groups_are_the_runs(run, missing, faces, root):
         for container, one in zip(axes.containers, (run, missing), strict=True):
             errors = 100 * one.errors("inter_ocular")
             found = np.isfinite(errors)
-            group = conditions.grouped(values[found], 3)
+            group = conditions.group(values[found], 3)
             x, y = container.lines[0].get_data()
             wanted = [errors[found][group == k].mean() for k in range(group.max() + 1)]
             np.testing.assert_allclose(y, wanted)
@@ -411,11 +411,11 @@ def test_a_split_that_is_not_there_is_named(root, tmp_path):
 
 def test_a_boundary_lies_over_a_dimmed_image():
     image = np.full((8, 8, 3), 200, np.uint8)
-    nothing = boundaries.overlaid(image, np.zeros((4, 4), np.float32))
+    nothing = boundaries.overlay(image, np.zeros((4, 4), np.float32))
     assert np.unique(nothing).tolist() == [round(200 * boundaries._DIM)]
     left = np.zeros((4, 4), np.float32)
     left[:, 0] = 7  # beyond 1 is as 1
-    drawn = boundaries.overlaid(image, left).astype(int)
+    drawn = boundaries.overlay(image, left).astype(int)
     assert (drawn[:, 0] > drawn[:, -1]).all()
     assert (drawn[:, -1] == nothing[0, 0]).all()
 
