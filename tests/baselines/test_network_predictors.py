@@ -96,7 +96,7 @@ def test_auto_says_what_it_picked(cli):
         "--backend", "auto", "--out", "run",
     )  # fmt: skip
     assert result.code == 0, result.err
-    said = re.search(r"back end auto: ([\w-]+), of faces a second: eager [\d.e+]+", result.err)
+    said = re.search(r"back end auto: ([\w-]+)\. Faces per second: eager [\d.e+]+", result.err)
     record = json.loads(Path("run/run.json").read_text())
     assert record["model"]["identity"]["execution"]["backend"] == said[1]
 
