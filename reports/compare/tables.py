@@ -93,7 +93,7 @@ def _two_runs(comparison: Comparison) -> Table:
         if titles
     ]
     notes = [
-        f"A - B: A is better {', '.join(better_if)}.",
+        f"A is better where A - B is {', '.join(better_if)}.",
         *_notes(comparison),
         f"Bold, or with a star: better by Holm's {_alpha(comparison)}.",
         *_run_notes(comparison),

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from alignbench import InputError, Measure, load_run
 from alignbench.datasets.base import FULL
+from alignbench.io.notation import parse_json
 from alignbench.metrics import usual_measures
 from alignbench.runs import MetricRow, RunRecord
-from alignbench.runs.run import METRICS, RECORD, check_digest, read_metrics, read_record
+from alignbench.runs.run import METRICS, RECORD, check_digest, read_record
 from reports.labels import box_text
 from reports.notes import interval_note, missed_text
 from reports.tables import Number, Row, Table
@@ -114,11 +115,11 @@ def _entry(folder: Path) -> Entry:
     norm, measures = record.dataset.normalisers[0], _measures(record)
     try:
         rows = {
-            (row.metric, row.threshold): row
-            for row in read_metrics(folder)
-            if (row.subset, row.norm) == (FULL, norm)
+            (row["metric"], row["threshold"]): MetricRow.model_validate(row)
+            for row in parse_json((folder / METRICS).read_text(encoding="utf-8"))
+            if (row["subset"], row["norm"]) == (FULL, norm)
         }
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(folder / METRICS, f"damaged ({error})") from error
     numbers = tuple(rows[m.name, m.threshold] for m in measures if (m.name, m.threshold) in rows)
     if len(numbers) < len(measures):  # The run was made for other measures: compute these.

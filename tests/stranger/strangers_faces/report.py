@@ -24,7 +24,7 @@ def worst(
     for run in read_runs(runs):
         errors = run.errors(run.record.dataset.normalisers[0])
         for row in (-errors).argsort(kind="stable")[:faces]:
-            error = Number(100 * errors[row], None, None, 2)
+            error = Number(100 * errors[row])
             rows.append((run.record.model.name, run.faces["id"][row], error))
-    table = Table("Worst faces", ("Model", "Face", "Error %"), tuple(rows), ())
+    table = Table.of_rows("Worst faces", ("Model", "Face", "Error %"), rows)
     put(render([table], choose_format(form, out)), out)
