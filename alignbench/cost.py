@@ -270,7 +270,7 @@ def measure_settings(
     timings = []
     for done, setting in enumerate(settings):
         progress(done, len(settings))
-        with threads.limited(setting.threads):
+        with threads.temporary_limit(setting.threads):
             used = replace(setting, threads=threads.count())
             try:
                 model = load(setting)

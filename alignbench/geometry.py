@@ -23,11 +23,11 @@ BoxSide = Literal["longer", "mean"]
 def tight_boxes(points: Floats) -> Floats:
     """Smallest boxes (N, 4) around the landmarks (N, L, 2)."""
     boxes = np.empty((len(points), 4), points.dtype)
-    for some in blocks(len(points), SLICE):
+    for rows in blocks(len(points), SLICE):
         # Faces last: reducing over landmarks is then vectorised over faces, 20 times as fast.
-        by_landmark = np.ascontiguousarray(points[some].transpose(1, 2, 0))
-        boxes[some, :2] = by_landmark.min(axis=0).T
-        boxes[some, 2:] = by_landmark.max(axis=0).T
+        by_landmark = np.ascontiguousarray(points[rows].transpose(1, 2, 0))
+        boxes[rows, :2] = by_landmark.min(axis=0).T
+        boxes[rows, 2:] = by_landmark.max(axis=0).T
     return boxes
 
 
@@ -72,7 +72,7 @@ def square_crops(
         side = _side(high - low, of) * scale
         corner = (low + high - side) / 2 + 0.5
     if not (side > 0).all():
-        raise InputError("crop", f"side of {side.min()} pixels", "a box and scale of some size")
+        raise InputError("crop", f"side of {side.min()} pixels", "a box and a scale above 0")
     return np.concatenate([corner, side], axis=1)
 
 
@@ -101,13 +101,13 @@ def warp(
 ) -> Bytes:
     """The ``size`` x ``size`` crop (size, size, 3) of an image (H, W, 3) under a map (2, 3).
 
-    Bilinear; what lies outside the image has the grey value ``border``. Written into ``out``
-    where that is given: a row of a batch (B, size, size, 3).
+    Bilinear; pixels outside the image have the grey value ``border``. The crop is written into
+    ``out``, a row of a batch (B, size, size, 3), where that is given.
 
     Raises
     ------
     InputError
-        If the image is no uint8 (H, W, 3): OpenCV would leave ``out`` as it is.
+        If the image is not uint8 (H, W, 3): OpenCV would leave ``out`` unchanged.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(

@@ -27,17 +27,17 @@ def quarter(maps: Maps) -> Floats:
     """The highest pixel, moved a quarter of a pixel towards its higher neighbour on each axis.
 
     Newell et al., ECCV 2016, and most heatmap papers since. A peak on the border of the map stays
-    where it is, on both axes; equal neighbours move nothing.
+    where it is, on both axes; so does one between equal neighbours.
     """
-    return _refined(maps, lambda before, _, after: np.sign(after - before) / 4)
+    return _refine(maps, lambda before, _, after: np.sign(after - before) / 4)
 
 
 def parabola(maps: Maps) -> Floats:
     """The peak of the parabola through the logarithms of the highest pixel and its neighbours.
 
-    On each axis by itself; exact for a Gaussian. What DARK does (Zhang et al., CVPR 2020)
-    without its smoothing and its mixed derivative. A peak on the border of the map stays where
-    it is, and on an axis where a neighbour is not above zero.
+    Each axis is treated by itself; exact for a Gaussian. This is DARK (Zhang et al., CVPR 2020)
+    without its smoothing and its mixed derivative. A peak on the border of the map does not move,
+    nor does one on an axis where a neighbour is not above zero.
     """
 
     def vertex(before: Floats, peak: Floats, after: Floats) -> Floats:
@@ -49,30 +49,30 @@ def parabola(maps: Maps) -> Floats:
         flat = bend <= 0  # all three are the same
         return np.where(flat, 0.0, (right - left) / (2 * np.where(flat, 1.0, bend)))
 
-    return _refined(maps, vertex)
+    return _refine(maps, vertex)
 
 
-def _refined(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
+def _refine(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
     """The highest pixel, moved on each axis by a function of the values before, at and after it.
 
-    The function has both axes at once, x first: arrays (2, N, L), and (N, L) of the value at it.
+    The function takes both axes at once, x first: arrays (2, N, L), and (N, L) for the value at it.
     """
     n, landmarks, height, width = maps.shape
     flat = maps.reshape(n, landmarks, height * width)
     peak = flat.argmax(axis=2)
     y, x = np.divmod(peak, width)
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
-    # Off the border both neighbours exist; on it the peak is compared with itself.
+    # Inside the border both neighbours exist; on it the peak is compared with itself.
     step = np.multiply.outer([1, width], inside)
-    every = flat.reshape(-1)
-    at = peak + np.arange(0, every.size, height * width).reshape(n, landmarks)
-    values = (every[place].astype(np.float64) for place in (at - step, at, at + step))
-    moved = shift(*values)
-    return np.stack([x + moved[0], y + moved[1]], axis=2)
+    pixels = flat.reshape(-1)
+    at = peak + np.arange(0, pixels.size, height * width).reshape(n, landmarks)
+    values = (pixels[place].astype(np.float64) for place in (at - step, at, at + step))
+    shift_x, shift_y = shift(*values)
+    return np.stack([x + shift_x, y + shift_y], axis=2)
 
 
 def soft_argmax(maps: Maps) -> Floats:
-    """Centre of mass of each map, negative values counted as none; the middle of an empty map."""
+    """Centre of mass of each map, negative values counted as 0; the middle of an empty map."""
     _, _, height, width = maps.shape
     weight = np.maximum(maps, 0).astype(np.float64)
     total = weight.sum(axis=(2, 3))

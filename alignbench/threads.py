@@ -19,7 +19,7 @@ def limit(threads: int) -> None:
 
 
 @contextmanager
-def limited(threads: int | None) -> Iterator[None]:
+def temporary_limit(threads: int | None) -> Iterator[None]:
     """Use at most this many threads inside, or as many as before where it is None."""
     global _limit
     before, drawing = _limit, cv2.getNumThreads()

@@ -2,7 +2,7 @@
 
 A predictor turns images and boxes into landmarks in image pixels. It owns its crop, its colour
 order, its scaling and its decoding, because those are part of the model and are where
-reproductions go wrong. The runner gives it batches and never looks inside.
+reproductions go wrong. The harness gives it batches and never looks inside.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Predictor(ABC):
     markup
         The mark-up of its landmarks; None for a model that gives the data set's own.
     boxes
-        The box protocol it wants; None where any does.
+        The box protocol it prefers; None for no preference.
     needs_images
         False for a predictor that never looks at images: faces without one are evaluated too.
     uses_boxes
@@ -56,9 +56,9 @@ class Predictor(ABC):
     decoding
         How its output becomes landmarks: ``points``, or the name of a heatmap decoder.
     batch_size
-        Faces it likes to be given at a time.
+        Faces in a batch, where the user does not say.
     remarks
-        Sentences for whoever watches a run, such as which back end was chosen.
+        Sentences to print before a run, such as which back end was chosen.
     transient
         Names of its attributes on which no landmark depends, such as caches and counters. All
         others are part of its identity (:func:`alignbench.predictors.identity.identify`).
@@ -68,7 +68,7 @@ class Predictor(ABC):
         How :func:`alignbench.load_predictor` made it; None where it was made otherwise.
 
     A model overrides :meth:`predict`; or, so that its steps overlap, :meth:`preprocess`,
-    :meth:`forward` and :meth:`postprocess`, of which the runner calls the first and the last in
+    :meth:`forward` and :meth:`postprocess`. The harness calls the first and the last of these in
     threads of their own, while the second computes another batch.
     """
 
@@ -89,23 +89,23 @@ class Predictor(ABC):
         return self.postprocess(self.forward(self.preprocess(batch)))
 
     def preprocess(self, batch: Batch) -> Any:
-        """What the network is to be shown of a batch."""
+        """The network's input for a batch."""
         raise NotImplementedError
 
     def forward(self, inputs: Any) -> Any:
-        """What the network makes of it."""
+        """The network's output for its input."""
         raise NotImplementedError
 
     def postprocess(self, outputs: Any) -> Floats:
-        """Landmarks, as :meth:`predict` gives them, of what the network made."""
+        """Landmarks, as :meth:`predict` gives them, from the network's output."""
         raise NotImplementedError
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What makes it this model and no other, as JSON: source, hash of weights, preprocessing.
+        """What identifies the model, as JSON: source, hash of weights, preprocessing.
 
-        The run's key is made from it: two predictors that may differ in a single prediction must
-        differ here. ``notes``, a list of sentences, is shown under every table.
+        It is part of the run's key, with the source code and values of a user's own class.
+        ``notes``, a list of sentences, is printed under every table.
         """
 
     def prepare(self, dataset: Dataset) -> None:  # noqa: B027 (most predictors have nothing to do)
@@ -117,10 +117,10 @@ class Predictor(ABC):
 
     @property
     def has_steps(self) -> bool:
-        """Whether :meth:`predict` is made of its three steps."""
+        """Whether :meth:`predict` calls the three steps."""
         return type(self).predict is Predictor.predict
 
     @property
     def has_detector(self) -> bool:
-        """Whether :meth:`detect` is there."""
+        """Whether it overrides :meth:`detect`."""
         return type(self).detect is not Predictor.detect

@@ -19,7 +19,7 @@ _TRAINED_ON = (
 
 
 class DlibPredictor(Predictor):
-    """dlib's shape predictor, on its own detector's boxes or on given ones."""
+    """dlib's shape predictor, on the boxes of its own detector or on others."""
 
     name = "dlib"
     markup = IBUG68
@@ -44,9 +44,9 @@ class DlibPredictor(Predictor):
         self._version = dlib.__version__
 
     def detect(self, image: Bytes) -> Floats:
-        # Not upsampled, as dlib has it: that finds faces of 80 pixels and more.
-        found = self._detector(image, 0)
-        edges = [(r.left(), r.top(), r.right(), r.bottom()) for r in found]
+        # Without upsampling, dlib's default, which finds faces of 80 pixels and more.
+        rectangles = self._detector(image, 0)
+        edges = [(r.left(), r.top(), r.right(), r.bottom()) for r in rectangles]
         return np.array(edges, dtype=np.float64).reshape(-1, 4)
 
     def predict(self, batch: Batch) -> Floats:

@@ -51,7 +51,7 @@ def drawn(tmp_path_factory):
     """A folder of 24 faces, with what was told of the progress."""
     folder = tmp_path_factory.mktemp("drawn")
     told = []
-    with threads.limited(1):
+    with threads.temporary_limit(1):
         write(folder, {"train": 16, "test": 8}, 5, lambda *numbers: told.append(numbers))
     return folder, told
 
@@ -324,7 +324,7 @@ def test_written_faces_are_read_as_synthetic_and_as_wflw(drawn, tmp_path):
 
 def test_processes_draw_what_one_draws(drawn, tmp_path):
     folder, _ = drawn
-    with threads.limited(2):
+    with threads.temporary_limit(2):
         write(tmp_path, {"train": 16, "test": 8}, 5, lambda *_: None)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
@@ -334,7 +334,7 @@ def test_processes_draw_what_one_draws(drawn, tmp_path):
 
 def test_a_process_that_dies_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with threads.limited(2), pytest.raises(InputError, match="a process stopped with status 1"):
+    with threads.temporary_limit(2), pytest.raises(InputError, match="a process stopped with status 1"):
         draw(tmp_path / "new", {"test": 4}, 0, "Drawing")
     assert list(tmp_path.iterdir()) == []
 

@@ -12,6 +12,6 @@ from alignbench.synthetic.write import write
 def drawn_faces(tmp_path_factory):
     """Forty faces nobody was trained on, of another seed."""
     folder = tmp_path_factory.mktemp("faces")
-    with threads.limited(1):
+    with threads.temporary_limit(1):
         write(folder, {"test": 40}, 77, lambda *_: None)
     return load_dataset("synthetic", folder)

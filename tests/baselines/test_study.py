@@ -28,7 +28,7 @@ plain = ["network.propagation=false"]
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    with threads.limited(1):
+    with threads.temporary_limit(1):
         write(folder, {"train": 12, "test": 4}, 3, lambda *_: None)
     return folder
 

@@ -87,7 +87,7 @@ def data(tmp_path):
 @pytest.fixture(autouse=True)
 def one_thread():
     before = torch.get_num_threads()
-    with threads.limited(1):
+    with threads.temporary_limit(1):
         yield
     torch.set_num_threads(before)
 

@@ -22,7 +22,7 @@ def test_drawing(benchmark, processes, tmp_path):
         shutil.rmtree(tmp_path)
 
     def draw():
-        with threads.limited(processes):
+        with threads.temporary_limit(processes):
             write(tmp_path, {"test": FACES}, 0, lambda *_: None)
 
     benchmark.extra_info["faces"] = FACES
