@@ -1,1 +1,1 @@
-"""What is made out of runs: tables and figures. Plugs into alignbench through entry points."""
+"""Tables, figures and pages of runs. It plugs into alignbench through entry points."""

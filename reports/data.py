@@ -1,4 +1,4 @@
-"""The data set that runs were evaluated on, found again."""
+"""The data set of a run, its faces and their images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Root = str | Path | None
 
 
 class OtherDataError(InputError):
-    """The data that were found are not those of the run."""
+    """The data set on disk is not the one of the run."""
 
 
 def require_one_dataset(runs: Sequence[Run], what: str) -> None:
@@ -38,7 +38,7 @@ def require_one_run(runs: Sequence[Run], what: str) -> Run:
 
 
 def evaluated_faces(run: Run, root: Root = None) -> Dataset:
-    """The faces of a run, in its order, from the data set it was made on.
+    """The faces of a run, in its order, from its data set.
 
     Parameters
     ----------
@@ -48,20 +48,19 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
     Raises
     ------
     InputError
-        If the data are not there; OtherDataError if they are not those of the run by their
-        fingerprint.
+        If the data set is not there; OtherDataError if its fingerprint is not that of the run.
     """
     record = run.record.dataset
     dataset = load_dataset(record.name, root, record.split)
     rows = {name: row for row, name in enumerate(dataset.ids)}
-    wanted = [rows.get(name, -1) for name in run.faces["id"]]
-    faces = None if -1 in wanted else dataset.take(np.array(wanted, dtype=np.intp))
+    places = [rows.get(name, -1) for name in run.faces["id"]]
+    faces = None if -1 in places else dataset.take(np.array(places, dtype=np.intp))
     if faces is None or faces.fingerprint() != record.fingerprint:
         raise OtherDataError(
             f"data set {record.name!r}, split {record.split!r}",
-            f"is not the one {labels([run])[0]} was evaluated on: other annotation of its faces",
+            f"is not the one {labels([run])[0]} was evaluated on: its annotation differs",
             f"annotation with fingerprint {record.fingerprint[:12]}",
-            "Name the folder of that data with --data-root, or evaluate the model again.",
+            "Name the folder of that data set with --data-root, or evaluate the model again.",
         )
     return faces
 
@@ -103,6 +102,6 @@ def with_image(faces: Dataset, chosen: Bools) -> Bools:
 
 
 def spread(order: Ints, number: int) -> Ints:
-    """At most ``number`` of ordered faces, at evenly spread places from the first to the last."""
+    """At most ``number`` of ordered faces, evenly spread from the first to the last."""
     places = np.linspace(0, len(order) - 1, min(number, len(order))).round().astype(np.intp)
     return order[places]

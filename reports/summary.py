@@ -36,12 +36,12 @@ def tables(
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.record.dataset.name, run.record.dataset.split), []).append(run)
-    made = []
+    result = []
     for group in groups.values():
         first, *others = _tables(group, measures or _usual(group), intervals)
         records = [record for run in group for record in _records(run, measures)]
-        made += [replace(first, records=records), *others]
-    return made
+        result += [replace(first, records=records), *others]
+    return result
 
 
 def _tables(runs: list[Run], measures: Sequence[Measure], intervals: bool) -> Iterator[Table]:
@@ -126,14 +126,7 @@ def _records(run: Run, measures: Sequence[Measure] | None) -> Iterator[Record]:
             "model": record.model.name,
             "dataset": record.dataset.name,
             "split": record.dataset.split,
-            "subset": row.subset,
-            "faces": row.faces,
-            "norm": row.norm,
-            "metric": row.metric,
-            "threshold": row.threshold,
-            "value": row.value,
-            "ci_low": row.ci_low,
-            "ci_high": row.ci_high,
+            **row.model_dump(),
             "boxes": record.protocol.boxes,
             "box_scale": record.protocol.box_scale,
             "leak": record.protocol.leak,

@@ -160,8 +160,8 @@ def compare(
     subsets
         By default all.
     measures
-        By default NME, and FR and AUC at ``threshold``, by default the data set's. A measure's
-        own normaliser goes before ``normaliser``.
+        By default NME, and FR and AUC at ``threshold``, by default the data set's. If a measure
+        has a normaliser, it takes precedence over ``normaliser``.
     bootstrap
         By default 10,000 replicates, 95 %, seed 0. All runs, measures and subsets are read off
         the same draws.
@@ -376,14 +376,9 @@ def _face_by_face(
 def _correct(comparison: Comparison) -> Comparison:
     """The comparison with Holm's correction over all its p-values, and the letters it leads to."""
     tests: list[Difference | FaceByFace] = [*comparison.differences, *comparison.faces]
-    corrected = holm(np.array([one.p for one in tests])).tolist()
-    cut = len(comparison.differences)
-    differences = tuple(
-        replace(one, holm=p) for one, p in zip(comparison.differences, corrected[:cut], strict=True)
-    )
-    faces = tuple(
-        replace(one, holm=p) for one, p in zip(comparison.faces, corrected[cut:], strict=True)
-    )
+    corrected = iter(holm(np.array([one.p for one in tests])).tolist())
+    differences = tuple(replace(one, holm=next(corrected)) for one in comparison.differences)
+    faces = tuple(replace(one, holm=next(corrected)) for one in comparison.faces)
     levels: list[Level] = []
     for subset in comparison.subsets:
         for measure in comparison.measures:

@@ -150,8 +150,8 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
             crossed, against = errors[0] * first[1], first[0] * errors[1]
             differ |= np.abs(crossed - against) > _SAME * np.abs(crossed)
     for face in np.flatnonzero(differ).tolist():
-        found = f"the annotation of face {one['id'].iloc[face]} differs"
-        raise InputError(where, found, "the same truth", remedy)
+        problem = f"the annotation of face {one['id'].iloc[face]} differs"
+        raise InputError(where, problem, "the same truth", remedy)
 
 
 def choose_subsets(pairing: Pairing, subsets: Sequence[str] | None) -> list[str]:

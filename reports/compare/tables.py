@@ -39,14 +39,14 @@ def tables(comparison: Comparison) -> list[Table]:
     are a line for each pair of runs, subset and measure, and one for the shift face by face.
     """
     if len(comparison.pairing.runs) == 2:
-        made = [_two_runs(comparison), _face_by_face(comparison, comparison.subsets)]
+        shown = [_two_runs(comparison), _face_by_face(comparison, comparison.subsets)]
     else:
-        made = []
+        shown = []
         for subset in comparison.subsets:
-            made.append(_levels(comparison, subset))
-            made += [_matrix(comparison, subset, measure) for measure in comparison.measures]
-            made.append(_face_by_face(comparison, [subset]))
-    return [replace(made[0], records=tuple(_records(comparison))), *made[1:]]
+            shown.append(_levels(comparison, subset))
+            shown += [_matrix(comparison, subset, measure) for measure in comparison.measures]
+            shown.append(_face_by_face(comparison, [subset]))
+    return [replace(shown[0], records=tuple(_records(comparison))), *shown[1:]]
 
 
 def gate_table(verdicts: Sequence[Verdict]) -> Table:

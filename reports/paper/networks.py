@@ -20,12 +20,12 @@ _COUNTERS = {
 
 
 def belongs(run: Run) -> bool:
-    """Whether a run's network can be made from its record."""
+    """Whether the network of a run can be made again from its record."""
     return _model(run.record.model.identity) is not None
 
 
 def networks(runs: Sequence[Run]) -> Table:
-    """Table 8; with runs the paper's three networks and theirs are made and counted."""
+    """Table 8; if there are runs, their networks and the paper's three are made and counted."""
     of = {column: Quantity(column) for column in ("params_m", "flops_g")}
     printed = (published_row(row["method"], row, of) for row in published.rows("table8_complexity"))
     groups = [Group("Published", tuple(printed))]

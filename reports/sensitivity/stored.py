@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -156,10 +155,9 @@ def _by_mean(name: str, run: Run, root: Path | None) -> Table:
         "mmpose: visible points of all faces": None,
     }
     notes = [f"By {norm}. Reference: mean over faces.", *_missed_notes(run)]
-    truth = _find_truth(run, root)
-    dataset = truth.faces
-    if dataset is None:
-        notes.append(f"The rows of HRNet and mmpose need the true landmarks: {truth.why_not}")
+    dataset = _find_truth(run, root)
+    if isinstance(dataset, str):
+        notes.append(f"The rows of HRNet and mmpose need the true landmarks: {dataset}")
     else:
         scale = normalisers(dataset.points, dataset.markup, dataset.ids)[norm]
         cut = face_errors(distances(compat.hrnet_points(run.points), dataset.points), scale)
@@ -189,23 +187,17 @@ def _missed_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
     return [f"{run.record.missed:,} faces missed: {how}."]
 
 
-class _Truth(NamedTuple):
-    """The faces that the run found, with their true landmarks, or the reason for having none."""
-
-    faces: Dataset | None
-    why_not: str = ""
-
-
-def _find_truth(run: Run, root: Path | None) -> _Truth:
+def _find_truth(run: Run, root: Path | None) -> Dataset | str:
+    """The faces that the run did not miss, with their true landmarks; else why there are none."""
     name = run.record.dataset.name
     if name not in dataset_names():
-        return _Truth(None, f"no data set {name} is registered.")
+        return f"no data set {name} is registered."
     try:
         faces = evaluated_faces(run, root)
     except DataNotFoundError:
         if root is not None:
             raise
-        return _Truth(None, f"{name} was not found; name its folder with --data-root.")
+        return f"{name} was not found; name its folder with --data-root."
     except OtherDataError as error:
-        return _Truth(None, str(error))
-    return _Truth(faces.take(np.flatnonzero(run.faces["id"].isin(run.ids).to_numpy())))
+        return str(error)
+    return faces.take(np.flatnonzero(run.faces["id"].isin(run.ids).to_numpy()))

@@ -15,7 +15,7 @@ from doubles import Shifted, make_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignbench import InputError, evaluate, parse_measure
+from alignbench import evaluate, parse_measure
 from alignbench.errors import visible
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.stats import Bootstrap
@@ -572,6 +572,7 @@ def test_a_run_outside_the_table_is_said_on_the_error_stream(one, cli):
         (("--table", "1", "--measure", "nme"), "No such option: --measure"),
         (("nowhere", "--table", "1"), "nowhere: no run"),
         (("--table", "1", "--format", "docx"), "docx"),
+        (("--table", "²"), "'²': unknown"),
     ],
 )
 def test_wrong_use_is_one_message(arguments, said, cli):
@@ -580,26 +581,8 @@ def test_wrong_use_is_one_message(arguments, said, cli):
     assert "Traceback" not in result.err
 
 
-def test_an_unknown_number_is_refused():
-    with pytest.raises(InputError, match="table: 9; accepted: 1 to 8"):
-        paper.tables(9)
-
-
 def test_a_seed_that_is_there_twice_counts_once():
     first, again = trial("BL", 0, 2.0), trial("BL", 0, 3.0)
     text = text_of("md", 4, runs=[first, again])
     assert "mean of" not in text
     assert f"Left out: run {again.record.key}, another of BL, seed 0." in text
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--table", "²"], "'²': unknown"),
-        (["--table", "2", "--data-root", "x"], "No such option: --data-root"),
-    ],
-)
-def test_what_is_no_table_or_takes_no_data(cli, arguments, message):
-    result = cli("report", *arguments)
-    assert result.code == 2
-    assert message in result.err

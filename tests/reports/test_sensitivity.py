@@ -159,7 +159,7 @@ def test_a_truth_that_is_not_the_runs_is_not_used(run, demo, monkeypatch):
         monkeypatch.setattr("reports.data.load_dataset", lambda *_, d=found: d)
         table = run_tables([run], bootstrap=QUICK)[3]
         assert column(table, 1)["HRNet: whole pixels"].value is None
-        assert "other annotation of its faces" in table.notes[-1]
+        assert "its annotation differs" in table.notes[-1]
 
 
 class Missing(Noisy):
