@@ -23,6 +23,21 @@ def within(low: float, high: float) -> Callable[[typer.CallbackParam, Any], Any]
     return check
 
 
+_TYPED: dict[Path, Path] = {}
+"""Absolute paths of options, and how the user typed them."""
+
+
+def make_absolute(path: Path | None) -> Path | None:
+    """The callback of an option for a path that is used after a user's model ran.
+
+    The model may change the working directory.
+    """
+    if path is None:
+        return None
+    _TYPED[path.absolute()] = path
+    return path.absolute()
+
+
 Model = Annotated[
     str,
     typer.Option(
@@ -45,6 +60,7 @@ DataRoot = Annotated[
     typer.Option(
         "--data-root",
         metavar="DIR",
+        callback=make_absolute,
         help="Folder that holds one folder for each data set, or the folder of the data set "
         "itself. Default: $ALIGNBENCH_DATA, then the user's data folder.",
     ),
@@ -140,7 +156,12 @@ Form = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="File to write. Default: print the result.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=make_absolute,
+        help="File to write. Default: print the result.",
+    ),
 ]
 
 
@@ -170,7 +191,12 @@ def put(text: str, out: Path | None, what: str = "Table") -> None:
         typer.echo(text)
         return
     write_text(text, out)
-    typer.echo(f"{what} written to {out}", err=True)
+    typer.echo(f"{what} written to {as_typed(out)}", err=True)
+
+
+def as_typed(path: Path) -> Path:
+    """The path of an option as the user typed it."""
+    return _TYPED.get(path, path)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -24,6 +24,8 @@ from alignbench.cli.options import (
     Split,
     Threads,
     Weights,
+    as_typed,
+    make_absolute,
     require_one_process,
     without_none,
 )
@@ -64,7 +66,11 @@ _Complete = Annotated[
 ]
 _Folder = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Folder of the run. Default: runs/DATASET/MODEL/KEY."),
+    typer.Option(
+        metavar="DIR",
+        callback=make_absolute,
+        help="Folder of the run. Default: runs/DATASET/MODEL/KEY.",
+    ),
 ]
 _Fresh = Annotated[bool, typer.Option("--fresh", help="Replace a run that is in the folder.")]
 _FlipTest = Annotated[
@@ -142,7 +148,7 @@ def run(
                 measures=[*default_measures(), *further],
                 bootstrap=Bootstrap(replicates=replicates, seed=seed),
                 batch_size=batch_size, require_complete=require_complete,
-                out=start / out if out else lambda record: start / _default_folder(record),
+                out=out or (lambda record: start / _default_folder(record)),
                 fresh=fresh, progress=report_progress, ranks=ranks,
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -150,13 +156,19 @@ def run(
         raise typer.Exit(130) from None
     if rank() == 0:
         print_summaries([result])
-        typer.echo(visible(f"Run kept in {_shown(result.folder, start)}{_note(result)}"))
+        folder = as_typed(out) if out else _default_folder(result.record)
+        typer.echo(visible(f"Run kept in {folder}{_note(result)}"))
 
 
 def export(
     model: Network,
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="File to write, .onnx; its settings go beside it.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            callback=make_absolute,
+            help="File to write, .onnx; its settings go beside it.",
+        ),
     ],
     weights: Weights = None,
 ) -> None:
@@ -174,7 +186,9 @@ def export(
     require_one_process("export")
     with status(f"Exporting {model} (10 to 40 s)"):
         settings = export_onnx(load_predictor(model, weights), out)
-    typer.echo(f"Network written to {out}, its settings to {settings}", err=True)
+    typer.echo(
+        f"Network written to {as_typed(out)}, its settings to {as_typed(settings)}", err=True
+    )
 
 
 def print_summaries(runs: Sequence[Run]) -> None:
@@ -189,13 +203,6 @@ def _note(run: Run) -> str:
         return " (finished before; --fresh runs it again)"
     resumed = run.record.timings.get("resumed_faces", 0)
     return f" ({resumed:,} faces were there from before)" if resumed else ""
-
-
-def _shown(folder: Path | None, start: Path) -> Path | None:
-    """A folder as a user may type it in the folder where the command started."""
-    if folder is not None and folder.is_relative_to(start):
-        return folder.relative_to(start)
-    return folder
 
 
 def _remarks(threads: int | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alignbench.cli.options import require_ending, within
+from alignbench.cli.options import as_typed, make_absolute, require_ending, within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 FIGURE_ENDINGS = (".svg", ".png", ".pdf")
 
 
-def _require_figure_ending(path: Path) -> Path:
+def _require_figure_ending(path: Path) -> Path | None:
     require_ending(path, FIGURE_ENDINGS)
-    return path
+    return make_absolute(path)
 
 
 Runs = Annotated[
@@ -97,7 +97,7 @@ def put_figure(figure: Figure, out: Path) -> None:
     from reports.figures.save import save
 
     save(figure, out)
-    typer.echo(f"Figure written to {out}", err=True)
+    typer.echo(f"Figure written to {as_typed(out)}", err=True)
 
 
 def _run_folders(path: Path) -> list[Path]:

@@ -478,7 +478,7 @@ def shell(command, **environment):
     return done
 
 
-GATE = "alignbench compare linear mean-shape --bootstrap 200 --fail-if 'nme < 0'"
+GATE = "alignbench compare linear mean-shape --bootstrap 200 --fail-if 'nme > -500'"
 
 
 @pytest.mark.parametrize(
@@ -520,7 +520,8 @@ def test_a_model_may_close_the_output_and_leave_the_folder(two_runs):
         assert done.returncode == 0, done.stderr
         folder = done.stdout.splitlines()[-1].removeprefix("Run kept in ").partition(" (")[0]
         assert (Path(folder) / "run.json").exists()
-        assert not Path(folder).is_absolute()
+    done = shell(f"alignbench sensitivity --model evil_cli:model {asked} --out table.md")
+    assert Path("table.md").exists(), done.stderr
 
 
 @pytest.mark.parametrize(
