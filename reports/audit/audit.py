@@ -54,11 +54,11 @@ def audit(
     cells: list[PrintedCell] = []
     stated: list[claims.Claim] = []
     for file in [*map(Path, paths)] or published():
-        of_table, of_text = read(file, dataset, norm)
-        if of_table and of_table[0].table in {cell.table for cell in cells}:
+        content = read(file, dataset, norm)
+        if {cell.table for cell in content.cells} & {cell.table for cell in cells}:
             raise InputError(file, "another table of this name", "tables of different file names")
-        cells += of_table
-        stated += of_text
+        cells += content.cells
+        stated += content.claims
     declared = [_partition(text, cells) for text in partitions]
     findings = [
         *subsets.check(cells, declared),

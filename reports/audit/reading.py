@@ -12,6 +12,7 @@ from fractions import Fraction
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import NamedTuple
 
 from alignbench import InputError, parse_measure
 from alignbench.datasets.registry import dataset_names, source
@@ -36,7 +37,7 @@ _METHOD = ("method", "variant")
 _CLAIM = ("table", "row", "column", "reference", "change", "source")
 _NORMS = (OCULAR, PUPIL, BOX, DIAGONAL)
 _SAME = {"testset": "full", "test": "full", "fullset": "full", "all": "full", "makeup": "make-up"}
-_SHORT = re.compile(r"(fr|auc)(\d{1,2})")
+_SHORT = re.compile(r"(fr|auc)([0-9]{1,2})")
 _SIZED = re.compile(r"([^\[]*)\[\s*([0-9]{1,9})\s*\]")
 _EMPTY = ("", "-", "–", "—")
 _ACCEPTED = "method; dataset, norm, metric, subset, faces, factor, note; measures or subsets"
@@ -70,10 +71,15 @@ def published() -> list[Traversable]:
     return [*(folder / f"{stem}.csv" for stem in PAPER), files("reports.audit") / "claims.csv"]
 
 
-def read(
-    file: Path | Traversable, dataset: str, norm: str
-) -> tuple[list[PrintedCell], list[Claim]]:
-    """Cells of a table, or the claims of a file of claims.
+class Content(NamedTuple):
+    """What a file holds: the cells of a table, or claims."""
+
+    cells: list[PrintedCell]
+    claims: list[Claim]
+
+
+def read(file: Path | Traversable, dataset: str, norm: str) -> Content:
+    """Read a table, or a file of claims.
 
     Parameters
     ----------
@@ -87,7 +93,7 @@ def read(
     """
     header, rows = _lines(file)
     if {"reference", "change"} <= set(header):
-        return [], _claims(header, rows, file)
+        return Content([], _claims(header, rows, file))
     stem = Path(file.name).stem
     known = PAPER.get(stem, (_dataset_of(stem), ""))
     methods = [name for name in _METHOD if name in header]
@@ -101,7 +107,7 @@ def read(
     ]
     if not cells:
         raise InputError(file, "no numbers in it", "a row a method with printed numbers")
-    return _label_rows(cells, file), []
+    return Content(_label_rows(cells, file), [])
 
 
 def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:

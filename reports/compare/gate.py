@@ -22,7 +22,8 @@ from reports.compare.comparison import Difference, compare
 
 _GRAMMAR = re.compile(
     r"(?P<measure>[^<>\[\]]+)(?:\[(?P<subset>[^\[\]]+)\]\s*)?(?P<sign>[<>])"
-    r"\s*(?P<limit>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:\s*@\s*(?P<confidence>\d+(?:\.\d*)?)\s*%)?"
+    r"\s*(?P<limit>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
+    r"(?:\s*@\s*(?P<confidence>[0-9]+(?:\.[0-9]*)?)\s*%)?"
 )
 _EXAMPLES = "nme > +0.05 @95%, fr@0.10 > 1, auc(inter_pupil)@0.08 [pose] < -0.01 @99%"
 

@@ -23,7 +23,7 @@ _VARIANTS: dict[int, Mapping[str, tuple[str, ...]]] = {
     7: {"AWing": ("BL",), "Focal Wing": ("BL+Focal", "BL+Focal, per sample")},
 }
 """By table and printed variant, the variants of the study that measure it; the baseline first."""
-_NAME = re.compile(r"(?P<variant>.+), seed (?P<seed>\d+)")
+_NAME = re.compile(r"(?P<variant>.+), seed (?P<seed>[0-9]+)")
 _NOTES = (
     published.NOTE,
     "Italics, in plain text =: derived. A change is in percent of the first row, the baseline.",

@@ -334,7 +334,10 @@ def test_processes_draw_what_one_draws(drawn, tmp_path):
 
 def test_a_process_that_dies_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with threads.temporary_limit(2), pytest.raises(InputError, match="a process stopped with status 1"):
+    with (
+        threads.temporary_limit(2),
+        pytest.raises(InputError, match="a process stopped with status 1"),
+    ):
         draw(tmp_path / "new", {"test": 4}, 0, "Drawing")
     assert list(tmp_path.iterdir()) == []
 

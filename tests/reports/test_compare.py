@@ -400,6 +400,7 @@ def test_gates_parse(text, measure, subset, above, limit, confidence):
         ("nme > 5 < 3", "not a gate"),
         ("nme > 1 @95", "not a gate"),
         ("nme > one", "not a gate"),
+        ("nme > \u0661", "not a gate"),
         ("nme > 1 @0%", "confidence 0%"),
         ("nme > 1 @100%", "confidence 100%"),
         ("nmee > 1", "unknown.*Did you mean 'nme'"),
