@@ -92,7 +92,7 @@ def _partition(text: str, cells: Sequence[PrintedCell]) -> subsets.Partition:
         raise InputError(
             f"partition {text!r}", f"the parts have {parts:,} faces, {names[0]} {faces[names[0]]:,}"
         )
-    return names[0], tuple(names[1:])
+    return subsets.Partition(names[0], tuple(names[1:]))
 
 
 def _check_claims(

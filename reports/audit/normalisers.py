@@ -45,7 +45,7 @@ _BANDS = {
     "cofw test": {
         OCULAR: Interval(Fraction("3.4"), Fraction("4.0")),
         PUPIL: Interval(Fraction("4.6"), Fraction("5.6")),
-    },
+    }
 }
 """NME of good models on all faces, by the normaliser that their code uses."""
 

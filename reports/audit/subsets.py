@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 from reports.audit.cells import IMPOSSIBLE, OK, Finding, PrintedCell, group_by
 from reports.audit.failures import possible
 from reports.audit.printed import Interval, Printed, span
 
 FULL = "full"
-Partition = tuple[str, tuple[str, ...]]
-"""A set and the subsets that each of its faces is in exactly one of."""
+
+
+class Partition(NamedTuple):
+    """A set, and the subsets that each of its faces is in exactly one of."""
+
+    whole: str
+    parts: tuple[str, ...]
+
 
 PARTITIONS: dict[str, tuple[Partition, ...]] = {
     "300w test": (
-        (FULL, ("common", "challenging")),
-        (FULL, ("common", "ibug")),
-        (FULL, ("helen", "lfpw", "challenging")),
-        (FULL, ("helen", "lfpw", "ibug")),
-        ("common", ("helen", "lfpw")),
+        Partition(FULL, ("common", "challenging")),
+        Partition(FULL, ("common", "ibug")),
+        Partition(FULL, ("helen", "lfpw", "challenging")),
+        Partition(FULL, ("helen", "lfpw", "ibug")),
+        Partition("common", ("helen", "lfpw")),
     ),
-    "300w private": ((FULL, ("indoor", "outdoor")),),
+    "300w private": (Partition(FULL, ("indoor", "outdoor")),),
 }
 """By data set and split. WFLW has none: its attributes overlap, and many faces have none."""
 

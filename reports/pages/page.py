@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -89,7 +90,7 @@ def page(runs: Sequence[Run], *, data_root: Root = None) -> str:
 
 
 def _summary(runs: Sequence[Run]) -> Section:
-    about = "Every subset, with 95 % intervals in brackets."
+    about = "Every subset, with intervals in brackets."
     return Section("summary", "Summary", about, Html(to_html(summary.tables(runs))))
 
 
@@ -115,36 +116,30 @@ def _curves(runs: Sequence[Run]) -> Section:
 
 def _comparison(runs: Sequence[Run]) -> Section:
     about = "Differences on the same faces, and whether chance explains them."
-    try:
-        content = Html(to_html(compare.tables(compare.compare(runs))))
-    except InputError as error:
-        content = _left_out(error)
+    content = _or_reason(lambda: Html(to_html(compare.tables(compare.compare(runs)))))
     return Section("comparison", "Comparison", about, content)
 
 
 def _landmarks(runs: Sequence[Run], data_root: Root) -> Section:
-    try:
-        uri = _svg_uri(svg(landmarks.figure(runs, data_root=data_root)))
-        content = _picture(uri, "Error by landmark")
-    except InputError as error:
-        content = _left_out(error)
-    return Section(
-        "landmarks",
-        "Error by landmark",
-        "On the mean face, with ellipses of one standard deviation if the truth was found.",
-        content,
-    )
+    title = "Error by landmark"
+
+    def picture() -> Html:
+        drawing = svg(landmarks.figure(runs, data_root=data_root))
+        return _picture("svg+xml", drawing.encode(), title)
+
+    about = "On the mean face, with ellipses of one standard deviation if the truth is known."
+    return Section("landmarks", title, about, _or_reason(picture))
 
 
 def _worst(runs: Sequence[Run], data_root: Root) -> Section:
+    def picture(name: str, run: Run) -> Html:
+        drawing = png(worst.figure([run], data_root=data_root))
+        return _picture("png", drawing, f"Worst faces of {name}")
+
     parts = []
     for name, run in zip(labels(runs), runs, strict=True):
         parts.append(_render("<h3>{{ name }}</h3>", name=name))
-        try:
-            picture = b64encode(png(worst.figure([run], data_root=data_root))).decode()
-            parts.append(_picture(f"data:image/png;base64,{picture}", f"Worst faces of {name}"))
-        except InputError as error:
-            parts.append(_left_out(error))
+        parts.append(_or_reason(partial(picture, name, run)))
     return Section("worst", "Worst faces", "The largest errors of each run.", Html("").join(parts))
 
 
@@ -169,18 +164,18 @@ def _records(runs: Sequence[Run]) -> Section:
     return Section("records", "Records", "The record of each run: run.json.", content)
 
 
-def _svg_uri(text: str) -> str:
-    """An SVG picture as an address that needs no file."""
-    return "data:image/svg+xml;base64," + b64encode(text.encode()).decode()
-
-
-def _picture(uri: str, description: str) -> Html:
+def _picture(kind: str, content: bytes, description: str) -> Html:
     template = '<figure><img src="{{ uri }}" alt="{{ description }}"></figure>'
+    uri = f"data:image/{kind};base64,{b64encode(content).decode()}"
     return _render(template, uri=uri, description=description)
 
 
-def _left_out(error: InputError) -> Html:
-    return _render('<p class="notes">Left out: {{ reason }}</p>', reason=str(error))
+def _or_reason(make: Callable[[], Html]) -> Html:
+    """A part of a page, or the reason why it is left out."""
+    try:
+        return make()
+    except InputError as error:
+        return _render('<p class="notes">Left out: {{ reason }}</p>', reason=str(error))
 
 
 def _render(template: str, **values: object) -> Html:

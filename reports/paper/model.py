@@ -26,11 +26,7 @@ _SIGNS = {"nme": -1, "fr@0.10": -1, "auc@0.10": 1}
 
 
 def make_table(
-    number: int,
-    title: str,
-    columns: Iterable[str],
-    groups: Iterable[Group],
-    notes: Iterable[str],
+    number: int, title: str, columns: Iterable[str], groups: Iterable[Group], notes: Iterable[str]
 ) -> Table:
     """A table of the paper, with its best numbers marked and its records.
 

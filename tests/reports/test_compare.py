@@ -265,10 +265,7 @@ FLIPPED = {**data().subsets, "even": np.arange(FACES) % 2 == 1}
         ([A], "1 runs; accepted: two or more"),
         ([A, run_of(BASE, dataset=data(name="other"))], "data set made and other"),
         ([A, run_of(BASE, dataset=data(split="train"))], "split test and train"),
-        (
-            [A, run_of(BASE, dataset=make_dataset(FACES, COFW29))],
-            "mark-up wflw98 and cofw29",
-        ),
+        ([A, run_of(BASE, dataset=make_dataset(FACES, COFW29))], "mark-up wflw98 and cofw29"),
         ([A, run_of(BASE, dataset=data(points=MOVED))], "fingerprint of the truth"),
         (
             [A, run_of(BASE, dataset=data(points=MOVED), limit=30)],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -10,6 +13,7 @@ from doubles import Shifted, make_dataset
 
 from alignbench import InputError, evaluate, parse_measure
 from alignbench.stats import Bootstrap
+from reports import audit
 from reports.pages import page
 
 HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>"&\''
@@ -81,9 +85,15 @@ def test_what_the_page_needs_images_for_says_why_it_is_left_out(made):
     assert "Left out:" in made
 
 
-def test_runs_of_two_data_sets_have_two_pages():
-    from dataclasses import replace
+def test_the_audit_counts_every_finding_and_shows_those_that_are_not_ok(made):
+    findings = [f for f in audit.audit() if f.table == "table3_wflw"]
+    wrong = [f for f in findings if f.verdict != "ok"]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", made.partition("table3_wflw</td>")[2])
+    assert cells[:2] == [str(len(findings)), str(len(findings) - len(wrong))]
+    assert all(escape(one.proof) in made for one in wrong)
 
+
+def test_runs_of_two_data_sets_have_two_pages():
     other = replace(make_dataset(20), name="other")
     with pytest.raises(InputError, match="made test, other test; accepted: runs on one data set"):
         page([run_of("a", 1.0), run_of("b", 1.0, other)])
