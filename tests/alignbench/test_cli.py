@@ -17,7 +17,7 @@ import pytest
 from doubles import QUICK
 from layouts import points, wflw_line, write_300w, write_image, write_wflw
 
-from alignbench import evaluate, load_dataset, plugins
+from alignbench import evaluate, load_dataset, load_predictor, plugins
 from alignbench.cli import app
 from alignbench.cli.mount import make_command
 
@@ -158,7 +158,8 @@ def test_the_demo_run_from_table_to_plot(cli):
 def stored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stored")
     for model in ("linear", "mean-shape"):
-        evaluate(model, "demo", out=folder / model, bootstrap=QUICK)
+        predictor, faces = load_predictor(model), load_dataset("demo")
+        evaluate(predictor, faces, out=folder / model, bootstrap=QUICK)
     return folder
 
 
