@@ -86,13 +86,16 @@ def identify(predictor: Predictor) -> Identity:
     if all(_is_ours(_home(root)) for root in roots):
         return Identity({}, certain=True)
     look = _Look(predictor.transient, origin)
-    for root in roots:
-        look.add_root(root)
     with blame(f"model {predictor.name!r}, describe()"):
-        look.add(predictor.describe())
-    look.add(dict(origin.options) if origin else None)
-    if not _is_ours(kind.__module__):
-        look.add({k: v for k, v in sorted(vars(predictor).items()) if k not in look.ignored})
+        description = predictor.describe()
+    try:
+        for root in roots:
+            look.add_root(root)
+        look.add([description, dict(origin.options) if origin else None])
+        if not _is_ours(kind.__module__):
+            look.add({k: v for k, v in sorted(vars(predictor).items()) if k not in look.ignored})
+    except Exception as error:  # whatever a value of the user's does when it is looked at
+        look.doubts.append(f"its code and values cannot be read ({type(error).__name__}: {error})")
     parts: dict[str, Any] = {
         "modules": dict(sorted(look.modules.items())),
         "packages": dict(sorted(look.packages.items())),
@@ -280,7 +283,10 @@ class _Look:
             return
         self._add_all(kind.__mro__[1:-1])
         for name, value in vars(kind).items():
-            code = isinstance(getattr(value, "__func__", value), FunctionType | property)
+            inner = inspect.unwrap(getattr(value, "__func__", value))
+            code = isinstance(inner, FunctionType | property)
+            if isinstance(inner, FunctionType) and inner.__code__.co_filename.startswith("<"):
+                continue  # generated from the class's source, as by dataclass
             slot = inspect.isdatadescriptor(value)
             if code or not (name.startswith("__") or name in self.ignored or slot):
                 self._add_all([name, value])

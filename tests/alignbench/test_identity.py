@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
+from types import FunctionType, ModuleType
 
 import numpy as np
 import pytest
@@ -160,6 +161,31 @@ def test_weights_that_were_replaced_make_another_model(users, model, tmp_path):
     assert parts(users(model, "w.npy" if model == "weighted" else None)) != before
 
 
+def test_classes_with_generated_code_are_known(users):
+    users.write(
+        "users_model",
+        f"""{MODEL}
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+class Side(Enum):
+    LEFT = -5
+class Size(NamedTuple):
+    width: int = 3
+@dataclass
+class Data(Base):
+    side: Side = Side.LEFT
+    size: Size = Size()
+    def __post_init__(self):
+        self.scale = 1.0
+""",
+    )
+    model = users("Data")
+    alike, other = type(model)(), type(model)(size=(4,))
+    assert parts(alike) == parts(type(model)()) != parts(other)
+    assert parts(model) == parts(users("Data"))
+
+
 def test_a_changed_global_makes_another_function(users):
     users.write("users_model", MODEL + "\nSTEP = 1\ndef g(images, boxes):\n    return STEP\n")
     users("g")
@@ -199,11 +225,12 @@ class Instance:
         return np.zeros((len(boxes), 98, 2))
 
 
-def typed_in(images, boxes):
-    """As in a notebook: its file is none."""
-
-
-typed_in.__code__ = typed_in.__code__.replace(co_filename="<ipython-input-1>")
+def typed_in():
+    """A function as a notebook defines it."""
+    notebook = ModuleType("notebook")
+    sys.modules["notebook"] = notebook
+    code = compile("def model(images, boxes): return boxes", "<ipython-input-1>", "exec")
+    return FunctionType(code.co_consts[0], vars(notebook))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +239,7 @@ typed_in.__code__ = typed_in.__code__.replace(co_filename="<ipython-input-1>")
         (closure(), "a lambda"),
         (around(), "uses an array of the function around it"),
         (Instance(), "an object of Instance, which may change"),
-        (typed_in, "the source of typed_in is not in a file"),
+        (typed_in(), "module 'notebook' has no source file"),
         (partial(around(), sys.stdin.__class__), "around it"),
     ],
 )
