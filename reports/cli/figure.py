@@ -100,10 +100,10 @@ def show(
     """
     from alignbench import load_dataset
     from alignbench.cli.console import status
-    from reports.figures.faces import draw
+    from reports.figures.faces import ENDINGS, draw
 
     require_one_process("data show")
-    require_ending(out, (".png", ".jpg"))
+    require_ending(out, ENDINGS)
     with status(f"Reading {dataset}"):
         data = load_dataset(dataset, data_root, split)
     draw(data, out, faces, landmarks)

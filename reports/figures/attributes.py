@@ -10,7 +10,7 @@ import typer
 from matplotlib.figure import Figure
 
 from alignbench import Dataset, InputError, Run, load_dataset
-from alignbench.cli.options import DataRoot
+from alignbench.cli.options import DataRoot, Threads
 from alignbench.datasets import DataNotFoundError, source
 from alignbench.datasets.base import FULL
 from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs
@@ -92,6 +92,7 @@ def draw(
         ),
     ] = None,
     data_root: DataRoot = None,
+    threads: Threads = None,
 ) -> None:
     """Share of a data set's faces that have each attribute.
 

@@ -132,7 +132,7 @@ def draw(
     bins: Annotated[
         int,
         typer.Option(
-            metavar="N", callback=within(1, 100), help="Groups of about as many faces each."
+            metavar="N", callback=within(1, 100), help="Groups of faces, about equally large."
         ),
     ] = 8,
     subset: Subset = "full",

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from alignbench import Dataset, InputError
+from alignbench.cli.options import require_ending
 from alignbench.geometry import crop_transforms, square_crops, tight_boxes, transform, warp
 from alignbench.io.files import write_atomic
 
+ENDINGS = (".png", ".jpg")
 _TILE, _COLUMNS, _GAP = 256, 8, 4
 _SEEN, _HIDDEN, _BOX = (0, 158, 115), (213, 94, 0), (86, 180, 233)
 """Of Okabe and Ito's palette, RGB: landmarks that are visible or hidden, boxes."""
@@ -26,10 +28,9 @@ def draw(dataset: Dataset, path: Path, faces: int = 24, landmarks: bool = True) 
     Raises
     ------
     InputError
-        If no image is there, or the file's ending is none of a picture.
+        If no image is there, or the ending of the file is unknown.
     """
-    if path.suffix.lower() not in (".png", ".jpg"):
-        raise InputError(path, f"ends in {path.suffix!r}", ".png or .jpg")
+    require_ending(path, ENDINGS)
     there = np.flatnonzero(dataset.images.available())
     if len(there) == 0:
         raise InputError(f"data set {dataset.name!r}", "no image is there")

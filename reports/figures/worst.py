@@ -91,7 +91,7 @@ def draw(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     out: FigureFile,
     faces: Annotated[
-        int, typer.Option(metavar="N", callback=within(1, 400), help="How many.")
+        int, typer.Option(metavar="N", callback=within(1, 400), help="Faces to show.")
     ] = 20,
     subset: Subset = "full",
     norm: Norm = None,
