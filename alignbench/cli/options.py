@@ -60,7 +60,6 @@ DataRoot = Annotated[
     typer.Option(
         "--data-root",
         metavar="DIR",
-        callback=make_absolute,
         help="Folder that holds one folder for each data set, or the folder of the data set "
         "itself. Default: $ALIGNBENCH_DATA, then the user's data folder.",
     ),

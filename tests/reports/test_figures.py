@@ -23,7 +23,7 @@ from alignbench.io.images import ImageFiles
 from alignbench.markups import WFLW98
 from alignbench.stats import Bootstrap, mean_intervals
 from alignbench.synthetic.write import CONDITIONS, write
-from alignbench.threads import limited
+from alignbench.threads import temporary_limit
 from reports import data
 from reports.figures import (
     attributes,
@@ -44,7 +44,7 @@ FACES = 12
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
     """A network of one face is no faster with more, and slower where others work."""
-    with limited(1):
+    with temporary_limit(1):
         yield
 
 
