@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from alignbench import InputError, heatmaps
-from alignbench.backends import BACKENDS, in_batches, onnx_runtime, open_vino
+from alignbench.backends import in_batches, onnx_runtime, open_vino
 from alignbench.backends.build import Execution, build_network
 from alignbench.backends.export import to_onnx
-from alignbench.markups import WFLW98
 from alignbench.predictors.network import Inference
 from baselines.awing.network import AWing
 from baselines.lab.network import LAB
@@ -213,14 +212,6 @@ def test_batches_of_one_size_serve_any(count, size):
     found = in_batches(call, size)(pixels.astype(np.float32))
     assert found[:, 0].tolist() == list(range(count))
     assert set(sizes) == {size}
-
-
-def test_backends_are_named_once():
-    assert len(set(BACKENDS)) == len(BACKENDS) == 5
-    assert (
-        WFLW98.landmarks
-        == Inference(AWing(stacks=1, width=16, depth=1))(torch.rand(1, 3, 64, 64)).shape[1]
-    )
 
 
 _AFTER_A_NETWORK = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from layouts import image, points, pts_text, write_300w
 
 from alignbench import Batch, InputError, Predictor, evaluate, load_dataset, load_predictor
 from alignbench.geometry import crop_transforms, square_crops, transform
-from alignbench.markups import IBUG68, WFLW98
+from alignbench.markups import IBUG68, WFLW98, Markup
 from alignbench.matching import match_ids
 from alignbench.predictors.crop import CropPredictor, window
-from alignbench.predictors.formats import read_saved
+from alignbench.predictors.formats import PredictionFormat, Stored, read_saved
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output, read_settings, to_toml
 
 ALL = Batch([], [], np.zeros((0, 4)))
@@ -155,6 +156,33 @@ def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
     predictor = load_predictor(f"saved:{write_saved(tmp_path, 'npz', ['face0', '2', '3'], SHORT)}")
     with pytest.raises(InputError, match="70 landmarks a face; accepted: 29"):
         evaluate(predictor, make_dataset(3))
+
+
+def test_stored_predictions_take_the_data_sets_own_mark_up(tmp_path):
+    """Also where nobody registered it, or another has as many landmarks."""
+    dataset = make_dataset(3, Markup("five", 5, normalisers={"eyes": ((0,), (1,))}))
+    dataset = replace(dataset, normalisers=("eyes",))
+    path = write_saved(tmp_path, "npz", list(dataset.ids), dataset.points)
+    run = evaluate(load_predictor(f"saved:{path}"), dataset)
+    assert run.record.model.markup == "five"
+    assert (run.points == dataset.points).all()
+
+
+def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
+    from alignbench import plugins
+
+    theirs = PredictionFormat(
+        "theirs", "", lambda p: p.suffix == ".csv", lambda p: Stored(["a"], np.ones((1, 68, 2)))
+    )
+    load = plugins.load
+    entries = {
+        **plugins.registered(plugins.PREDICTION_FORMATS),
+        "theirs": EntryPoint("theirs", "strangers:THEIRS", plugins.PREDICTION_FORMATS),
+    }
+    monkeypatch.setattr(plugins, "registered", lambda group: entries)
+    monkeypatch.setattr(plugins, "load", lambda g, n: theirs if n == "theirs" else load(g, n))
+    saved = read_saved(tmp_path / "a.csv")
+    assert (saved.format, saved.ids, saved.points.shape) == ("theirs", ("a",), (1, 68, 2))
 
 
 @pytest.mark.parametrize(
@@ -571,15 +599,7 @@ def test_unknown_models_offer_what_there_is(name, message):
         load_predictor(name)
 
 
-def test_weights_for_a_model_that_takes_none(tmp_path):
-    (tmp_path / "w").write_bytes(b"1")
-    with pytest.raises(InputError, match=r"takes no weights.*Leave out --weights"):
-        load_predictor("dlib", tmp_path / "w")
-
-
 def test_a_shadowed_plug_in_says_what_shadows_it(monkeypatch):
-    from importlib.metadata import EntryPoint
-
     from alignbench import plugins
 
     entry = EntryPoint("mine", "json.nothing:load", plugins.PREDICTORS)
