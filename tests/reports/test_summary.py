@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -141,17 +140,6 @@ def test_many_runs_are_told_apart_on_a_plot():
     small = ced.figure([runs[0], run_of(dataset=make_dataset(5))], normaliser="box")
     assert small.axes[0].get_title("left") == "made test, full"
     assert "(5 faces)" in small.legends[0].get_texts()[1].get_text()
-
-
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_no_number_is_cut_on_a_narrow_terminal(width, monkeypatch):
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich: act as if it were a terminal
-    run = run_of(name="a_rather_long_name_for_a_model_of_landmarks")
-    text = re.sub(r"\x1b\[[0-9;]*m", "", render(summary.tables([run, run_of(5.0)]), "terminal"))
-    assert "…" not in text
-    for row in (run.row(parse_measure(m)) for m in ("nme", "fr@0.10")):
-        assert f"[{row.ci_low:.2f}–{row.ci_high:.2f}]" in text
 
 
 def test_runs_on_two_data_sets_are_not_one_plot():
