@@ -38,6 +38,7 @@ from scipy.io import loadmat, savemat
 import alignbench
 from alignbench import InputError, evaluate, load_dataset, load_run, parse_measure
 from alignbench.datasets.cofw import _Hdf5Images
+from alignbench.io.files import sha256
 from alignbench.io.images import read_image
 from alignbench.io.mat5 import parse_mat5
 from alignbench.io.notation import parse_json, parse_toml
@@ -730,7 +731,7 @@ _NAMES = st.one_of(
 
 def _table(name):
     rows = ((Text(name, (name,)), 1, name), (name, 2, ""))
-    return Table(name, (name, "N", name), (Group(name, rows),), (name,), ({"a": name},))
+    return Table(name, (name, "N", name), (Group(f"{name}.", rows),), (name,), ({"a": name},))
 
 
 @given(_NAMES)
@@ -757,20 +758,18 @@ def test_a_page_of_hostile_names_has_no_element_but_ours(stored):
     _changed(stored, "dataset", "incomplete", value=[NASTY])
     _changed(stored, "protocol", "boxes", value=NASTY)
     _changed(stored, "protocol", "leak", value=NASTY)
+    subset = "<img src=x onerror=b>"
+    _changed(stored, "dataset", "subsets", value=["full", subset, "few"])
     for name in ("faces.csv", "metrics.json"):
-        text = (
-            (stored / name)
-            .read_text()
-            .replace("even", '<img src=x onerror=""b"">'.replace('""', ""))
-        )
-        (stored / name).write_text(text)
+        (stored / name).write_text((stored / name).read_text().replace("even", subset))
+        _changed(stored, "files", name, value=sha256(stored / name))
     read = Elements(page([load_run(stored)]))
     tags = {one[0] for one in read.found}
     assert not tags & {"iframe", "object", "embed", "form", "base", "link", "foreignobject", "a "}
     assert sum(one[0] == "script" for one in read.found) == 1
     assert not [one for one in read.found if any(n.startswith("on") for n in one[1:])]
     assert all(address.startswith(("#", "data:image/")) for address in read.addresses)
-    assert "<img src=x onerror=b>" in read.text
+    assert subset in read.text
 
 
 @given(_NAMES)
