@@ -81,10 +81,7 @@ def _sort_header(content: bytes) -> bytes:
 def read(path: Path) -> Checkpoint:
     """What a safetensors file, or a file of ``torch.save``, holds.
 
-    Raises
-    ------
-    InputError
-        If it is neither, is damaged, or would have to be unpickled.
+    Raises InputError if it is neither, is damaged, or would have to be unpickled.
     """
     if path.suffix in (".pth", ".pt", ".tar"):
         return Checkpoint(_torch_state(path))
@@ -138,10 +135,8 @@ def _is_plain(value: object) -> bool:
 def fill(network: nn.Module, state: State, where: object) -> None:
     """Load weights into a network.
 
-    Raises
-    ------
-    InputError
-        If a tensor is missing, unknown, of another shape or not finite; the first one is named.
+    Raises InputError if a tensor is missing, unknown, of another shape or not finite; the first
+    one is named.
     """
     expected = network.state_dict()
     # Counts of batches are no weights; files from before they existed lack them.

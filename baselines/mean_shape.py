@@ -46,10 +46,7 @@ def save(path: Path, dataset: Dataset) -> None:
 class MeanShape(Predictor):
     """Places a mean shape in each box. Looks at no image.
 
-    Raises
-    ------
-    InputError
-        If the file holds no mean shape.
+    Raises InputError if the file holds no mean shape.
     """
 
     name = "mean-shape"

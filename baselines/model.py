@@ -211,11 +211,8 @@ def load(
     random
         Whether to draw weights, for speed and complexity, which do not depend on them.
 
-    Raises
-    ------
-    InputError
-        If there are neither weights nor ``random``, or if the file or the options are wrong or
-        do not fit each other.
+    Raises InputError if there are neither weights nor ``random``, or if the file or the options
+    are wrong or do not fit each other.
     """
     if weights is None and not random:
         raise InputError(
@@ -302,10 +299,7 @@ def save(
     chosen
         Options the network was made with, the mark-up by its name.
 
-    Raises
-    ------
-    InputError
-        If an option is unknown, or the network is not of these options.
+    Raises InputError if an option is unknown, or the network is not of these options.
     """
     chosen = options.check(chosen, model.network, model.where)
     with torch.device("meta"):

@@ -26,10 +26,7 @@ _PARAMETERS = 1_000_000_000
 def parse(text: str, network: type[nn.Module], where: object) -> dict[str, Any]:
     """Options as JSON values from ``name=value,name=value``; a list is ``[16,16]``.
 
-    Raises
-    ------
-    InputError
-        If the network has no such option, or it cannot have such a value.
+    Raises InputError if the network has no such option, or it cannot have such a value.
     """
     return check(parse_options(text, where), network, where)
 
@@ -39,10 +36,7 @@ def check(options: Mapping[str, Any], network: type[nn.Module], where: object) -
 
     The mark-up stays a name.
 
-    Raises
-    ------
-    InputError
-        If one is unknown or of another kind.
+    Raises InputError if one is unknown or of another kind.
     """
     parameters = inspect.signature(network).parameters
     hints = get_type_hints(network.__init__)
@@ -101,10 +95,7 @@ def build(
 ) -> nn.Module:
     """A network of options as :func:`check` gives them.
 
-    Raises
-    ------
-    InputError
-        If the options do not fit each other, or the network would be too large.
+    Raises InputError if the options do not fit each other, or the network would be too large.
     """
     arguments = dict(options)
     if "markup" in options:

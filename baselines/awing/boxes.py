@@ -25,10 +25,7 @@ def awing_boxes(dataset: Dataset) -> Floats:
     The window is its middle 80 %, or all of it where a true landmark would be nearer than about
     5 pixels to the edge of the 256 the network sees.
 
-    Raises
-    ------
-    InputError
-        If the data set annotates no boxes.
+    Raises InputError if the data set annotates no boxes.
     """
     if dataset.boxes is None:
         raise InputError(

@@ -33,10 +33,7 @@ _DOTS: Mapping[str, Mapping[str, str]] = {
 def chains(markup: Markup) -> dict[str, Indices]:
     """The landmarks that each of LAB's boundaries runs through.
 
-    Raises
-    ------
-    InputError
-        If the mark-up has no chain for one of them.
+    Raises InputError if the mark-up has no chain for one of them.
     """
     found = {}
     for name in BOUNDARIES:

@@ -25,10 +25,7 @@ def lab_boxes(dataset: Dataset) -> Floats:
     71 true landmarks are fitted to LAB's mean pose by a similarity, whose rotation is left out;
     the window is the middle 256 of 384 pixels.
 
-    Raises
-    ------
-    InputError
-        If the data set is not in WFLW's mark-up.
+    Raises InputError if the data set is not in WFLW's mark-up.
     """
     if dataset.markup != WFLW98:
         raise InputError(

@@ -45,11 +45,8 @@ class TrainingFolder:
     def prepare(self, fresh: bool) -> bool:
         """Check that a training may begin or go on here; gives whether it is finished already.
 
-        Raises
-        ------
-        InputError
-            If the folder holds another training and ``fresh`` does not say to replace it, or,
-            whatever ``fresh`` says, files that are not of a training.
+        Raises InputError if the folder holds another training and ``fresh`` does not say to
+        replace it, or, whatever ``fresh`` says, files that are not of a training.
         """
         names = {entry.name for entry in self.path.iterdir()}
         if strange := sorted(n for n in names - _OURS if not _DRAFT.fullmatch(n)):
@@ -98,10 +95,7 @@ class TrainingFolder:
     def unpack_checkpoint(self, data: bytes) -> dict[str, Any]:
         """The state in the bytes of a checkpoint; nothing but tensors is unpickled.
 
-        Raises
-        ------
-        InputError
-            If it is damaged, or of another training.
+        Raises InputError if it is damaged, or of another training.
         """
         try:
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

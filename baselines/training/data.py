@@ -59,11 +59,8 @@ class Data:
 def load_data(recipe: Recipe, root: str | Path | None) -> Data:
     """The faces a recipe asks for, in its mark-up.
 
-    Raises
-    ------
-    InputError
-        If the data set, split, subset or mark-up is unknown, no image is there, or one side would
-        have no faces or fewer than a batch.
+    Raises InputError if the data set, split, subset or mark-up is unknown, no image is there,
+    or one side would have no faces or fewer than a batch.
     """
     whole = load_dataset(recipe.dataset, root, recipe.split)
     if recipe.subset not in whole.subsets:
@@ -89,10 +86,7 @@ def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Datase
 
     Faces of one image stay together.
 
-    Raises
-    ------
-    InputError
-        If one side would have no faces.
+    Raises InputError if one side would have no faces.
     """
     sources = np.array(dataset.images.sources())
     images = np.unique(sources)
@@ -129,10 +123,7 @@ def _convert(dataset: Dataset, name: str | None) -> Dataset:
 def attributes(dataset: Dataset, names: Sequence[str]) -> Floats:
     """Membership (N, A) of a data set's faces in the subsets that a loss needs.
 
-    Raises
-    ------
-    InputError
-        If the data set lacks one.
+    Raises InputError if the data set lacks one.
     """
     if missing := [name for name in names if name not in dataset.subsets]:
         raise InputError(
@@ -147,10 +138,7 @@ def attributes(dataset: Dataset, names: Sequence[str]) -> Floats:
 class Samples(TorchDataset[Faces]):
     """Augmented faces of a data set, a batch at a time, as the method of a set-up wants them.
 
-    Raises
-    ------
-    InputError
-        If the data set lacks boxes or attributes.
+    Raises InputError if the data set lacks boxes or attributes.
     """
 
     def __init__(self, dataset: Dataset, setup: Setup, recipe: Recipe) -> None:
@@ -223,10 +211,7 @@ def make_batches(
 ) -> Iterator[Faces]:
     """Batch after batch, made by this process or by ``workers`` others.
 
-    Raises
-    ------
-    InputError
-        If an image cannot be read, or one of the other processes dies.
+    Raises InputError if an image cannot be read, or one of the other processes dies.
     """
     loader = DataLoader(
         _Answers(samples),

@@ -30,11 +30,8 @@ from baselines.training.recipe import Recipe
 def launch(recipe: Recipe, device: str) -> Iterator[Fabric]:
     """Fabric for this process, together with those ``torchrun`` started beside it.
 
-    Raises
-    ------
-    InputError
-        If the device is not there, the processes cannot reach each other, or a batch cannot be
-        shared among them.
+    Raises InputError if the device is not there, the processes cannot reach each other, or a
+    batch cannot be shared among them.
     """
     where, ranks = device_of(device), processes()
     if recipe.batch_size % ranks or recipe.batch_size // ranks < 2:

@@ -100,10 +100,7 @@ class Loop:
     def run(self) -> None:
         """Train to the end, or until an interrupt; then a checkpoint of the last step is kept.
 
-        Raises
-        ------
-        InputError
-            If loss or gradient are not finite; the last checkpoint stays.
+        Raises InputError if loss or gradient are not finite; the last checkpoint stays.
         """
         self._between_steps, self._ranks = True, current_ranks()
         started = time.monotonic() - self.position.seconds

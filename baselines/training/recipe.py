@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -149,11 +149,13 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 }
 
 
-def _keys(model: str) -> list[str]:
-    """Every key of a recipe of the model, those of a table with its name and a dot."""
-    tables = dict(_TABLES)
-    tables |= {"targets": MODELS[model].targets, "loss": MODELS[model].loss}
-    if stage := MODELS[model].second_stage:
+def _keys(name: str | None) -> list[str]:
+    """Every key of a recipe of a model, those of a table with its name and a dot."""
+    if name is None:
+        return list(Recipe.model_fields)
+    model, tables = MODELS[name], dict(_TABLES)
+    tables |= {"targets": model.targets, "loss": model.loss}
+    if stage := model.second_stage:
         tables["adversarial"] = stage
     plain = [key for key in Recipe.model_fields if key != "adversarial" or stage]
     dotted = [f"{table}.{key}" for table, part in tables.items() for key in part.model_fields]
@@ -162,36 +164,55 @@ def _keys(model: str) -> list[str]:
 
 def shipped() -> dict[str, str]:
     """Recipes of this package: name to one line."""
-    return {name: _parse(file.read_text("utf-8"), name).about for name, file in _recipes()}
+    recipes = _recipes()
+    return {name: read_toml("recipe", name, recipes)["about"] for name in recipes}
+
+
+def read_toml(kind: str, name: str | Path, shipped: Mapping[str, Traversable]) -> dict[str, Any]:
+    """Content of a recipe or study: a shipped one by its name, or a TOML file.
+
+    Raises InputError if there is none, or it cannot be read.
+    """
+    file: Traversable = Path(name)
+    if str(name) in shipped:
+        file = shipped[str(name)]
+    elif file.name.endswith(".toml"):
+        require_regular(Path(name))
+    else:
+        raise unknown(kind, str(name), shipped, "Or give a .toml file.")
+    try:
+        return parse_toml(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(name, f"cannot be read ({error})") from error
+    except ValueError as error:
+        raise InputError(name, f"not TOML ({error})", "TOML as in docs/training.md") from error
 
 
 def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str, Recipe]:
-    """Name and content of a recipe.
+    """Name and content of a recipe: a TOML file, or the name of a shipped one.
+
+    Raises InputError if there is no such recipe, or a key is unknown or has a value it cannot
+    have.
 
     Parameters
     ----------
-    recipe
-        A TOML file, or the name of one that is shipped, such as ``propnet/wflw``.
     overrides
         ``key=value`` with a dotted key, the value as in TOML: ``network.stacks=1``.
-
-    Raises
-    ------
-    InputError
-        If there is no such recipe, or a key is unknown or has a value it cannot have.
     """
-    recipes = dict(_recipes())
-    if str(recipe) in recipes:
-        return str(recipe), _parse(recipes[str(recipe)].read_text("utf-8"), recipe, overrides)
-    path = Path(recipe)
-    if path.suffix != ".toml":
-        raise unknown("recipe", str(recipe), recipes, "Or give a .toml file.")
-    require_regular(path)
+    recipes = _recipes()
+    content = read_toml("recipe", recipe, recipes)
+    changed = {_override(content, override) for override in overrides}
+    model = content.get("model")
+    if isinstance(model, str) and model not in MODELS:
+        raise unknown(f"{'--set' if 'model' in changed else recipe}, model", model, MODELS)
+    model = model if isinstance(model, str) else None
+    if model:
+        _check_use(content, model, recipe, changed)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})") from error
-    return path.stem, _parse(text, path, overrides)
+        checked = SCHEMAS.get(model, Recipe).model_validate(content)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise first_mistake(error, recipe, _keys(model), changed) from error
+    return str(recipe) if str(recipe) in recipes else Path(recipe).stem, checked
 
 
 def complete(recipe: Recipe) -> dict[str, Any]:
@@ -199,31 +220,16 @@ def complete(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", exclude_none=True)
 
 
-def _recipes() -> Iterator[tuple[str, Traversable]]:
-    """Names and files of the shipped recipes; a model's folder ``mini`` is of its narrow twin."""
+def _recipes() -> dict[str, Traversable]:
+    """Shipped recipes by name; a model's folder ``mini`` has those of its narrow twin."""
+    recipes = {}
     for name in sorted(MODELS):
         folder = files("baselines").joinpath(name, "recipes")
         for prefix, place in ((name, folder), (f"{name}-mini", folder.joinpath("mini"))):
             for file in sorted(place.iterdir(), key=lambda entry: entry.name):
                 if file.name.endswith(".toml"):
-                    yield f"{prefix}/{file.name.removesuffix('.toml')}", file
-
-
-def _parse(text: str, where: object, overrides: Sequence[str] = ()) -> Recipe:
-    try:
-        content = parse_toml(text)
-    except ValueError as error:
-        raise InputError(where, f"not TOML ({error})", "TOML as in docs/training.md") from error
-    changed = {_override(content, override) for override in overrides}
-    name = content.get("model")
-    if isinstance(name, str) and name not in MODELS:
-        raise unknown(f"{'--set' if 'model' in changed else where}, model", name, MODELS)
-    if name in MODELS:
-        _check_use(content, name, where, changed)
-    try:
-        return SCHEMAS.get(name, Recipe).model_validate(content)  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise _error(where, changed, name, error) from error
+                    recipes[f"{prefix}/{file.name.removesuffix('.toml')}"] = file
+    return recipes
 
 
 def _check_use(content: Mapping[str, Any], model: str, where: object, changed: set[str]) -> None:
@@ -260,12 +266,11 @@ def _override(content: dict[str, Any], override: str) -> str:
     return key
 
 
-def _error(
-    where: object, changed: set[str], model: str | None, error: ValidationError
+def first_mistake(
+    error: ValidationError, where: object, keys: Sequence[str], changed: Collection[str] = ()
 ) -> InputError:
-    """The first thing wrong with a recipe."""
+    """The first thing wrong with a recipe or study of these keys."""
     first = error.errors()[0]
-    keys = _keys(model) if model else list(Recipe.model_fields)
     parts = [str(part) for part in first["loc"]]
     dotted = ".".join(parts)
     if first["type"] == "extra_forbidden":

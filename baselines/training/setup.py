@@ -43,10 +43,8 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     boxed
         Whether the data set annotates boxes; without, tight ones are the default.
 
-    Raises
-    ------
-    InputError
-        If an option is unknown, or network, mark-up and window do not fit together.
+    Raises InputError if an option is unknown, or network, mark-up and window do not fit
+    together.
     """
     model = MODELS[recipe.model]
     chosen = _options(recipe, model, markup)
@@ -112,11 +110,8 @@ def _check_window(model: Model, chosen: Mapping[str, Any], settings: CropSetting
 def load_initial(setup: Setup, recipe: Recipe) -> str | None:
     """Fill the network with the recipe's initial weights; gives the sha256 of their file.
 
-    Raises
-    ------
-    InputError
-        If there is no such file, or a tensor of it that is not to be drawn anew is missing,
-        unknown or of another shape.
+    Raises InputError if there is no such file, or a tensor of it that is not to be drawn anew
+    is missing, unknown or of another shape.
     """
     if recipe.initial is None:
         return None

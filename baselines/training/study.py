@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,13 +13,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
-from alignbench.errors import InputError, blame, unknown
-from alignbench.io.files import require_regular
-from alignbench.io.notation import parse_toml
+from alignbench.errors import InputError, blame
 from baselines.training.checkpoint import WEIGHTS
 from baselines.training.data import attributes
 from baselines.training.loop import Progress, Say
-from baselines.training.recipe import read_recipe
+from baselines.training.recipe import first_mistake, read_recipe, read_toml
 from baselines.training.setup import set_up
 from baselines.training.start import train
 
@@ -73,37 +71,31 @@ class Trial:
 
 def shipped() -> dict[str, str]:
     """Studies of this package: name to one line."""
-    return {name: _parse(file.read_text("utf-8"), name).about for name, file in _studies()}
+    return {name: read_study(name).about for name in _studies()}
 
 
 def read_study(study: str | Path) -> Study:
     """A study from a TOML file, or a shipped one by its name.
 
-    Raises
-    ------
-    InputError
-        If there is no such study, or a key is unknown, missing or has a value it cannot have.
+    Raises InputError if there is no such study, or a key is unknown, missing or has a value it
+    cannot have.
     """
-    studies = dict(_studies())
-    if str(study) in studies:
-        return _parse(studies[str(study)].read_text("utf-8"), study)
-    path = Path(study)
-    if path.suffix != ".toml":
-        raise unknown("study", str(study), studies, "Or give a .toml file.")
+    content = read_toml("study", study, _studies())
     try:
-        require_regular(path)
-        return _parse(path.read_text(encoding="utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})") from error
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise first_mistake(error, study, list(Study.model_fields)) from error
+
+
+def _studies() -> dict[str, Traversable]:
+    folder = files("baselines").joinpath("studies")
+    return {file.name.removesuffix(".toml"): file for file in folder.iterdir()}
 
 
 def trials(study: Study, seeds: int | None = None, overrides: Sequence[str] = ()) -> list[Trial]:
     """The trainings of a study.
 
-    Raises
-    ------
-    InputError
-        If two variants would share a folder.
+    Raises InputError if two variants would share a folder.
     """
     folders: dict[str, str] = {}
     for variant in study.variants:
@@ -162,10 +154,7 @@ def run_study(
     data_root, device, progress, say
         As :func:`baselines.training.train` takes them.
 
-    Raises
-    ------
-    InputError
-        If the study, a recipe or the data is wrong, or a training diverges.
+    Raises InputError if the study, a recipe or the data is wrong, or a training diverges.
     """
     content = read_study(study)
     todo = trials(content, seeds, overrides)
@@ -185,25 +174,3 @@ def run_study(
             evaluate(predictor, faces, name=trial.name, out=Path(out, "runs", trial.folder))
         )
     return runs
-
-
-def _studies() -> Iterator[tuple[str, Traversable]]:
-    for file in sorted(files("baselines").joinpath("studies").iterdir(), key=lambda f: f.name):
-        yield file.name.removesuffix(".toml"), file
-
-
-def _parse(text: str, where: object) -> Study:
-    try:
-        content = parse_toml(text)
-    except ValueError as error:
-        raise InputError(where, f"not TOML ({error})", "TOML as in docs/training.md") from error
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise unknown(f"{where}, key", key, Study.model_fields) from error
-        raise InputError(
-            f"{where}, key {key}", f"{first['msg']}, found {first['input']!r}"
-        ) from error
