@@ -50,11 +50,7 @@ class Checkpoint:
 
 
 def save(
-    path: Path,
-    network: nn.Module,
-    model: str,
-    options: Mapping[str, Any],
-    settings: CropSettings,
+    path: Path, network: nn.Module, model: str, options: Mapping[str, Any], settings: CropSettings
 ) -> None:
     """Write a network's weights with its options, as JSON, and its crop settings."""
     header = {

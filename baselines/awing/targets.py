@@ -8,10 +8,7 @@ from alignbench.arrays import Floats
 from alignbench.markups import Indices, Markup
 from baselines.drawing import Chains, Drawn, fade, mark
 
-_LEFT_OUT = {
-    "wflw98": ("left_brow_lower", "right_brow_lower"),
-    "cofw29": ("nose_upper", "chin"),
-}
+_LEFT_OUT = {"wflw98": ("left_brow_lower", "right_brow_lower"), "cofw29": ("nose_upper", "chin")}
 """Chains by mark-up that AWing does not draw."""
 _SAMPLES = 100
 """Points of the spline along a boundary."""

@@ -15,14 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from alignbench.markups import WFLW98, Markup
-from baselines.blocks import (
-    BLOCKS,
-    AntiAliasing,
-    Block,
-    Hourglass,
-    pooling,
-    require_depth,
-)
+from baselines.blocks import BLOCKS, AntiAliasing, Block, Hourglass, pooling, require_depth
 from baselines.stacked import Coordinates, Merge, Stage, Stem
 
 
@@ -71,12 +64,7 @@ class Attention(nn.Module):
     """Where a stage's features matter, from the features and the boundaries (section 3.1)."""
 
     def __init__(
-        self,
-        width: int,
-        boundaries: int,
-        depth: int,
-        block: Block,
-        anti_aliasing: AntiAliasing,
+        self, width: int, boundaries: int, depth: int, block: Block, anti_aliasing: AntiAliasing
     ) -> None:
         super().__init__()
         require_depth("attention_depth", depth, anti_aliasing)

@@ -51,9 +51,7 @@ def test_awings_gaussian_has_the_published_profile():
     assert row[14] == 0
 
 
-@given(
-    nps.arrays(np.float64, (2, 3, 2), elements=st.floats(4, SIZE - 5)),
-)
+@given(nps.arrays(np.float64, (2, 3, 2), elements=st.floats(4, SIZE - 5)))
 def test_what_is_drawn_is_decoded(points):
     exact = gaussians(points, SIZE, subpixel=True)
     assert np.abs(heatmaps.quarter(exact) - points).max() <= 0.25 + 1e-6
@@ -134,20 +132,13 @@ def test_awings_merged_boundary_follows_the_spline_of_fitpack():
 
 def test_landmarks_on_one_pixel_do_not_break_a_boundary():
     points = np.full((1, 4, 2), 7.0)
-    for draw in (
-        merged_boundary,
-        blurred_boundaries,
-        distance_boundaries,
-    ):
+    for draw in (merged_boundary, blurred_boundaries, distance_boundaries):
         map_ = draw(points, [[0, 1, 2, 3]], SIZE)[0, 0]
         assert map_[7, 7] == map_.max() == 1
         assert np.isfinite(map_).all()
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [merged_boundary, blurred_boundaries, distance_boundaries],
-)
+@pytest.mark.parametrize("draw", [merged_boundary, blurred_boundaries, distance_boundaries])
 @pytest.mark.parametrize("markup", (WFLW98, IBUG68, COFW29), ids=lambda m: m.name)
 def test_boundaries_of_a_face_do_not_depend_on_its_batch(draw, markup):
     points = np.random.default_rng(1).uniform(2, SIZE - 3, (4, markup.landmarks, 2))

@@ -43,21 +43,14 @@ from baselines.training.augmentation import Augmentation, change_light, draw_map
 from baselines.training.checkpoint import CHECKPOINT, LOG, RECORD, WEIGHTS, find_difference
 from baselines.training.data import Loader, Samples, chance, draw_order, hold_out, make_batches
 from baselines.training.learner import Learner
-from baselines.training.recipe import (
-    SCHEMAS,
-    Initial,
-    Optimiser,
-    complete,
-    read_recipe,
-    shipped,
-)
+from baselines.training.recipe import SCHEMAS, Initial, Optimiser, complete, read_recipe, shipped
 from baselines.training.setup import set_up
 from baselines.training.start import _workers
 
 TINY = {
     "propnet": {"stacks": 1, "width": 16, "depth": 2, "hidden": [2], "attention_depth": 1},
     "awing": {"stacks": 1, "width": 16, "depth": 2},
-    "lab": {"stacks": 1, "width": 16, "regressor_width": 8},
+    "lab": {"stacks": 1, "width": 16, "regressor_width": 8, "message_passing": False},
 }
 ROOT = Path(__file__).parents[2]
 SIZE = {"propnet": 32, "awing": 32, "lab": 64}
@@ -315,10 +308,7 @@ class Failing(ArrayImages):
     ("how", "message"),
     [
         ("refused", r"^face5.jpg: image cannot be read\.$"),
-        (
-            "killed",
-            r"^--workers: a process that makes batches died \(.*from the last",
-        ),
+        ("killed", r"^--workers: a process that makes batches died \(.*from the last"),
     ],
 )
 def test_what_stops_a_worker_is_one_message(how, message, tmp_path):
@@ -561,16 +551,17 @@ class Stop:
 def test_a_training_cut_short_ends_with_the_same_bytes(model, changes, tmp_path, data):
     recipe = write_recipe(tmp_path, model)
     whole = learn(recipe, data, tmp_path / "whole", overrides=changes)
-    steps = [1, 3, 5] if model == "propnet" else [4, 8]
-    for step in steps:
-        for every in (0, 1e9):
-            out = tmp_path / f"cut{step}-{every}"
-            with pytest.raises(KeyboardInterrupt):
-                learn(recipe, data, out, overrides=changes, checkpoint_seconds=every,
-                      progress=Stop(step))  # fmt: skip
-            assert not (out / RECORD).exists()
-            learn(recipe, data, out, overrides=changes)
-            assert (out / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes(), (step, every)
+    # At the first step, at the last of an epoch, and within one of each stage.
+    for step, every in ((1, 1e9), (3, 0), (5, 1e9)) if model == "propnet" else ((4, 1e9), (8, 0)):
+        out = tmp_path / f"cut{step}"
+        with pytest.raises(
+            KeyboardInterrupt, match=f"the checkpoint of epoch {(step - 1) // 3 + 1}"
+        ):
+            learn(recipe, data, out, overrides=changes, checkpoint_seconds=every,
+                  progress=Stop(step))  # fmt: skip
+        assert not (out / RECORD).exists()
+        learn(recipe, data, out, overrides=changes)
+        assert (out / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes(), step
 
 
 def command(data, recipe, out, *more):
