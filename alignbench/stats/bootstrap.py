@@ -71,18 +71,30 @@ def mean_intervals(
     Returns
     -------
     low, high
-        (S, K) each; NaN where no face counts.
+        (S, K) each; NaN where fewer than two images count: one image says nothing about spread.
     """
     replicated = replicated_means(values, subsets, clusters, bootstrap)
     tail = (1 - bootstrap.confidence) / 2
     low, high = np.full((2, *replicated.shape[1:]), np.nan)
     # A subset of very few images can be drawn empty; such a sample says nothing about it.
-    counted = ~np.isnan(replicated).all(axis=0)
+    counted = (counted_images(values, subsets, clusters) > 1) & ~np.isnan(replicated).all(axis=0)
     if counted.any():
         low[counted], high[counted] = np.nanquantile(
             replicated[:, counted], [tail, 1 - tail], axis=0
         )
     return low, high
+
+
+def counted_images(values: Floats, subsets: Bools, clusters: Ints) -> Ints:
+    """Number of images (S, K) of each subset with a face that counts for each quantity."""
+    size = int(clusters.max(initial=-1)) + 1
+    patterns, pattern = np.unique(~np.isnan(values), axis=1, return_inverse=True)
+    images = [
+        np.count_nonzero(np.bincount(clusters[inside & counts], minlength=size))
+        for inside in subsets
+        for counts in patterns.T
+    ]
+    return np.reshape(images, (len(subsets), -1))[:, pattern.ravel()]
 
 
 def replicated_means(

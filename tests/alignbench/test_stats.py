@@ -117,10 +117,14 @@ def test_one_image_is_all_that_can_be_drawn():
     assert (drawn == 2).all()
 
 
-def test_a_subset_of_one_face_does_not_warn_or_vanish():
-    subsets = np.array([[True, False, False, False]])
-    low, high = intervals([7.0, 2, 3, 4], subsets=subsets, replicates=200)
-    assert low[0, 0] == high[0, 0] == 7.0
+def test_a_subset_of_one_image_has_no_interval():
+    subsets = np.array([[True, False, False, False], [True, True, False, False]])
+    for clusters, bounded in (([0, 1, 2, 3], True), ([0, 0, 1, 2], False)):
+        low, high = intervals(
+            [7.0, 2, 3, 4], subsets=subsets, clusters=np.array(clusters), replicates=200
+        )
+        assert np.isnan([low[0, 0], high[0, 0]]).all()
+        assert (low[1, 0] < high[1, 0]) == bounded
 
 
 def test_a_run_stores_wilsons_interval_of_its_failure_rate():
