@@ -292,7 +292,7 @@ def measure_settings(
 
 def _some_faces(count: int = 4) -> Batch:
     """Synthetic faces in their annotated boxes."""
-    dataset = load_dataset("demo").take(np.arange(count))
+    dataset = load_dataset("synthetic", split="sample").take(np.arange(count))
     assert dataset.boxes is not None
     return Batch(dataset.ids, [dataset.images.read(k) for k in range(count)], dataset.boxes)
 

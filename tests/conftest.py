@@ -38,7 +38,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Caches and data folders of this session alone: the demo set is drawn once, here."""
+    """Caches and data folders of this session alone: synthetic faces are drawn once, here."""
     home = tmp_path_factory.mktemp("home")
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     os.environ["XDG_DATA_HOME"] = str(home / "data")

@@ -12,6 +12,8 @@ from alignbench.markups import WFLW98, Markup
 from alignbench.stats import Bootstrap
 
 QUICK = Bootstrap(200)
+SAMPLE = ("synthetic", "--split", "sample")
+"""The data set of the command line's tests: 60 drawn faces, behind ``--dataset``."""
 FILES = ["metrics.json", "predictions.npz", "faces.csv", "breakdown.csv", "ced.svg", "ced.png"]
 
 

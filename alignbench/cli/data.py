@@ -62,12 +62,12 @@ def verify(
       alignbench data verify wflw --data-root ~/faces
     """
     from alignbench import load_dataset
-    from alignbench.cli.console import progress, status
+    from alignbench.cli.console import progress
     from alignbench.datasets.verify import verify as inspect
     from alignbench.threads import count
 
-    with status(f"Reading {dataset}"):
-        faces = load_dataset(dataset, data_root, split)
+    with progress(f"Reading {dataset}", "faces") as report_drawing:
+        faces = load_dataset(dataset, data_root, split, report_drawing)
     with progress(f"images of {dataset}", "images") as report_progress:
         result = inspect(faces, report_progress, count())
     for subset, (here, official) in result.counts.items():
@@ -112,9 +112,11 @@ def synthesize(
     For example:
       alignbench data synthesize --faces 1000 --out drawn
     """
+    from alignbench.cli.console import progress
     from alignbench.synthetic.source import draw
 
     require_one_process("data synthesize")
     test = faces // 4
-    draw(out, {"train": faces - test, "test": test}, seed, f"Drawing {faces:,} faces")
+    with progress(f"Drawing {faces:,} faces", "faces") as report_drawing:
+        draw(out, {"train": faces - test, "test": test}, seed, report_drawing)
     typer.echo(f"{faces - test:,} faces to train and {test:,} to test drawn in {out}")

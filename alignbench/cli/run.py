@@ -127,8 +127,8 @@ def run(
     if name is not None and not (name.strip() and name.isprintable()):
         raise InputError("--name", f"{name!a}", "a printable name for tables and legends")
     start = Path.cwd()  # a user's model may go elsewhere
-    with status(f"Reading {dataset}"):
-        faces = load_dataset(dataset, data_root, split)
+    with progress(f"Reading {dataset}", "faces") as report_drawing:
+        faces = load_dataset(dataset, data_root, split, report_drawing)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measures or []]
     settings = {"backend": backend, "precision": precision, "device": device}

@@ -14,6 +14,14 @@ from alignbench import arrays
 from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.markups import Markup
 
+Progress = Callable[[int, int], object]
+"""Called with (things done, things in all)."""
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """The progress function of a caller who shows none."""
+
+
 FULL = "full"
 """The subset of all faces; every data set has it."""
 
@@ -141,8 +149,8 @@ class DatasetSource:
     read
         Reads one split from the folder.
     locate
-        Finds the folder of a split where the data set makes its own; None for files the user
-        brings.
+        Finds the folder of a split that the data set makes itself, and calls the progress function
+        while it does; None for files the user brings.
     """
 
     name: str
@@ -153,4 +161,4 @@ class DatasetSource:
     layout: str
     homepage: str
     read: Callable[[Path, str], Dataset]
-    locate: Callable[[str], Path] | None = None
+    locate: Callable[[str, Progress], Path] | None = None

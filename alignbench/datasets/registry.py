@@ -8,7 +8,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from alignbench import plugins
-from alignbench.datasets.base import Dataset, DatasetSource
+from alignbench.datasets.base import Dataset, DatasetSource, Progress, ignore_progress
 from alignbench.datasets.checks import checked
 from alignbench.errors import InputError, unknown
 
@@ -30,7 +30,12 @@ def source(name: str) -> DatasetSource:
     return found
 
 
-def load_dataset(name: str, root: str | Path | None = None, split: str = "test") -> Dataset:
+def load_dataset(
+    name: str,
+    root: str | Path | None = None,
+    split: str = "test",
+    progress: Progress | None = None,
+) -> Dataset:
     """Read a split of a data set.
 
     Parameters
@@ -42,6 +47,8 @@ def load_dataset(name: str, root: str | Path | None = None, split: str = "test")
         environment variable ``ALIGNBENCH_DATA`` and then the user's data folder are looked in.
     split
         Split; each data set has ``test``.
+    progress
+        Called with (faces drawn, faces in all) while a data set that draws itself is drawn.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def load_dataset(name: str, root: str | Path | None = None, split: str = "test")
     of = source(name)
     if split not in of.splits:
         raise unknown(f"split of {name}", split, of.splits)
-    return checked(of.read(_folder(of, root, split), split))
+    return checked(of.read(_folder(of, root, split, progress or ignore_progress), split))
 
 
 def data_roots(root: str | Path | None) -> list[Path]:
@@ -62,10 +69,10 @@ def data_roots(root: str | Path | None) -> list[Path]:
     return [*([Path(given)] if given else []), user_data_path("alignbench", appauthor=False)]
 
 
-def _folder(of: DatasetSource, root: str | Path | None, split: str) -> Path:
+def _folder(of: DatasetSource, root: str | Path | None, split: str, progress: Progress) -> Path:
     # What draws itself is looked for only where a user says that it is.
     if of.locate is not None and (root is None or not of.markers):
-        return of.locate(split)
+        return of.locate(split, progress)
     roots = data_roots(root)
     for base in roots:
         for folder in (base / of.name, base):

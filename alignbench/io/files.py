@@ -1,9 +1,11 @@
-"""Files that are there whole or not at all, their hashes and locks."""
+"""Files and folders that are there whole or not at all, their hashes, and locks on folders."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,15 +66,56 @@ def _write(stream: BinaryIO, data: bytes | Callable[[BinaryIO], object]) -> None
 
 
 def require_regular(path: Path) -> None:
-    """Raise InputError for a device, a socket or a pipe, which a reader would wait for."""
+    """Raise InputError for a pipe, a device or a socket: a reader might wait for ever.
+
+    A folder and a path where nothing is pass: opening them fails at once.
+    """
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError(path, "is no regular file", "a file")
+        raise InputError(path, "is no regular file but a pipe, a device or a socket", "a file")
 
 
 def sha256(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_folder_atomic(folder: Path, fill: Callable[[Path], object]) -> None:
+    """Create a folder that is there whole or not at all; one that holds files is left as it is.
+
+    Processes that create the same folder wait for each other.
+
+    Parameters
+    ----------
+    fill
+        Writes the files into the empty folder it is given.
+
+    Raises
+    ------
+    WriteError
+        If the folder cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}{_LOCK}")
+        with FileLock(lock):
+            try:
+                if not (folder.is_dir() and any(folder.iterdir())):
+                    _fill_draft(folder, fill)
+            finally:
+                lock.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(folder, f"cannot be written ({error.strerror or error})") from error
+
+
+def _fill_draft(folder: Path, fill: Callable[[Path], object]) -> None:
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        fill(draft)
+        draft.chmod(0o755)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextmanager

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from platformdirs import user_cache_path
 
 from alignbench.arrays import Bools
-from alignbench.cli.console import progress
-from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.base import FULL, Dataset, DatasetSource, Progress, ignore_progress
 from alignbench.datasets.wflw import LIST, read_layout
 from alignbench.errors import InputError
+from alignbench.io.files import write_folder_atomic
 from alignbench.io.notation import parse_json
 from alignbench.io.text import in_blocks, lines_of
 from alignbench.markups import WFLW98
 from alignbench.synthetic.write import MANIFEST, VERSION, VISIBLE, write
 
 SEED = 0
-FACES = {"test": 1000, "train": 8000, "validation": 500}
+FACES = {"test": 1000, "train": 8000, "validation": 500, "sample": 60}
 
 
 def read(root: Path, split: str) -> Dataset:
@@ -74,7 +71,7 @@ def _manifest(root: Path) -> Mapping[str, int]:
     return faces
 
 
-def locate(split: str) -> Path:
+def locate(split: str, progress: Progress = ignore_progress) -> Path:
     """The folder with one split; draws it on first use.
 
     The folder is named after everything the faces depend on.
@@ -82,14 +79,15 @@ def locate(split: str) -> Path:
     drawn_by = f"opencv{cv2.__version__}-numpy{np.__version__}"
     name = f"synthetic-{VERSION}-seed{SEED}-{split}{FACES[split]}-{drawn_by}"
     folder = user_cache_path("alignbench", appauthor=False) / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{name}.lock")):
-        if not folder.is_dir():
-            draw(folder, {split: FACES[split]}, SEED, f"Drawing synthetic {split}")
+    if not folder.is_dir():
+        faces = {split: FACES[split]}
+        write_folder_atomic(folder, lambda draft: write(draft, faces, SEED, progress))
     return folder
 
 
-def draw(folder: Path, faces: dict[str, int], seed: int, title: str) -> None:
+def draw(
+    folder: Path, faces: dict[str, int], seed: int, progress: Progress = ignore_progress
+) -> None:
     """Draw faces into a new folder, which is there whole or not at all.
 
     Raises
@@ -99,15 +97,7 @@ def draw(folder: Path, faces: dict[str, int], seed: int, title: str) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(folder, "is there already", "a new or empty folder", "Give another --out.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".synthetic-", dir=folder.parent))
-    try:
-        with progress(title, "faces") as report:
-            write(draft, faces, seed, report)
-        draft.chmod(0o755)
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    write_folder_atomic(folder, lambda draft: write(draft, faces, seed, progress))
 
 
 SOURCE = DatasetSource(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from alignbench.datasets.base import Progress
 from alignbench.datasets.wflw import ATTRIBUTES, IMAGES, LIST
 from alignbench.errors import InputError
 from alignbench.synthetic.face import Face, draw_face
@@ -30,13 +31,12 @@ MANIFEST = "synthetic.json"
 VISIBLE = "WFLW_annotations/visible_{split}.txt"
 CONDITIONS = "WFLW_annotations/conditions_{split}.csv"
 SUBSET_LIST = "WFLW_annotations/list_98pt_test/list_98pt_test_{subset}.txt"
-STREAMS = {"train": 0, "test": 1, "validation": 2}
+STREAMS = {"train": 0, "test": 1, "validation": 2, "sample": 3}
 """Number of each split: no face of one split shares its random stream with one of another."""
 
 _SUBSET_FILES = {"pose": "largepose", "make-up": "makeup"}
 
 Row = dict[str, Any]
-Progress = Callable[[int, int], None]
 
 
 def write(folder: Path, faces: dict[str, int], seed: int, progress: Progress) -> None:

@@ -7,7 +7,7 @@ processes nor a new start change anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import get_all_start_methods
 from pathlib import Path
@@ -56,18 +56,20 @@ class Data:
     without_image: int
 
 
-def load_data(recipe: Recipe, root: str | Path | None) -> Data:
+def load_data(
+    recipe: Recipe, root: str | Path | None, progress: Callable[[int, int], object] | None = None
+) -> Data:
     """The faces a recipe asks for, in its mark-up.
 
     Raises InputError if the data set, split, subset or mark-up is unknown, no image is there,
     or one side would have no faces or fewer than a batch.
     """
-    whole = load_dataset(recipe.dataset, root, recipe.split)
+    whole = load_dataset(recipe.dataset, root, recipe.split, progress)
     if recipe.subset not in whole.subsets:
         raise unknown(f"subset of {recipe.dataset}", recipe.subset, whole.subsets)
     train, without = _with_image(whole.take(np.flatnonzero(whole.subsets[recipe.subset])))
     if isinstance(recipe.validation, str):
-        other = load_dataset(recipe.dataset, root, recipe.validation)
+        other = load_dataset(recipe.dataset, root, recipe.validation, progress)
         validation, missing = _with_image(other)
         without += missing
     else:

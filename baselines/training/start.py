@@ -85,7 +85,9 @@ def train(
     folder = None
     try:
         name, content = read_recipe(recipe, overrides)
-        data = load_data(content, data_root)
+        data = load_data(
+            content, data_root, lambda done, total: progress(done, total, "drawing faces")
+        )
         setup = set_up(content, data.train.markup, data.train.boxes is not None)
         samples = Samples(data.train, setup, content)
         boxes_of(data.validation, setup.settings.crop.boxes)  # refused now, not after an epoch

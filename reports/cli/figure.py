@@ -99,12 +99,12 @@ def show(
       alignbench data show synthetic --out faces.jpg
     """
     from alignbench import load_dataset
-    from alignbench.cli.console import status
+    from alignbench.cli.console import progress
     from reports.figures.faces import ENDINGS, draw
 
     require_one_process("data show")
     require_ending(out, ENDINGS)
-    with status(f"Reading {dataset}"):
-        data = load_dataset(dataset, data_root, split)
+    with progress(f"Reading {dataset}", "faces") as report_drawing:
+        data = load_dataset(dataset, data_root, split, report_drawing)
     draw(data, out, faces, landmarks)
     typer.echo(f"Picture written to {out}", err=True)

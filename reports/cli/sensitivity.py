@@ -96,8 +96,8 @@ def sensitivity(
         from alignbench import load_dataset, load_predictor
         from alignbench.cli.console import progress, status
 
-        with status(f"Reading {dataset}"):
-            faces = load_dataset(dataset, data_root, split)
+        with progress(f"Reading {dataset}", "faces") as report_drawing:
+            faces = load_dataset(dataset, data_root, split, report_drawing)
         settings = {"backend": backend, "device": device}
         with status(f"Loading {model}"):
             predictor = load_predictor(model, weights, None, **without_none(settings))

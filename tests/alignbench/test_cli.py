@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import QUICK
+from doubles import QUICK, SAMPLE
 from layouts import points, wflw_line, write_300w, write_image, write_wflw
 
 from alignbench import evaluate, load_dataset, load_predictor, plugins
@@ -131,12 +131,12 @@ def test_dlib_on_the_lfpw_test_images_with_its_own_detector(cli, shared):
 
 
 def test_the_demo_run_from_table_to_plot(cli):
-    result = cli("run", "--model", "linear", "--dataset", "demo")
+    result = cli("run", "--model", "linear", "--dataset", *SAMPLE)
     assert result.code == 0, result.err
-    assert "linear on demo test, normaliser inter_ocular" in result.out
+    assert "linear on synthetic sample, normaliser inter_ocular" in result.out
     assert "AUC@0.10" in result.out
     assert "leak: ground-truth box" in result.out
-    folder = next(Path("runs/demo/linear").iterdir())
+    folder = next(Path("runs/synthetic/linear").iterdir())
     assert f"Run kept in {folder}" in result.out
     names = "run.json metrics.json predictions.npz faces.csv breakdown.csv ced.svg ced.png"
     assert {path.name for path in folder.iterdir()} == set(names.split())
@@ -149,8 +149,8 @@ def test_the_demo_run_from_table_to_plot(cli):
     }  # fmt: skip
     assert {r["metric"] for r in rows} == {"nme", "fr", "auc"}
     with np.load(folder / "predictions.npz") as stored:
-        assert stored["points"].shape == (200, 98, 2)
-    other = cli("run", "--model", "mean-shape", "--dataset", "demo", "--name", "mean face")
+        assert stored["points"].shape == (60, 98, 2)
+    other = cli("run", "--model", "mean-shape", "--dataset", *SAMPLE, "--name", "mean face")
     assert other.code == 0
 
 
@@ -158,7 +158,7 @@ def test_the_demo_run_from_table_to_plot(cli):
 def stored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stored")
     for model in ("linear", "mean-shape"):
-        predictor, faces = load_predictor(model), load_dataset("demo")
+        predictor, faces = load_predictor(model), load_dataset("synthetic", split="sample")
         evaluate(predictor, faces, out=folder / model, bootstrap=QUICK)
     return folder
 
@@ -172,7 +172,7 @@ def two_runs(stored, tmp_path, monkeypatch):
 
 def test_a_table_of_two_runs_in_every_format(cli, two_runs):
     for form, part in (
-        ("terminal", "2 models on demo test"),
+        ("terminal", "2 models on synthetic sample"),
         ("md", "| linear"),
         ("latex", r"\toprule"),
     ):
@@ -195,7 +195,7 @@ def test_measures_can_be_chosen(cli, two_runs):
     assert "AUC@0.08" in result.out
     assert "inter\\_pupil" in result.out
     further = ("--measure", "fr(box)@0.05", "--measure", "auc@0.05")
-    result = cli(*RUN, "demo", *further, "--out", "own", "--bootstrap", 200)
+    result = cli(*RUN, *SAMPLE, *further, "--out", "own", "--bootstrap", 200)
     assert result.code == 0, result.err
     assert "AUC@0.10" in result.out
     assert "AUC@0.05" in result.out
@@ -225,7 +225,7 @@ def test_runs_of_one_name_are_told_apart_by_boxes_or_key(cli):
     for name, *options in (("rect",), ("tight",), ("few", "--limit", 6)):
         boxes = "rect" if name == "few" else name
         asked = ("--limit", 8, "--boxes", boxes, "--out", name, "--bootstrap", 200, *options)
-        assert cli(*RUN, "demo", *asked).code == 0
+        assert cli(*RUN, *SAMPLE, *asked).code == 0
     text = cli("report", "rect", "tight", "--format", "md").out
     assert "| linear (rect) " in text
     assert "| linear (tight) " in text
@@ -289,9 +289,9 @@ def test_data_list_and_verify(cli, tmp_path):
     assert verified.code == 1
     assert "officially    689  differs" in verified.out
     assert "300w test: INCOMPLETE" in verified.out
-    demo = cli("data", "verify", "demo")
-    assert demo.code == 0
-    assert "demo test: complete" in demo.out
+    drawn = cli("data", "verify", *SAMPLE)
+    assert drawn.code == 0
+    assert "synthetic sample: complete" in drawn.out
 
 
 def test_version(cli):
@@ -321,18 +321,18 @@ RUN = ("run", "--model", "linear", "--dataset")
     ("arguments", "parts"),
     [
         ((*RUN, "wfwl"), ["dataset 'wfwl': unknown", "Did you mean 'wflw'"]),
-        (("run", "--model", "liner", "--dataset", "demo"), ["model 'liner'", "'linear'"]),
-        ((*RUN, "demo", "--measure", "nmee"), ["measure 'nmee'", "Did you mean 'nme'"]),
-        ((*RUN, "demo", "--measure", "nme(eye)"), ["normaliser", "inter_ocular"]),
-        ((*RUN, "demo", "--split", "tset"), ["split of demo 'tset'", "Did you mean 'test'"]),
-        ((*RUN, "demo", "--boxes", "round"), ["box protocol 'round'"]),
-        ((*RUN, "demo", "--limit", "0"), ["--limit"]),
-        ((*RUN, "demo", "--weights", "none.bin"), ["none.bin: no such file of weights"]),
+        (("run", "--model", "liner", "--dataset", *SAMPLE), ["model 'liner'", "'linear'"]),
+        ((*RUN, *SAMPLE, "--measure", "nmee"), ["measure 'nmee'", "Did you mean 'nme'"]),
+        ((*RUN, *SAMPLE, "--measure", "nme(eye)"), ["normaliser", "inter_ocular"]),
+        ((*RUN, "synthetic", "--split", "tset"), ["split of synthetic", "Did you mean 'test'"]),
+        ((*RUN, *SAMPLE, "--boxes", "round"), ["box protocol 'round'"]),
+        ((*RUN, *SAMPLE, "--limit", "0"), ["--limit"]),
+        ((*RUN, *SAMPLE, "--weights", "none.bin"), ["none.bin: no such file of weights"]),
         ((*RUN, "wflw"), ["data set 'wflw': not found", "--data-root"]),
-        ((*RUN, "demo", "--bootstrap", "5"), ["--bootstrap: 5; accepted: 100 to 1,000,000"]),
-        ((*RUN, "demo", "--threads", "0"), ["--threads: 0"]),
-        ((*RUN, "demo", "--name", " "), ["--name: ' '; accepted: a printable name"]),
-        ((*RUN, "demo", "--measure", "fr@0"), ["threshold 0"]),
+        ((*RUN, *SAMPLE, "--bootstrap", "5"), ["--bootstrap: 5; accepted: 100 to 1,000,000"]),
+        ((*RUN, *SAMPLE, "--threads", "0"), ["--threads: 0"]),
+        ((*RUN, *SAMPLE, "--name", " "), ["--name: ' '; accepted: a printable name"]),
+        ((*RUN, *SAMPLE, "--measure", "fr@0"), ["threshold 0"]),
         (("report", "nowhere"), ["nowhere: no run"]),
         (("report", "nowhere", "--table", "sumary"), ["report 'sumary'", "'summary'"]),
         (("ced", "nowhere", "--out", "a.svg"), ["nowhere: no run"]),
@@ -341,7 +341,7 @@ RUN = ("run", "--model", "linear", "--dataset")
         (("run", "--model", "linear"), ["Missing option '--dataset'"]),
         (("walk",), ["command 'walk': unknown; accepted: ablation, "]),
         (("list", "cars"), ["'cars' is not one of 'models', "]),
-        ((*RUN, "demo", "--limit", "x"), ["--limit: "]),
+        ((*RUN, *SAMPLE, "--limit", "x"), ["--limit: "]),
     ],
 )  # fmt: skip
 def test_wrong_use(cli, arguments, parts):
@@ -406,18 +406,18 @@ def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
 
 
 def test_a_wrong_number_of_points(cli, tmp_path):
-    ids = load_dataset("demo").ids[:2]
+    ids = load_dataset("synthetic", split="sample").ids[:2]
     np.savez(tmp_path / "p.npz", ids=np.array(ids), points=points(2, 68))
     model = f"saved:{tmp_path}/p.npz"
     refused(
-        cli("run", "--model", model, "--dataset", "demo", "--out", "out"),
+        cli("run", "--model", model, "--dataset", *SAMPLE, "--out", "out"),
         "ibug68 (68 points) where the data set has wflw98",
     )
 
 
 def test_a_folder_that_cannot_be_made(cli, tmp_path):
     (tmp_path / "file").write_text("x")
-    result = cli(*RUN, "demo", "--out", tmp_path / "file" / "run")
+    result = cli(*RUN, *SAMPLE, "--out", tmp_path / "file" / "run")
     assert result.code == 2
     assert "cannot be written" in result.err
 
@@ -425,7 +425,7 @@ def test_a_folder_that_cannot_be_made(cli, tmp_path):
 def test_a_script_that_exits_when_imported_is_no_success(cli, tmp_path):
     (tmp_path / "script_cli.py").write_text("import sys\nsys.exit(0)\n")
     refused(
-        cli("run", "--model", "script_cli:f", "--dataset", "demo", "--out", "out"),
+        cli("run", "--model", "script_cli:f", "--dataset", *SAMPLE, "--out", "out"),
         "raised SystemExit",
         "script_cli.py, line 2",
     )
@@ -492,7 +492,7 @@ def test_a_model_may_close_the_output_and_leave_the_folder(two_runs):
         "    sys.stdout.close()\n"
         "    return np.repeat(boxes[:, None, :2], 98, axis=1)\n"
     )
-    asked = "--dataset demo --limit 10 --bootstrap 200"
+    asked = "--dataset synthetic --split sample --limit 10 --bootstrap 200"
     for out in ("", "--out here"):
         done = shell(f"alignbench run --model evil_cli:model {asked} {out}")
         assert done.returncode == 0, done.stderr
@@ -506,9 +506,10 @@ def test_a_model_may_close_the_output_and_leave_the_folder(two_runs):
     "command",
     [
         "audit f.csv", "train f.toml", "ablation f.toml", "report f",
-        "run --model saved:f.npz --dataset demo", "run --model onnx:f.onnx --dataset demo",
-        "run --model linear --weights f.safetensors --dataset demo",
-        "run --model linear --boxes detector:f.csv --dataset demo",
+        "run --model saved:f.npz --dataset synthetic --split sample",
+        "run --model onnx:f.onnx --dataset synthetic --split sample",
+        "run --model linear --weights f.safetensors --dataset synthetic --split sample",
+        "run --model linear --boxes detector:f.csv --dataset synthetic --split sample",
     ],
 )  # fmt: skip
 def test_a_pipe_in_place_of_a_file_is_refused_at_once(cli, command):
@@ -591,14 +592,14 @@ def test_every_help_text_fits_80_columns_and_has_an_example(cli, monkeypatch):
 
 def test_a_folder_above_runs_stands_for_the_newest_of_each_model(cli):
     for limit in (6, 5):
-        assert cli(*RUN, "demo", "--limit", limit, "--bootstrap", 200).code == 0
-    assert cli("run", "--model", "mean-shape", "--dataset", "demo", "--bootstrap", 200).code == 0
-    keys = {path.parent.name for path in Path("runs/demo/linear").glob("*/run.json")}
+        assert cli(*RUN, *SAMPLE, "--limit", limit, "--bootstrap", 200).code == 0
+    assert cli("run", "--model", "mean-shape", "--dataset", *SAMPLE, "--bootstrap", 200).code == 0
+    keys = {path.parent.name for path in Path("runs/synthetic/linear").glob("*/run.json")}
     result = cli("report", "runs", "--measure", "nme", "--format", "csv")
     shown = {line["key"] for line in csv.DictReader(result.out.splitlines())}
     (older,) = keys - shown
     assert len(keys) == len(shown) == 2
-    assert f"Not used: runs/demo/linear/{older}; " in result.err
+    assert f"Not used: runs/synthetic/linear/{older}; " in result.err
 
 
 def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
@@ -608,18 +609,20 @@ def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
         "    assert images[0].dtype == np.uint8\n"
         "    return np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 98, axis=1)\n"
     )
-    result = cli("run", "--model", "mymodel_cli:centre", "--dataset", "demo", "--limit", "10")
+    result = cli("run", "--model", "mymodel_cli:centre", "--dataset", *SAMPLE, "--limit", "10")
     assert result.code == 0, result.err
     assert "limited to the first 10 faces" in result.out
 
 
 def test_predictions_of_another_split_are_not_taken_for_these(cli, tmp_path):
-    """Same bare names, other faces: the train split's file on the test split."""
-    train = load_dataset("demo", split="train")
-    for ids in (train.ids, [name.partition("#")[0] for name in train.ids]):
-        np.savez(tmp_path / "p.npz", ids=np.array(ids), points=train.points)
+    """Same bare names, other faces: the train split's file on another split."""
+    sample = load_dataset("synthetic", split="sample")
+    train = [name.replace("sample/", "train/") for name in sample.ids]
+    for ids in (train, [name.partition("#")[0] for name in train]):
+        ids[-1] = "train/000/000100.jpg"
+        np.savez(tmp_path / "p.npz", ids=np.array(ids), points=sample.points)
         result = cli(
-            "run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", "demo", "--out", "out"
+            "run", "--model", f"saved:{tmp_path}/p.npz", "--dataset", *SAMPLE, "--out", "out"
         )
         refused(result, "p.npz: ")
 
@@ -637,7 +640,7 @@ def test_importing_alignbench_imports_nothing_heavy():
 def test_a_run_imports_no_torch():
     code = (
         "import sys; from alignbench import *; evaluate(load_predictor('mean-shape'), "
-        "load_dataset('demo'), limit=3); print('torch' in sys.modules)"
+        "load_dataset('synthetic', split='sample'), limit=3); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -676,7 +679,7 @@ def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path, monkeypatch, how):
         f"        {how}\n"
         "    return np.repeat(boxes[:, None, :2], 98, axis=1)\n"
     )
-    asked = ("run", "--model", "stopping_cli:model", "--dataset", "demo", "--batch-size", 20)
+    asked = ("run", "--model", "stopping_cli:model", "--dataset", *SAMPLE, "--batch-size", 20)
     result = cli(*asked)
     assert result.code == 130
     assert "interrupted; the same command goes on where it stopped" in result.err

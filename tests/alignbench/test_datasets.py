@@ -129,20 +129,15 @@ def test_cofw68(tmp_path):
     assert not dataset.images.available().any()
 
 
-def test_demo_is_drawn_once_and_always_the_same(tmp_path):
-    from alignbench.datasets.demo import draw, locate
-
-    first, again = load_dataset("demo"), load_dataset("demo")
+def test_the_sample_is_drawn_once_and_in_silence(capfd):
+    told = []
+    first = load_dataset("synthetic", None, "sample", lambda *numbers: told.append(numbers))
+    assert told in ([], [(k, 60) for k in range(61)])
+    again = load_dataset("synthetic", split="sample")
     assert first.fingerprint() == again.fingerprint()
-    draw(tmp_path)
-    folder = locate()
-    for path in tmp_path.rglob("*.txt"):
-        assert path.read_bytes() == (folder / path.relative_to(tmp_path)).read_bytes()
-    inside = (first.points > 0) & (first.points < 160)
-    assert inside.all()
     assert first.shortfall() == {}
-    train = load_dataset("demo", split="train")
-    assert not {p.tobytes() for p in first.points} & {p.tobytes() for p in train.points}
+    assert first.subsets["pose"].any()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_environment_names_the_data_root(tmp_path, monkeypatch):
@@ -384,9 +379,9 @@ def test_verify_counts_decodes_and_compares(tmp_path):
     assert "3.jpg" in found.images_broken[0]
     assert not found.complete
     assert seen[-1] == (4, 4)
-    demo = verify(load_dataset("demo"))
-    assert demo.complete
-    assert demo.outside == []
+    drawn = verify(load_dataset("synthetic", split="sample"))
+    assert drawn.complete
+    assert drawn.outside == []
 
 
 @pytest.mark.real_data

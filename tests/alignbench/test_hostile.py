@@ -29,7 +29,7 @@ import layouts
 import numpy as np
 import pytest
 import torch
-from doubles import Shifted, make_dataset
+from doubles import SAMPLE, Shifted, make_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -800,7 +800,7 @@ def test_nothing_hostile_reaches_the_terminal(cli, tmp_path, stored):
     commands = [
         ["data", "verify", "wflw", "--data-root", tmp_path],
         ["data", "list", "--data-root", tmp_path],
-        ["run", "--model", f"saved:{nasty}.csv", "--dataset", "demo"],
+        ["run", "--model", f"saved:{nasty}.csv", "--dataset", *SAMPLE],
         ["run", "--model", "saved:nowhere", "--dataset", nasty],
         ["report", stored, "--format", "csv"],
         ["report", stored],
@@ -841,7 +841,7 @@ def test_a_run_and_its_page_need_no_network(tmp_path):
     done = subprocess.run(
         [
             *(alone if allowed else []), sys.executable, "-c", _OFFLINE,
-            "run --model mean-shape --dataset demo --limit 4 --bootstrap 100 --out run",
+            "run --model mean-shape --dataset synthetic --split sample --limit 4 --out run",
             "report run --table page --out page.html", "train --help",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,

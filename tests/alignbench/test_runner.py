@@ -600,7 +600,7 @@ def test_what_a_model_raises_before_the_first_face_is_blamed_on_it():
 
 
 def test_linear_gives_the_same_bytes_in_any_batch(tmp_path):
-    dataset = load_dataset("demo")
+    dataset = load_dataset("synthetic", split="sample")
     for size in (1, 7, 32):
         evaluate(
             load_predictor("linear"), dataset, limit=40, batch_size=size, bootstrap=QUICK,
@@ -757,7 +757,7 @@ def test_stated_threads_do_not_change_results(tmp_path, monkeypatch):
 
     from alignbench import threads
 
-    dataset = load_dataset("demo")
+    dataset = load_dataset("synthetic", split="sample")
     monkeypatch.setattr(threads, "_limit", None)
     before = cv2.getNumThreads()
     try:

@@ -338,14 +338,14 @@ def test_a_process_that_dies_leaves_nothing(tmp_path, monkeypatch):
         threads.temporary_limit(2),
         pytest.raises(InputError, match="a process stopped with status 1"),
     ):
-        draw(tmp_path / "new", {"test": 4}, 0, "Drawing")
+        draw(tmp_path / "new", {"test": 4}, 0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_folders(drawn, tmp_path):
     folder, _ = drawn
     with pytest.raises(InputError, match="is there already"):
-        draw(folder, {"test": 4}, 0, "Drawing")
+        draw(folder, {"test": 4}, 0)
     with pytest.raises(InputError, match=r"no split 'validation' was drawn; accepted: train, test"):
         load_dataset("synthetic", folder, "validation")
     copy = tmp_path / "copy"

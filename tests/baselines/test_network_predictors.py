@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from doubles import ArrayImages, make_dataset
+from doubles import SAMPLE, ArrayImages, make_dataset
 from safetensors.torch import save_file
 
 from alignbench import Batch, InputError, evaluate, load_dataset, load_predictor, parse_measure
@@ -53,7 +53,7 @@ def noise_images(count, seed=0):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_without_weights_there_is_no_accuracy(cli, name):
-    result = cli("run", "--model", name, "--dataset", "demo")
+    result = cli("run", "--model", name, "--dataset", *SAMPLE)
     assert result.code == 2
     assert f"model {name!r}: has no weights" in result.err
     assert "--weights FILE" in result.err
@@ -64,10 +64,10 @@ def test_without_weights_there_is_no_accuracy(cli, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_random_weights_run_and_say_what_they_are(cli, name):
     asked = ("run", "--model", f"{name}:{SMALL[name]}", "--weights", "random", "--limit", 4)
-    result = cli(*asked, "--dataset", "demo", "--out", "one")
+    result = cli(*asked, "--dataset", *SAMPLE, "--out", "one")
     assert result.code == 0, result.err
     assert "Random weights: only speed counts, accuracy means nothing." in result.out
-    again = cli(*asked, "--dataset", "demo", "--out", "two")
+    again = cli(*asked, "--dataset", *SAMPLE, "--out", "two")
     assert again.code == 0
     first, second = (
         [Path(run, f).read_bytes() for f in ("metrics.json", "predictions.npz")]
@@ -83,16 +83,16 @@ def test_random_weights_run_and_say_what_they_are(cli, name):
 
 def test_back_end_precision_and_flip_test_make_another_run(cli):
     model = f"propnet:{SMALL['propnet']}"
-    asked = ("run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", "demo")
+    asked = ("run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", *SAMPLE)
     for more in ([], ["--backend", "channels-last"], ["--precision", "bf16"], ["--flip-test"]):
         assert cli(*asked, *more).code == 0
-    assert len(list(Path("runs/demo/propnet").iterdir())) == 4
+    assert len(list(Path("runs/synthetic/propnet").iterdir())) == 4
 
 
 def test_auto_says_what_it_picked(cli):
     model = f"propnet:{SMALL['propnet']}"
     result = cli(
-        "run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", "demo",
+        "run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", *SAMPLE,
         "--backend", "auto", "--out", "run",
     )  # fmt: skip
     assert result.code == 0, result.err
@@ -156,7 +156,7 @@ def test_auto_says_what_it_picked(cli):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
 def test_wrong_use_is_one_message(cli, arguments, message):
-    result = cli("run", *arguments, "--dataset", "demo")
+    result = cli("run", *arguments, "--dataset", *SAMPLE)
     assert result.code == 2, result
     assert re.search(message, result.err), result.err
     assert "Traceback" not in result.err
@@ -239,7 +239,7 @@ def test_options_spelt_out_are_the_same_run():
 
 def test_runs_are_told_apart_by_what_computed_them(cli):
     model = f"propnet:{SMALL['propnet']}"
-    asked = ("run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", "demo")
+    asked = ("run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", *SAMPLE)
     assert "Computed with" not in cli(*asked, "--out", "a").out
     assert "Computed with: bf16." in cli(*asked, "--precision", "bf16", "--out", "b").out
     shown = cli(*asked, "--backend", "channels-last", "--flip-test", "--out", "c").out
@@ -526,13 +526,13 @@ def test_labs_official_window_on_wflw_is_what_its_default_crop_is_on_average(sha
 
 def test_an_official_box_is_named_with_its_leak(cli):
     asked = ("run", "--model", f"awing:{SMALL['awing']}", "--weights", "random", "--limit", 3)
-    result = cli(*asked, "--dataset", "demo", "--boxes", "awing-official", "--out", "run")
+    result = cli(*asked, "--dataset", *SAMPLE, "--boxes", "awing-official", "--out", "run")
     assert result.code == 0, result.err
     assert "Boxes: awing-official; leak: ground-truth landmarks." in result.out
     protocol = json.loads(Path("run/run.json").read_text())["protocol"]
     assert (protocol["boxes"], protocol["leak"]) == ("awing-official", "ground-truth landmarks")
     assert "lab-official" in cli("list", "boxes").out
-    wrong = cli(*asked, "--dataset", "demo", "--boxes", "awing")
+    wrong = cli(*asked, "--dataset", *SAMPLE, "--boxes", "awing")
     assert wrong.code == 2
     assert "alignbench list boxes" in wrong.err
 
@@ -543,7 +543,7 @@ def test_export_writes_what_onnx_reads(cli):
         "nets/prop.onnx",
     )  # fmt: skip
     assert result.code == 0, result.err
-    dataset = load_dataset("demo")
+    dataset = load_dataset("synthetic", split="sample")
     want = evaluate(small("propnet"), dataset, limit=6, bootstrap=QUICK)
     for backend in ("onnxruntime", "openvino"):
         predictor = load_predictor("onnx:nets/prop.onnx", backend=backend)
@@ -628,7 +628,7 @@ def torchrun(folder, *arguments, processes=2):
 def test_two_processes_give_the_bytes_of_one(cli, tmp_path):
     asked = (
         "run", "--model", f"propnet:{SMALL['propnet']}", "--weights", "random", "--dataset",
-        "demo", "--threads", 1, "--batch-size", 7, "--limit", 31,
+        *SAMPLE, "--threads", 1, "--batch-size", 7, "--limit", 31,
     )  # fmt: skip
     assert cli(*asked, "--out", "one").code == 0
     done = torchrun(tmp_path, *asked, "--out", "two")
@@ -647,7 +647,7 @@ def test_two_processes_give_the_bytes_of_one(cli, tmp_path):
 
 def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatch):
     asked = (
-        "run", "--model", f"awing:{SMALL['awing']}", "--weights", "random", "--dataset", "demo",
+        "run", "--model", f"awing:{SMALL['awing']}", "--weights", "random", "--dataset", *SAMPLE,
         "--threads", 1, "--batch-size", 4, "--limit", 22,
     )  # fmt: skip
     assert cli(*asked, "--out", "one").code == 0
@@ -661,8 +661,8 @@ def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatc
     monkeypatch.setattr("alignbench.runs.predict._PART_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt):
         evaluate(
-            small("awing"), load_dataset("demo"), batch_size=4, limit=22, out=tmp_path / "two",
-            progress=interrupt,
+            small("awing"), load_dataset("synthetic", split="sample"), batch_size=4, limit=22,
+            out=tmp_path / "two", progress=interrupt,
         )  # fmt: skip
     done = torchrun(tmp_path, *asked, "--out", "two")
     assert done.returncode == 0, done.stderr
@@ -672,7 +672,7 @@ def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatc
 
 
 def test_a_mistake_under_torchrun_ends_all_processes_with_a_message(tmp_path):
-    done = torchrun(tmp_path, "run", "--model", "propnet", "--dataset", "demo")
+    done = torchrun(tmp_path, "run", "--model", "propnet", "--dataset", *SAMPLE)
     assert done.returncode != 0
     assert "alignbench: model 'propnet': has no weights" in done.stderr.replace(" (process 1)", "")
     assert not (tmp_path / "runs").exists()
@@ -705,7 +705,7 @@ class Breaking(Predictor):
 def test_a_process_that_breaks_ends_the_others_without_a_traceback(tmp_path, how):
     (tmp_path / "breaking.py").write_text(BREAKING.replace("HOW", how))
     done = torchrun(
-        tmp_path, "run", "--model", "breaking:Breaking", "--dataset", "demo", "--batch-size", 9
+        tmp_path, "run", "--model", "breaking:Breaking", "--dataset", *SAMPLE, "--batch-size", 9
     )
     assert done.returncode != 0
     if "raise" in how:
@@ -721,7 +721,7 @@ def test_a_process_that_breaks_ends_the_others_without_a_traceback(tmp_path, how
 def test_a_folder_that_is_refused_ends_all_processes(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "foo").write_text("mine")
-    done = torchrun(tmp_path, "run", "--model", "linear", "--dataset", "demo", "--out", "out")
+    done = torchrun(tmp_path, "run", "--model", "linear", "--dataset", *SAMPLE, "--out", "out")
     assert done.returncode != 0
     assert "holds foo but no run" in done.stderr
     assert "GLHF" not in done.stderr
@@ -729,7 +729,7 @@ def test_a_folder_that_is_refused_ends_all_processes(tmp_path):
 
 def test_a_stray_rank_does_not_silence_a_run(cli, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    result = cli("run", "--model", "mean-shape", "--dataset", "demo")
+    result = cli("run", "--model", "mean-shape", "--dataset", *SAMPLE)
     assert "Run kept in" in result.out
 
 

@@ -77,7 +77,7 @@ def test_whole_run(benchmark, tmp_path):
     turn, because a machine's speed drifts by more than they differ.
     """
     predictor = load_predictor("awing", "random", backend="openvino", device="cpu")
-    faces = load_dataset("demo", split="train").take(np.arange(FACES))
+    faces = load_dataset("synthetic", split="sample").take(np.arange(FACES))
     size = predictor.batch_size
     windows = np.random.default_rng(0).random((size, 3, 256, 256), dtype=np.float32)
     alone = []

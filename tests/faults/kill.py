@@ -39,7 +39,8 @@ crop = {size = 32}
 def arguments(verb: str, home: Path, out: Path) -> list[object]:
     """The command that is killed."""
     if verb == "run":
-        return ["--model", "propnet-mini", "--dataset", "demo", "--limit", FACES[verb],
+        return ["--model", "propnet-mini", "--dataset", "synthetic", "--split", "sample",
+                "--limit", FACES[verb],
                 "--threads", 1, "--device", "cpu", "--out", out]  # fmt: skip
     return [home / "tiny.toml", "--data-root", home / "data", "--threads", 1, "--device", "cpu",
             "--checkpoint-seconds", 0, "--out", out]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from doubles import Shifted, make_dataset
+from doubles import SAMPLE, Shifted, make_dataset
 
 from alignbench import InputError, Predictor, evaluate, load_dataset, parse_measure
 from alignbench.geometry import tight_boxes
@@ -33,13 +33,13 @@ class Noisy(Shifted):
 
 
 @pytest.fixture(scope="module")
-def demo():
-    return load_dataset("demo").take(np.arange(60))
+def sample():
+    return load_dataset("synthetic", split="sample")
 
 
 @pytest.fixture(scope="module")
-def run(demo):
-    return evaluate(Noisy(demo), demo, bootstrap=QUICK)
+def run(sample):
+    return evaluate(Noisy(sample), sample, bootstrap=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_conventions_of_the_mean_without_the_truth_say_what_they_lack():
 
 
 def test_conventions_of_the_mean_with_the_truth(monkeypatch):
-    dataset = replace(make_dataset(20, visible=True), name="demo")
+    dataset = replace(make_dataset(20, visible=True), name="synthetic")
     monkeypatch.setattr("reports.data.load_dataset", lambda *_: dataset)
     run, values, table = whose(dataset)
     scale = normalisers(dataset.points, WFLW98, dataset.ids)["inter_ocular"]
@@ -153,9 +153,9 @@ def test_conventions_of_the_mean_with_the_truth(monkeypatch):
     assert len(table.notes) == 1
 
 
-def test_a_truth_that_is_not_the_runs_is_not_used(run, demo, monkeypatch):
-    other = replace(demo, points=demo.points + 1)
-    for found in (other, demo.take(np.arange(9))):
+def test_a_truth_that_is_not_the_runs_is_not_used(run, sample, monkeypatch):
+    other = replace(sample, points=sample.points + 1)
+    for found in (other, sample.take(np.arange(9))):
         monkeypatch.setattr("reports.data.load_dataset", lambda *_, d=found: d)
         table = run_tables([run], bootstrap=QUICK)[3]
         assert column(table, 1)["HRNet: whole pixels"].value is None
@@ -172,7 +172,7 @@ class Missing(Noisy):
 
 
 def test_missed_faces_fail_and_are_said(monkeypatch):
-    dataset = replace(make_dataset(12), name="demo")
+    dataset = replace(make_dataset(12), name="synthetic")
     monkeypatch.setattr("reports.data.load_dataset", lambda *_: dataset)
     run = evaluate(Missing(dataset), dataset, bootstrap=QUICK)
     normaliser, threshold, peers, mean = run_tables([run], bootstrap=QUICK)
@@ -338,13 +338,13 @@ middle.markup = WFLW98
 def test_from_a_run_and_a_model_to_tables(cli, tmp_path, monkeypatch):
     (tmp_path / "middling.py").write_text(MODEL)
     monkeypatch.syspath_prepend(tmp_path)
-    model = ("--model", "middling:middle", "--dataset", "demo", "--limit", 8, "--bootstrap", 100)
+    model = ("--model", "middling:middle", "--dataset", *SAMPLE, "--limit", 8, "--bootstrap", 100)
     assert cli("run", *model, "--out", "kept").code == 0
     stored = cli("sensitivity", "kept", "--bootstrap", 100)
     assert (stored.code, stored.err) == (0, "")
     for part in ("which normaliser?", "inter_pupil", "whose NME?", "HRNet: whole pixels"):
         assert part in stored.out
-    assert "need the true landmarks" not in stored.out  # the demo set draws itself
+    assert "need the true landmarks" not in stored.out  # synthetic faces draw themselves
     boxes = cli("sensitivity", *model, "--jitter", 0.3, "--scale", 1.5, "--out", "a.md")
     assert boxes.code == 0
     text = (tmp_path / "a.md").read_text(encoding="utf-8")
@@ -354,8 +354,8 @@ def test_from_a_run_and_a_model_to_tables(cli, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("run", "--model", "mean-shape", "--dataset", "demo"), ("--model", "mean-shape"),
-     ("--dataset", "demo")],
+    [(), ("run", "--model", "mean-shape", "--dataset", *SAMPLE), ("--model", "mean-shape"),
+     ("--dataset", *SAMPLE)],
 )  # fmt: skip
 def test_runs_or_a_model_are_asked_for(cli, arguments):
     result = cli("sensitivity", *arguments)

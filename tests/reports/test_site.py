@@ -6,6 +6,7 @@ import json
 
 import pytest
 from browser import chromium
+from doubles import SAMPLE
 
 from reports.pages import site as sites
 
@@ -13,7 +14,7 @@ from reports.pages import site as sites
 @pytest.fixture
 def stored(cli):
     for boxes in ("rect", "tight"):
-        assert cli("run", "--model", "mean-shape", "--dataset", "demo", "--boxes", boxes).code == 0
+        assert cli("run", "--model", "mean-shape", "--dataset", *SAMPLE, "--boxes", boxes).code == 0
 
 
 def test_the_command_makes_all_of_it(cli, stored, tmp_path):
@@ -25,9 +26,9 @@ def test_the_command_makes_all_of_it(cli, stored, tmp_path):
     tables = {
         f"tables/table{k}{end}" for k in range(1, 9) for end in (".md", ".tex", ".html", ".csv")
     }
-    figures = {f"figures/{name}-demo-test{end}" for name in ("ced", "landmarks")
+    figures = {f"figures/{name}-synthetic-sample{end}" for name in ("ced", "landmarks")
                for end in (".svg", ".png")}  # fmt: skip
-    assert found == {"index.html", "demo-test.html", ".alignbench-site"} | tables | figures
+    assert found == {"index.html", "synthetic-sample.html", ".alignbench-site"} | tables | figures
     with chromium() as browser:
         browser.get((site / "index.html").as_uri())
         links = [a.get_attribute("href") for a in browser.find_elements("css selector", "li a")]
@@ -70,7 +71,7 @@ def test_a_data_set_may_have_any_name(cli, stored, tmp_path, monkeypatch):
     assert result.code == 0, result.err
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {"site"}
     pages = {path.name for path in (tmp_path / "deep" / "site").glob("*.html")}
-    assert pages == {"index.html", "out-of-it-test.html", "javascript-alert-1-test.html"}
+    assert pages == {"index.html", "out-of-it-sample.html", "javascript-alert-1-sample.html"}
 
 
 def test_a_folder_of_something_else_is_refused_and_stays(cli, stored, tmp_path):
