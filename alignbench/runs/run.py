@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,8 @@ class Run:
     def row(self, measure: Measure, subset: str = "full") -> MetricRow:
         """The row of a measure on a subset; its normaliser defaults to the data set's usual one.
 
-        A measure the run did not store is computed from its faces, with the same intervals.
+        A measure the run did not store is computed from its faces, with the same intervals; it has
+        no value where the package of the measure is not installed.
 
         Raises
         ------
@@ -119,6 +120,12 @@ class Run:
                 return row
         errors = {norm: self.errors(norm)}
         self._require_subset(subset)
+        if isinstance(measure, _StoredMeasure):
+            return MetricRow(
+                subset=subset, faces=int((self.faces[subset] == 1).sum()), norm=norm,
+                metric=measure.name, threshold=measure.threshold, value=None, ci_low=None,
+                ci_high=None,
+            )  # fmt: skip
         (row,) = metric_rows(
             [measure.with_normaliser(norm)], errors,
             {subset: (self.faces[subset] == 1).to_numpy()}, self.clusters, self.bootstrap,
@@ -156,26 +163,27 @@ class _StoredMeasure(Measure):
 
     def per_face(self, errors: Floats) -> Floats:
         raise InputError(
-            f"measure {self}", "its package is not installed, and the run does not store this row",
+            f"measure {self}", "its package is not installed",
             remedy="Install the package that registers it.",
         )  # fmt: skip
+
+
+@cache
+def _stored_measure(block: MeasureBlock) -> Measure:
+    """A measure by its block alone; the same one for the same block, so that runs share it."""
+    head, _, at = block.text.partition("@")
+    name, _, norm = head.rstrip(")").partition("(")
+    values = tuple(map(float, at.split(","))) if at else ()
+    named = block.model_dump(exclude={"text"}) | {"name": name, "thresholds": len(values)}
+    kind: type[Measure] = type("StoredMeasure", (_StoredMeasure,), named)
+    return kind(norm or None, values if len(values) > 1 else next(iter(values), None))
 
 
 def _measure(block: MeasureBlock) -> Measure:
     try:
         return parse_measure(block.text)
     except InputError:
-        head, _, at = block.text.partition("@")
-        name, _, norm = head.rstrip(")").partition("(")
-        values = tuple(map(float, at.split(","))) if at else ()
-        named = {
-            "name": name, "title": block.title, "unit": block.unit, "interval": block.interval,
-            "digits": block.digits, "thresholds": len(values),
-        }  # fmt: skip
-        kind = type("StoredMeasure", (_StoredMeasure,), named)
-        threshold = values if len(values) > 1 else next(iter(values), None)
-        stored: Measure = kind(norm or None, threshold)
-        return stored
+        return _stored_measure(block)
 
 
 def load_run(path: str | Path) -> Run:
