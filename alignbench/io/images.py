@@ -12,6 +12,7 @@ import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Ints
 from alignbench.errors import InputError
+from alignbench.io.files import require_regular
 
 _JPEG = b"\xff\xd8"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
@@ -58,6 +59,7 @@ class ImageFiles:
         digest = hashlib.sha256()
         for name in self._names:
             path = self._root / name
+            require_regular(path)
             try:
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -79,6 +81,7 @@ def read_image(path: Path) -> Bytes:
         its header says before anything is decoded. OpenCV fills the lower part of a JPEG that was
         cut short with grey; such a file is refused here.
     """
+    require_regular(path)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections import Counter
 from itertools import chain
 from typing import Any
 
@@ -17,10 +18,10 @@ def parse_json(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is no JSON, or nested too deeply.
+        If it is no JSON, is nested too deeply, or a table has a key twice.
     """
     try:
-        return _shallow(json.loads(text))
+        return _shallow(json.loads(text, object_pairs_hook=_table))
     except RecursionError as error:
         raise _too_deep() from error
 
@@ -32,6 +33,14 @@ def parse_toml(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep() from error
     return content
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        twice, times = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"key {twice!r} stands {times} times")
+    return table
 
 
 def _shallow(content: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
@@ -131,6 +131,8 @@ def numbers(
         Naming the line and field that is not a finite number.
     """
     try:
+        if not _is_plain("".join(chain.from_iterable(rows))):
+            raise ValueError
         values = np.array(rows, dtype=np.float64)
     except ValueError:
         for line, row in zip(lines, rows, strict=True):
@@ -144,12 +146,17 @@ def numbers(
     return values
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a text has neither digits of other scripts nor underscores, which Python takes."""
+    return text.isascii() and "_" not in text
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return _is_plain(text)
 
 
 def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:

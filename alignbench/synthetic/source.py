@@ -14,7 +14,7 @@ from alignbench.arrays import Bools
 from alignbench.datasets.base import FULL, Dataset, DatasetSource, Progress, ignore_progress
 from alignbench.datasets.wflw import LIST, read_layout
 from alignbench.errors import InputError
-from alignbench.io.files import write_folder_atomic
+from alignbench.io.files import require_regular, write_folder_atomic
 from alignbench.io.notation import parse_json
 from alignbench.io.text import in_blocks, lines_of
 from alignbench.markups import WFLW98
@@ -61,6 +61,7 @@ def _again(root: Path) -> str:
 
 def _manifest(root: Path) -> Mapping[str, int]:
     path = root / MANIFEST
+    require_regular(path)
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
         faces = {str(split): int(number) for split, number in content["faces"].items()}

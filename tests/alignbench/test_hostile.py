@@ -39,7 +39,7 @@ import alignbench
 from alignbench import InputError, evaluate, load_dataset, load_run, parse_measure
 from alignbench.datasets.cofw import _Hdf5Images
 from alignbench.io.files import sha256
-from alignbench.io.images import read_image
+from alignbench.io.images import ImageFiles, read_image
 from alignbench.io.mat5 import parse_mat5
 from alignbench.io.notation import parse_json, parse_toml
 from alignbench.io.pts import read_pts
@@ -138,11 +138,12 @@ def test_no_pickle_in_predictions(tmp_path, marker):
 
 def test_no_pickle_in_a_run(tmp_path, marker, stored):
     np.savez(stored / "predictions.npz", ids=_objects(marker), points=_objects(marker))
+    _sign(stored, "predictions.npz")
     with pytest.raises(InputError, match=r"predictions\.npz: damaged"):
         load_run(stored)
     (stored / ".unfinished").mkdir()
     np.save(stored / ".unfinished" / "00000000.npy", _objects(marker))
-    assert store.resume(stored, np.empty((3, 5, 2))) == 0
+    assert _restored(stored, np.empty((3, 5, 2))) == 0
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -230,9 +231,37 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "face.pts")
     with pytest.raises(InputError, match=r"face\.pts: is no regular file"):
         read_pts(tmp_path / "face.pts")
+    os.mkfifo(tmp_path / "synthetic.json")
+    with pytest.raises(InputError, match=r"synthetic\.json: is no regular file"):
+        load_dataset("synthetic", tmp_path)
+    images = ImageFiles(tmp_path, ["face.pts"])
+    for call in (images.digest, lambda: images.read(0)):
+        with pytest.raises(InputError, match=r"face\.pts: is no regular file"):
+            call()
     os.mkfifo(tmp_path / "COFW_test_color.mat")
     with pytest.raises(InputError, match=r"color\.mat: is no regular file"):
         load_dataset("cofw", tmp_path)
+
+
+@pytest.mark.parametrize("number", ["1_0", "١٢", "１", "1e1_0"])
+def test_only_ascii_digits_are_numbers(tmp_path, number):
+    (tmp_path / "p.csv").write_text(f"id,x0,y0\na,1,2\nb,3,{number}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"p\.csv, line 3, field 3: found '.*; accepted: a finite"):
+        read_saved(tmp_path / "p.csv")
+    (tmp_path / "p.pts").write_text(f"version: 1\nn_points: 1\n{{\n{number} 2\n}}\n", "utf-8")
+    with pytest.raises(InputError, match=r"p\.pts, line 4, field 1: found"):
+        read_pts(tmp_path / "p.pts")
+    line = layouts.wflw_line(layouts.points(1, 98)[0], "a.jpg").split()
+    layouts.write_wflw(tmp_path / "wflw", lines=[" ".join([*line[:5], number, *line[6:]])])
+    with pytest.raises(InputError, match=r"test\.txt, line 1, field 6: found"):
+        load_dataset("wflw", tmp_path)
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path):
+    face = '{"imgpath": "a.jpg", "landmarks": [[1, 2]], "imgpath": "b.jpg"}'
+    (tmp_path / "p.json").write_text(f"[{face}]")
+    with pytest.raises(InputError, match=r"p\.json: not JSON \(key 'imgpath' stands 2 times\)"):
+        read_saved(tmp_path / "p.json")
 
 
 def test_a_header_is_read_in_linear_time(tmp_path):
@@ -407,14 +436,18 @@ def test_a_part_that_claims_more_than_it_has_is_predicted_again(tmp_path):
     place.mkdir()
     np.save(place / "00000000.npy", np.ones((2, 5, 2)))
     into = np.zeros((4, 5, 2))
-    assert store.resume(tmp_path, into) == 2
+    assert _restored(tmp_path, into) == 2
     head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (9000000000000, 5, 2), }\n"
     for content in (
         b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head,
         b"PK\x03\x04", b"", (place / "00000000.npy").read_bytes().replace(b"<f8", b"<c8"),
     ):  # fmt: skip
         (place / "00000000.npy").write_bytes(content)
-        assert store.resume(tmp_path, into) == 0
+        assert _restored(tmp_path, into) == 0
+
+
+def _restored(folder, points):
+    return store.Folder(folder, record=None).restore(points)
 
 
 def _cofw(path, change):
@@ -587,6 +620,11 @@ def _changed(folder, *keys, value):
     path.write_text(json.dumps(record))
 
 
+def _sign(folder, name):
+    """Make the record of a run say that a changed file is its own."""
+    _changed(folder, "files", name, value=sha256(folder / name))
+
+
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
@@ -626,6 +664,9 @@ def test_a_hostile_file_of_a_run_is_named(stored, name, old, new):
     text = (stored / name).read_text()
     assert old in text
     (stored / name).write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=f"{name}: is not the file that the run wrote"):
+        load_run(stored)
+    _sign(stored, name)
     with pytest.raises(InputError, match=f"{name}: damaged"):
         load_run(stored)
 
@@ -635,6 +676,7 @@ def test_points_of_another_shape_are_no_runs(stored):
         ids, points = found["ids"], found["points"]
     for other in (points[:, :5], points[..., 0], points.astype("S9"), points.astype(np.float32)):
         np.savez(stored / "predictions.npz", ids=ids, points=other)
+        _sign(stored, "predictions.npz")
         with pytest.raises(InputError, match=r"predictions\.npz: damaged"):
             load_run(stored)
 
@@ -683,7 +725,7 @@ def test_what_is_behind_a_link_is_not_removed(tmp_path, stored):
     precious.write_text("mine")
     (stored / ".unfinished").symlink_to(precious.parent)
     record = json.loads((stored / "run.json").read_text())
-    store.prepare(stored, record["key"], fresh=True)
+    store._prepare(stored, record["key"], fresh=True)
     assert precious.read_text() == "mine"
     assert not (stored / ".unfinished").exists()
 
