@@ -36,7 +36,8 @@ def landmark_literals(source: str) -> list[int]:
     """Lines of a source text with what looks like landmark indices."""
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Subscript) and not _shortens(node.slice):
+        types = isinstance(node, ast.Subscript) and getattr(node.value, "id", "") == "Annotated"
+        if isinstance(node, ast.Subscript) and not (types or _shortens(node.slice)):
             found |= {n.lineno for n in ast.walk(node.slice) if _whole(n, 5)}
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))

@@ -218,7 +218,7 @@ def _curve(
     mean = np.array([errors[one].mean() for one in within])
     at = np.array([values[one].mean() for one in within])
     reach = np.abs(np.stack([low[:, 0], high[:, 0]]) - mean)
-    axes.update_datalim([(at.min(), mean.min()), (at.max(), high.max())])
+    axes.update_datalim([(at.min(), mean.min()), (at.max(), np.fmax(mean, high[:, 0]).max())])
     axes.autoscale_view()
     # Moved aside by so many points, because the runs' groups are often the same.
     aside = ScaledTranslation(
