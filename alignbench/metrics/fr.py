@@ -22,8 +22,6 @@ class FR(Measure):
     title: ClassVar[str] = "FR"
     unit: ClassVar[str] = "%"
     whole: ClassVar[float | None] = 100.0
-    interval: ClassVar[str] = "Wilson interval"
-    difference: ClassVar[str] = "Tango interval, McNemar's exact test"
 
     def per_face(self, errors: Floats) -> Floats:
         assert isinstance(self.threshold, float)

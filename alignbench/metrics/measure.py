@@ -53,10 +53,6 @@ class Measure(ABC):
     whole: ClassVar[float | None] = None
     """For a measure that is a share of faces: what each of them adds, while all others add 0.
     Its intervals are Wilson's, which are not empty where no face failed."""
-    interval: ClassVar[str] = "bootstrap"
-    """How its interval is made, for the notes under tables."""
-    difference: ClassVar[str] = "paired BCa bootstrap, Student's t test"
-    """How the interval and the p-value of a difference are made, for the notes under tables."""
 
     @abstractmethod
     def per_face(self, errors: Floats) -> Floats:
@@ -72,6 +68,18 @@ class Measure(ABC):
     def with_normaliser(self, normaliser: str) -> Measure:
         """The same measure with this normaliser."""
         return replace(self, normaliser=normaliser)
+
+    @property
+    def interval(self) -> str:
+        """How its interval is made, for the notes under tables."""
+        return "bootstrap" if self.whole is None else "Wilson interval"
+
+    @property
+    def difference(self) -> str:
+        """How the interval and the p-value of a difference are made, for the notes under tables."""
+        if self.whole is None:
+            return "paired BCa bootstrap, Student's t test"
+        return "Tango interval, McNemar's exact test"
 
     @property
     def heading(self) -> str:

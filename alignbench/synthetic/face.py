@@ -84,7 +84,9 @@ def draw_face(seed: int, split: int, index: int) -> Face:
     scene.shoulders(picture, identity, view, chance["scene"])
     picture = scene.exposed(picture, light)
     canvas = skin.paint(head, make_up, chance["skin"])
-    depth = scene.head(picture, head.mesh(), canvas, identity, view, light, chance["skin"])
+    depth = scene.head(
+        picture, head.mesh(), canvas, identity=identity, view=view, light=light, rng=chance["skin"]
+    )
     placed = project(head.landmarks(), view, SIDE)
     points = np.round(placed[:, :2], 3)
 

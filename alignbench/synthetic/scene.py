@@ -77,6 +77,7 @@ def head(
     picture: Bytes,
     mesh: Mesh,
     canvas: Bytes,
+    *,
     identity: Identity,
     view: View,
     light: Light,

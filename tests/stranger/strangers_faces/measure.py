@@ -15,7 +15,6 @@ class Between(Measure):
     unit: ClassVar[str] = "%"
     thresholds: ClassVar[int] = 2
     whole: ClassVar[float] = 100.0
-    interval: ClassVar[str] = "Wilson interval"
 
     def per_face(self, errors):
         low, high = self.threshold
