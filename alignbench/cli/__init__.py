@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -50,13 +51,22 @@ def main() -> None:
     """Run the command line, and exit with the status of the command."""
     # Batch systems and torchrun end a process by SIGTERM, which is handled like Ctrl-C: the
     # command keeps what it has and can go on later.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before, show = signal.signal(signal.SIGTERM, _interrupt), warnings.showwarning
+    warnings.showwarning = _show_warning
     with lasting_streams():
         try:
             status = _run_command()
         finally:
             signal.signal(signal.SIGTERM, before)
+            warnings.showwarning = show
     sys.exit(status)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as one line, without the place in our code that gives it."""
+    from alignbench.cli.console import tell
+
+    tell(f"alignbench: {message}")
 
 
 def _run_command() -> int:

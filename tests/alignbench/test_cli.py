@@ -687,3 +687,16 @@ def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path, monkeypatch, how):
     assert result.code == 0, result.err
     assert "(40 faces were there from before)" in result.out
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line_without_a_place_in_the_code(cli, tmp_path):
+    model = "def centre(images, boxes):\n    return np.ones((len(boxes), 98, 2))\n"
+    (tmp_path / "unknowable.py").write_text(f'import numpy as np\n\n{model}\nexec("x = 1")\n')
+    options = ("--dataset", *SAMPLE, "--out", "run", "--limit", 4)
+    command = ("run", "--model", "unknowable:centre", *options)
+    assert cli(*command).err == ""
+    warned = cli(*command).err
+    assert warned.startswith("alignbench: ")
+    assert "the run there is not read back, because exec" in warned
+    assert warned.count("\n") == 1
