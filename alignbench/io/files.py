@@ -132,6 +132,7 @@ def lock_folder(folder: Path, what: str) -> Iterator[None]:
     InputError
         If another process writes there, or the folder cannot be written.
     """
+    folder = folder.absolute()  # the working directory may change meanwhile
     created = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -224,7 +224,9 @@ class _Look:
     def _add_new(self, value: Any) -> None:
         match value:
             case FunctionType():
-                self._function(inspect.unwrap(value))
+                self._function(value)
+                if hasattr(value, "__wrapped__"):
+                    self.add(value.__wrapped__)
             case MethodType():
                 self._add_all([value.__func__, value.__self__])
             case staticmethod() | classmethod():

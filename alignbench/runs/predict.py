@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 
 from alignbench import threads
-from alignbench.arrays import Bytes, Floats, Ints, blocks, full
+from alignbench.arrays import Bytes, Floats, Ints, blocks, full, plausible
 from alignbench.boxes import EDGES, Boxes, choose_detection
 from alignbench.datasets.base import Dataset, Images
 from alignbench.distributed import ALONE, Ranks
@@ -83,7 +83,7 @@ def predict_points(
     InputError
         If an image is broken, or the model raises an error or gives no landmarks.
     """
-    size = batch_size or predictor.batch_size
+    size = min(batch_size or predictor.batch_size, len(faces))
     place = place or Nowhere()
     points = full(faces.points.shape, np.nan)
     restored = done = kept = _restore(place, points, ranks)
@@ -109,7 +109,7 @@ def predict_points(
             if done > kept:
                 place.keep_part(kept, points[kept:done])
             raise
-    return Predictions(points, restored, size, ranks.size)
+    return Predictions(points, restored, batch_size or predictor.batch_size, ranks.size)
 
 
 def _restore(place: Place, points: Floats, ranks: Ranks) -> int:
@@ -138,12 +138,17 @@ def predict_batches(
     """
     markup = predictor.markup or faces.markup
 
+    def check(work: _Work, output: Any) -> Floats:
+        return check_landmarks(output, work.ids, markup.landmarks, predictor.name)
+
     def finish(work: _Work, outputs: Any) -> Floats:
         points = np.full((len(work.batch), markup.landmarks, 2), np.nan)
         if len(work.boxed):
-            with blame(work.blamed):
-                given = predictor.postprocess(outputs) if predictor.has_steps else outputs
-            points[work.boxed] = check_landmarks(given, work.ids, markup.landmarks, predictor.name)
+            if predictor.has_steps:
+                with blame(work.blamed):
+                    outputs = predictor.postprocess(outputs)
+                outputs = check(work, outputs)
+            points[work.boxed] = outputs
         return convert(points, markup, faces.markup)
 
     finisher = ThreadPoolExecutor(1)
@@ -157,6 +162,9 @@ def predict_batches(
                 with blame(work.blamed):
                     step = predictor.forward if predictor.has_steps else predictor.predict
                     outputs = step(work.inputs)
+                if not predictor.has_steps:
+                    # Copied here, because the next call may write into the same array.
+                    outputs = check(work, outputs)
             pending.append(finisher.submit(finish, work, outputs))
             if len(pending) > 1:
                 yield _oldest(pending)
@@ -224,6 +232,8 @@ def _detect(predictor: Predictor, image: Bytes) -> Floats:
         detections = np.asarray(predictor.detect(image), np.float64)
     if detections.size and (detections.ndim != 2 or detections.shape[1] != len(EDGES)):
         raise InputError(where, f"gave shape {detections.shape}", "(K, 4)")
+    if not plausible(detections).all():
+        raise InputError(where, "gave a box that is not finite", "x_min, y_min, x_max, y_max")
     return detections.reshape(-1, len(EDGES))
 
 

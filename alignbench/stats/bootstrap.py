@@ -46,11 +46,11 @@ class Bootstrap:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.replicates < 1 or not 0 < self.confidence < 1 or self.seed < 0:
+        if not 1 <= self.replicates <= 1_000_000 or not 0 < self.confidence < 1 or self.seed < 0:
             raise InputError(
                 "bootstrap",
                 f"{self}",
-                "replicates of 1 or more, a confidence between 0 and 1, a seed of 0 or more",
+                "1 to 1,000,000 replicates, a confidence between 0 and 1, a seed of 0 or more",
             )
 
 

@@ -419,3 +419,20 @@ def test_streams_that_were_closed_come_back(monkeypatch, tmp_path):
             stream.close()
         assert not sys.stdout.closed
         assert sys.stdout is not stream
+
+
+def test_what_a_decorator_holds_identifies_a_function():
+    import functools
+
+    def make(offset):
+        def base(images, boxes):
+            return boxes
+
+        @functools.wraps(base)
+        def moved(images, boxes):
+            return base(images, boxes) + offset
+
+        return FunctionPredictor("moved", moved)
+
+    same, other = identify(make(1.0)), identify(make(50.0))
+    assert identify(make(1.0)).parts == same.parts != other.parts

@@ -906,3 +906,36 @@ def test_a_subset_may_not_be_called_as_a_column():
     subsets = {**dataset.subsets, "box": np.ones(6, np.bool_)}
     with pytest.raises(InputError, match="a subset is called 'box'"):
         evaluate(Shifted(dataset), replace(dataset, subsets=subsets), bootstrap=QUICK)
+
+
+def test_a_model_may_give_the_same_array_every_time():
+    dataset = make_dataset(9)
+
+    class Reusing(Shifted):
+        def predict(self, batch):
+            if not hasattr(self, "out"):
+                self.out = np.zeros((1, 98, 2))
+            self.out[:] = super().predict(batch)
+            return self.out
+
+    run = evaluate(Reusing(dataset), dataset, batch_size=1, bootstrap=QUICK)
+    np.testing.assert_array_equal(run.points, dataset.points + 2.0)
+
+
+@pytest.mark.parametrize("box", [[np.nan] * 4, [0, 0, np.inf, 9]])
+def test_a_detection_that_is_not_finite_is_refused(box):
+    class Detecting(Shifted):
+        needs_images = True
+
+        def detect(self, image):
+            return [box, [0, 0, 150, 150]]
+
+    dataset = make_dataset(2)
+    with pytest.raises(InputError, match="its detector: gave a box that is not finite"):
+        evaluate(Detecting(dataset), dataset, boxes="detector", bootstrap=QUICK)
+
+
+def test_a_batch_is_at_most_all_faces():
+    dataset = make_dataset(3)
+    run = evaluate(Shifted(dataset), dataset, batch_size=10**12, bootstrap=QUICK)
+    assert len(run.points) == 3
