@@ -270,7 +270,7 @@ def test_a_bootstrap_is_possible(settings):
     with pytest.raises(InputError) as refused:
         Bootstrap(**settings)
     assert str(refused.value) == (
-        f"bootstrap: {unchecked(settings)}; accepted: replicates of 1 or more, a confidence "
+        f"bootstrap: {unchecked(settings)}; accepted: 1 to 1,000,000 replicates, a confidence "
         "between 0 and 1, a seed of 0 or more."
     )
 
