@@ -28,12 +28,12 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
             f"shape {predicted.shape} against truth of shape {truth.shape}",
             "equal shapes (N, L, 2)",
         )
-    found = np.empty(truth.shape[:2])
+    distance = np.empty(truth.shape[:2])
     for some in blocks(len(truth), SLICE):
         difference = np.subtract(predicted[some], truth[some], dtype=np.float64, order="C")
         # As a complex number, because NumPy's modulus of those is ten times as fast as its hypot.
-        np.abs(difference.view(np.complex128)[..., 0], out=found[some])
-    return found
+        np.abs(difference.view(np.complex128)[..., 0], out=distance[some])
+    return distance
 
 
 def normaliser_names(markup: Markup) -> tuple[str, ...]:
@@ -53,15 +53,15 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
     InputError
         If a normaliser of a face is zero or no number: its error would be none either.
     """
-    found = {}
+    scales = {}
     for name, (left, right) in markup.normalisers.items():
         ends = [truth[:, list(side)].mean(axis=1, keepdims=True) for side in (left, right)]
-        found[name] = distances(*ends)[:, 0]
+        scales[name] = distances(*ends)[:, 0]
     boxes = tight_boxes(truth)
     extent = boxes[:, 2:] - boxes[:, :2]
-    found[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
-    found[DIAGONAL] = np.hypot(extent[:, 0], extent[:, 1])
-    for name, values in found.items():
+    scales[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
+    scales[DIAGONAL] = np.hypot(extent[:, 0], extent[:, 1])
+    for name, values in scales.items():
         for face in np.flatnonzero(~(values > 0)).tolist():
             raise InputError(
                 f"face {ids[face]}",
@@ -69,7 +69,7 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
                 "finite true landmarks whose normalising points differ",
                 "Correct the annotation or leave the face out.",
             )
-    return found
+    return scales
 
 
 def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None) -> Floats:
@@ -98,7 +98,7 @@ def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None)
 
 def landmark_errors(distance: Floats, normaliser: Floats) -> Floats:
     """Mean error of each landmark (L,) over the faces that were not missed, as a fraction."""
-    found = ~np.isnan(distance).any(axis=1)
-    if not found.any():
+    detected = ~np.isnan(distance).any(axis=1)
+    if not detected.any():
         return np.full(distance.shape[1], np.nan)
-    return np.asarray((distance[found] / normaliser[found, None]).mean(axis=0))
+    return np.asarray((distance[detected] / normaliser[detected, None]).mean(axis=0))

@@ -57,24 +57,24 @@ def bca_intervals(
         (K,) each; NaN where fewer than two images count or no replicate says anything.
     """
     counted = ~np.isnan(jackknife)
-    said = (~np.isnan(replicates)).sum(axis=0)
-    usable = (counted.sum(axis=0) > 1) & (said > 0)
+    counts = (~np.isnan(replicates)).sum(axis=0)
+    usable = (counted.sum(axis=0) > 1) & (counts > 0)
     low, high = np.full((2, len(estimates)), np.nan)
     if not usable.any():
         return low, high
     theta, jack = estimates[usable], jackknife[:, usable]
     # Contiguous by column, because that is how it is sorted; NaN goes last.
     ordered = np.sort(replicates[:, usable].T, axis=1)
-    said = said[usable]
+    counts = counts[usable]
     below = (ordered < theta[:, None]).sum(axis=1) + (ordered <= theta[:, None]).sum(axis=1)
     # Of replicates that are all on one side the bias has no finite value: one half counts as seen.
-    share = np.clip(below / (2 * said), 0.5 / said, 1 - 0.5 / said)
+    share = np.clip(below / (2 * counts), 0.5 / counts, 1 - 0.5 / counts)
     bias, acceleration = ndtri(share), _acceleration(jack)
     tail = ndtri((1 - confidence) / 2)
     for ends, z in ((low, tail), (high, -tail)):
         shifted = bias + z
         level = ndtr(bias + shifted / (1 - acceleration * shifted))
-        ends[usable] = _quantiles(ordered, said, level)
+        ends[usable] = _quantiles(ordered, counts, level)
     return low, high
 
 
@@ -86,13 +86,13 @@ def _acceleration(jackknife: Floats) -> Floats:
     return np.asarray(third / np.where(scale > 0, scale, 1.0))
 
 
-def _quantiles(ordered: Floats, said: Ints, level: Floats) -> Floats:
+def _quantiles(ordered: Floats, counts: Ints, level: Floats) -> Floats:
     """A quantile of each row (K, B), at its own level and by linear interpolation.
 
-    Row k holds ``said[k]`` numbers in ascending order, then NaN.
+    Row k holds ``counts[k]`` numbers in ascending order, then NaN.
     """
-    place = level * (said - 1)
+    place = level * (counts - 1)
     first = np.floor(place).astype(np.intp)
     rows = np.arange(len(ordered))
-    left, right = ordered[rows, first], ordered[rows, np.minimum(first + 1, said - 1)]
+    left, right = ordered[rows, first], ordered[rows, np.minimum(first + 1, counts - 1)]
     return np.asarray(left + (place - first) * (right - left))

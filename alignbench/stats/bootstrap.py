@@ -87,10 +87,9 @@ def mean_intervals(
 
 def counted_images(values: Floats, subsets: Bools, clusters: Ints) -> Ints:
     """Number of images (S, K) of each subset with a face that counts for each quantity."""
-    size = int(clusters.max(initial=-1)) + 1
     patterns, pattern = np.unique(~np.isnan(values), axis=1, return_inverse=True)
     images = [
-        np.count_nonzero(np.bincount(clusters[inside & counts], minlength=size))
+        np.count_nonzero(np.bincount(clusters[inside & counts]))
         for inside in subsets
         for counts in patterns.T
     ]

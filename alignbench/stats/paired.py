@@ -111,12 +111,12 @@ def _walsh(ordered: Floats, places: Ints) -> Floats:
     those: neither the time nor the memory of all of them.
     """
     count = len(ordered)
-    own = np.arange(count)
+    index = np.arange(count)
 
     def partners(sums: Floats) -> Ints:
         """Numbers up to which each number and a partner, itself or later, reach no larger sum."""
         ends = np.searchsorted(ordered, sums[:, None] - ordered, side="right")
-        return np.asarray(np.maximum(ends, own))
+        return np.asarray(np.maximum(ends, index))
 
     low = np.full(len(places), np.nextafter(2 * ordered[0], -np.inf))
     high = np.full(len(places), 2 * ordered[-1])
@@ -126,25 +126,25 @@ def _walsh(ordered: Floats, places: Ints) -> Floats:
             break
         middle = low + (high - low) / 2
         ends = partners(middle)
-        reached = (ends - own).sum(axis=1) > places
+        reached = (ends - index).sum(axis=1) > places
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         from_, to = (
             np.where(reached[:, None], from_, ends),
             np.where(reached[:, None], ends, to),
         )
-    found = np.empty(len(places))
+    averages = np.empty(len(places))
     for k, place in enumerate(places.tolist()):
         lengths = to[k] - from_[k]
         if lengths.sum() > count:
             within = np.flatnonzero(lengths)
-            found[k] = (ordered[within] + ordered[to[k][within] - 1]).max() / 2
+            averages[k] = (ordered[within] + ordered[to[k][within] - 1]).max() / 2
             continue
         before = np.cumsum(lengths) - lengths
         second = np.arange(lengths.sum()) + np.repeat(from_[k] - before, lengths)
-        sums = ordered[np.repeat(own, lengths)] + ordered[second]
-        rank = place - int((from_[k] - own).sum())
-        found[k] = np.partition(sums, rank)[rank] / 2
-    return np.asarray(found)
+        sums = ordered[np.repeat(index, lengths)] + ordered[second]
+        rank = place - int((from_[k] - index).sum())
+        averages[k] = np.partition(sums, rank)[rank] / 2
+    return np.asarray(averages)
 
 
 def mcnemar(failures: Ints, clusters: Ints) -> tuple[float, float]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignbench import InputError, parse_measure
+from alignbench import InputError, Measure, parse_measure, plugins
 from alignbench.metrics import default_measures, usual_measures
 
 
@@ -50,6 +51,7 @@ LIST = "`alignbench list` shows every measure there is."
         ("nmee", "unknown", "auc, fr, nme", f" Did you mean 'nme'? {LIST}"),
         ("fr", "without threshold", "fr@0.10", ""),
         ("nme@0.1", "with a threshold", "nme", ""),
+        ("fr@0.1,0.2", "with 2 thresholds", "fr@0.10", ""),
         ("fr@2", "threshold 2", "a fraction above 0 and at most 1", " Ten percent is 0.10."),
         ("nme(", "not a measure", GRAMMAR, " Example: fr@0.10."),
     ],
@@ -58,6 +60,50 @@ def test_what_is_no_measure_is_refused_with_what_is(text, found, accepted, remed
     with pytest.raises(InputError) as refused:
         parse_measure(text)
     assert str(refused.value) == f"measure {text!r}: {found}; accepted: {accepted}.{remedy}"
+
+
+@dataclass(frozen=True)
+class Between(Measure):
+    """Share of faces whose error lies between two thresholds, in percent."""
+
+    name: ClassVar[str] = "between"
+    title: ClassVar[str] = "Between"
+    thresholds: ClassVar[int] = 2
+
+    def per_face(self, errors):
+        low, high = self.threshold
+        return 100.0 * ((errors > low) & (errors <= high))
+
+
+@pytest.fixture
+def between(monkeypatch):
+    monkeypatch.setattr(plugins, "load", lambda group, name: Between)
+
+
+@pytest.mark.usefixtures("between")
+def test_a_measure_of_two_thresholds_parses_and_prints_both():
+    measure = parse_measure("between(box)@0.05,0.1")
+    assert measure == Between("box", (0.05, 0.1))
+    assert str(measure) == "between(box)@0.05,0.10"
+    assert measure.heading == "Between@0.05,0.10"
+    assert measure.value(np.array([0.05, 0.06, 0.1, 0.2])) == 50
+
+
+@pytest.mark.usefixtures("between")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("between", "without threshold"),
+        ("between@0.1", "with a threshold"),
+        ("between@0.1,0.2,0.3", "with 3 thresholds"),
+    ],
+)
+def test_a_measure_of_two_thresholds_has_two(text, found):
+    with pytest.raises(InputError) as refused:
+        parse_measure(text)
+    assert str(refused.value) == (
+        f"measure {text!r}: {found}; accepted: between@0.05,0.10. It has 2 thresholds."
+    )
 
 
 def test_an_unknown_normaliser_is_refused_with_those_there_are():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from alignbench import InputError, parse_measure
+from alignbench.arrays import SLICE
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.metrics.ced import ced, ced_steps
 from alignbench.metrics.errors import (
@@ -61,6 +62,12 @@ def test_auc_is_the_integral_of_the_ced(values, t):
     assert len(x) == (values <= t).sum() + 2
     area = (np.diff(x) * share[:-1]).sum() / t
     assert measure(f"auc@{t}", values) == pytest.approx(area, abs=1e-12)
+
+
+def test_the_steps_of_the_ced_have_faces_at_the_end_too():
+    x, share = ced_steps(np.array([0.1, 0.05, 0.2]), 0.1)
+    assert x.tolist() == [0, 0.05, 0.1, 0.1]
+    assert share.tolist() == [0, 1 / 3, 2 / 3, 2 / 3]
 
 
 @given(errors)
@@ -255,6 +262,12 @@ def test_every_row_of_an_evaluation_is_its_measure_of_its_faces():
         assert seen[name] == pytest.approx(100 * np.mean(by_hand))
 
 
+def test_distances_of_more_faces_than_are_taken_at_a_time():
+    truth = np.random.default_rng(0).random((2 * SLICE + 1, 2, 2))
+    expected = np.linalg.norm(truth - 1, axis=2)
+    np.testing.assert_allclose(distances(np.ones_like(truth), truth), expected, rtol=1e-13)
+
+
 def test_truth_that_is_no_number_is_no_missed_face():
     truth = np.random.default_rng(0).random((3, 98, 2))
     truth[1, 5] = np.nan
@@ -263,10 +276,18 @@ def test_truth_that_is_no_number_is_no_missed_face():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"replicates": 0}, {"confidence": 0}, {"confidence": 1}, {"seed": -1}]
+    "settings",
+    [
+        {"replicates": 0},
+        {"replicates": 1_000_001},
+        {"confidence": 0},
+        {"confidence": 1},
+        {"seed": -1},
+    ],
 )
 def test_a_bootstrap_is_possible(settings):
     assert Bootstrap(1, 0.5, 0).replicates == 1
+    assert Bootstrap(1_000_000).replicates == 1_000_000
     with pytest.raises(InputError) as refused:
         Bootstrap(**settings)
     assert str(refused.value) == (

@@ -103,6 +103,14 @@ def test_nothing_counts_anywhere():
     assert np.isnan([low, high]).all()
 
 
+def test_a_subset_that_no_sample_draws_has_no_interval():
+    subsets = np.array([np.ones(1000, np.bool_), np.arange(1000) < 2])
+    ends = [intervals(np.arange(1000.0), subsets=subsets, replicates=1, seed=k) for k in range(20)]
+    low = np.array([low[:, 0] for low, _ in ends])
+    assert np.isfinite(low[:, 0]).all()
+    assert 0 < np.isnan(low[:, 1]).sum() < 20
+
+
 def test_no_faces_give_no_interval():
     nobody = np.zeros(0, np.intp)
     low, high = mean_intervals(np.zeros((0, 2)), np.ones((1, 0), bool), nobody, Bootstrap(10))
