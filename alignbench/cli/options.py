@@ -157,9 +157,7 @@ Form = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE",
-        callback=make_absolute,
-        help="File to write. Default: print the result.",
+        metavar="FILE", callback=make_absolute, help="File to write. Default: print the result."
     ),
 ]
 

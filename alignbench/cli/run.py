@@ -78,8 +78,7 @@ _FlipTest = Annotated[
     typer.Option("--flip-test", help="Show a network each face mirrored too; average the results."),
 ]
 _BatchSize = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number."),
+    int | None, typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number.")
 ]
 
 

@@ -31,10 +31,7 @@ def source(name: str) -> DatasetSource:
 
 
 def load_dataset(
-    name: str,
-    root: str | Path | None = None,
-    split: str = "test",
-    progress: Progress | None = None,
+    name: str, root: str | Path | None = None, split: str = "test", progress: Progress | None = None
 ) -> Dataset:
     """Read a split of a data set.
 
