@@ -22,8 +22,8 @@ _BOXES = "cofw68_test_bboxes.mat"
 def read(root: Path, split: str) -> Dataset:
     """COFW68 from its official layout under ``root``.
 
-    A face's id is the number of its file, which is COFW's own 1-based number. Images are looked
-    for as ``images/NUMBER.jpg``; the annotation comes without any.
+    A face's id is the number of its file, which is COFW's own 1-based number. The annotation comes
+    without images; they are expected as ``images/NUMBER.jpg``.
     """
     folder = root / "test_annotations"
     files = {_number(path): path for path in folder.glob("*_points.mat")}
@@ -63,16 +63,12 @@ def _face(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Points (68, 2), 1-based as stored, and occlusion (68,) of one face."""
     points, occluded = read_v5(path, "Points", "Occ")
     if points.shape != (IBUG68.landmarks, 2) or occluded.size != IBUG68.landmarks:
-        raise InputError(
-            path, f"Points {points.shape}, Occ {occluded.shape}", "Points (68, 2), Occ (1, 68)"
-        )
+        found = f"Points {points.shape}, Occ {occluded.shape}"
+        raise InputError(path, found, "Points (68, 2), Occ (1, 68)")
     if not plausible(points).all():
         row, column = np.argwhere(~plausible(points))[0]
-        raise InputError(
-            f"{path}, Points row {row + 1}",
-            f"found {points[row, column]}",
-            "finite numbers of an image's size",
-        )
+        where, found = f"{path}, Points row {row + 1}", f"found {points[row, column]}"
+        raise InputError(where, found, "finite numbers of an image's size")
     return points.astype(np.float64), occluded.ravel() != 0
 
 

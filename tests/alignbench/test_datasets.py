@@ -21,7 +21,6 @@ from layouts import (
 from scipy.io import savemat
 
 from alignbench import InputError, load_dataset
-from alignbench.datasets.checks import checked
 from alignbench.datasets.verify import verify
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
@@ -462,10 +461,10 @@ def test_real_cofw_through_the_official_layout(shared, tmp_path):
 )
 def test_a_data_set_that_somebody_reads_wrongly_is_refused(change, message):
     sound = make_dataset(4)
-    assert checked(sound) is sound
+    sound.check()
     with pytest.raises(InputError, match=message):
-        checked(replace(sound, **change))
+        replace(sound, **change).check()
     points = sound.points.copy()
     points[2, 7] = np.nan
     with pytest.raises(InputError, match=r"face face2\S*, landmark 7: found \[nan, nan\]"):
-        checked(replace(sound, points=points))
+        replace(sound, points=points).check()
