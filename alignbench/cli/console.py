@@ -33,7 +33,8 @@ _PLAIN_WIDTH = 100
 def status(what: str) -> Iterator[None]:
     """Show what is being done on the error stream, if it is a terminal."""
     console = Console(stderr=True)
-    with console.status(Text(visible(what))) if console.is_terminal and rank() == 0 else nullcontext():
+    is_shown = console.is_terminal and rank() == 0
+    with console.status(Text(visible(what))) if is_shown else nullcontext():
         yield
 
 
@@ -93,9 +94,6 @@ def wrap(message: str) -> str:
     if not sys.stderr.isatty():
         return message
     width = shutil.get_terminal_size().columns
-    return "\n".join(
-        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-        if len(line) > width
-        else line
-        for line in message.splitlines()
-    )
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    lines = message.splitlines()
+    return "\n".join(wrapper.fill(line) if len(line) > width else line for line in lines)

@@ -160,13 +160,7 @@ Out = Annotated[
 
 
 def choose_format(form: Format | None, out: Path | None) -> Format:
-    """The format that was asked for, or the one that the ending of the file stands for.
-
-    Raises
-    ------
-    InputError
-        If no format was asked for and the ending is unknown.
-    """
+    """The format that was asked for, or the one that the ending of the file stands for."""
     if form is not None or out is None or not out.suffix or out.is_dir():
         return form or Format.terminal
     require_ending(out, FORMATS)

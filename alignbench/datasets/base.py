@@ -109,13 +109,10 @@ class Dataset:
         )
 
     def check(self) -> None:
-        """Check what would otherwise give wrong numbers instead of a message.
+        """Raise InputError for what would otherwise give wrong numbers instead of a message.
 
-        Raises
-        ------
-        InputError
-            If ids are not unique, a column has another length or shape, a landmark is not finite, a
-            box is empty, or a subset is no membership.
+        Ids must be unique, columns of the right shape, landmarks finite, boxes not empty, subsets
+        boolean, and ``full`` must hold every face.
         """
         where = f"data set {self.name!r}, split {self.split!r}"
         faces, landmarks = len(self.ids), self.markup.landmarks

@@ -42,13 +42,7 @@ class Verification:
 def verify(
     dataset: Dataset, progress: Progress = ignore_progress, threads: int = 2
 ) -> Verification:
-    """Count faces and subsets, and decode every image.
-
-    Parameters
-    ----------
-    progress
-        Called with (images done, images in all).
-    """
+    """Count faces and subsets, and decode every image; ``progress`` counts images."""
     counts = {n: (int(dataset.subsets[n].sum()), count) for n, count in dataset.official.items()}
     available = dataset.images.available()
     present = np.flatnonzero(available)

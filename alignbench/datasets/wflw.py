@@ -39,13 +39,9 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
 
     A face's id is its image path and box, ``PATH#x_min,y_min,x_max,y_max``. It is unique even if
     several faces share an image, and does not depend on the rest of the list. If a list holds one
-    image and box twice, the second id ends in ``#2``.
-
-    Raises
-    ------
-    InputError
-        If a line has a wrong number of fields, a field is no finite number, a box is empty, an
-        attribute is neither 0 nor 1, or an image path leaves the folder.
+    image and box twice, the second id ends in ``#2``. Raises InputError for a line with a wrong
+    number of fields, a field that is no finite number, an empty box, an attribute that is neither 0
+    nor 1, or an image path that leaves the folder.
     """
     path = root / LIST.format(split=split)
     boxes: list[Floats] = []

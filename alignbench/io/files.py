@@ -30,17 +30,9 @@ class WriteError(InputError):
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file so that it is there whole or not at all; of several writers the last one wins.
 
-    A link is followed. A device, or whatever else is no regular file, is written to as it is.
-
-    Parameters
-    ----------
-    data
-        The file's bytes, or a function that writes them to a stream where they are many.
-
-    Raises
-    ------
-    InputError
-        If the path is a folder; as a :class:`WriteError` if it cannot be written.
+    ``data`` is the file's bytes or, if they are many, a function that writes them to a stream. A
+    link is followed; what is no regular file, such as a device, is written to as it is. Raises
+    InputError if the path is a folder, WriteError if it cannot be written.
     """
     path = path.resolve()
     if path.is_dir():
@@ -81,10 +73,7 @@ def _write_error(path: Path, error: OSError) -> WriteError:
 def reading(path: Path, what: str = "") -> Iterator[None]:
     """Refuse a file that is not regular, and turn an OSError about it into an InputError.
 
-    Parameters
-    ----------
-    what
-        What the file holds, for the message: ``"image "``.
+    ``what`` stands before "cannot be read" in the message.
     """
     require_regular(path)
     try:
@@ -112,17 +101,8 @@ def sha256(path: Path) -> str:
 def write_folder_atomic(folder: Path, fill: Callable[[Path], object]) -> None:
     """Create a folder that is there whole or not at all; one that holds files is left as it is.
 
-    Processes that create the same folder wait for each other.
-
-    Parameters
-    ----------
-    fill
-        Writes the files into the empty folder it is given.
-
-    Raises
-    ------
-    WriteError
-        If the folder cannot be written.
+    ``fill`` writes the files into an empty folder. Processes that create the same folder wait for
+    each other. Raises WriteError if the folder cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -146,17 +126,10 @@ def write_folder_atomic(folder: Path, fill: Callable[[Path], object]) -> None:
 
 @contextmanager
 def lock_folder(folder: Path, what: str) -> Iterator[None]:
-    """Hold a folder for one writer; what is created for it and stays empty is removed again.
+    """Hold a folder for one writer; folders that are created for it and stay empty are removed.
 
-    Parameters
-    ----------
-    what
-        What is written there, for messages: ``run`` or ``training``.
-
-    Raises
-    ------
-    InputError
-        If another process writes there, or the folder cannot be written.
+    ``what`` names what is written there, for messages: ``run`` or ``training``. Raises InputError
+    if another process writes there, or the folder cannot be written.
     """
     folder = folder.absolute()  # the working directory may change meanwhile
     created = [place for place in (folder, *folder.parents) if not place.exists()]

@@ -70,12 +70,9 @@ class ImageFiles:
 def read_image(path: Path) -> Bytes:
     """Image file as (H, W, 3) RGB.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, empty, cut short, or no JPEG, PNG or BMP. An absurdly large image
-        is refused by its header, before anything is decoded. OpenCV would fill the lower part of a
-        JPEG that was cut short with grey.
+    Raises InputError if the file is missing, empty, cut short, or no JPEG, PNG or BMP. An absurdly
+    large image is refused by its header, before anything is decoded. OpenCV would fill the lower
+    part of a JPEG that was cut short with grey.
     """
     with reading(path, "image "):
         data = path.read_bytes()

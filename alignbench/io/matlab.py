@@ -63,32 +63,22 @@ def require_version(path: Path, version: str) -> None:
 
 
 def read_v5(path: Path, *names: str) -> tuple[Array, ...]:
-    """Arrays of a version 5 file.
-
-    Raises
-    ------
-    InputError
-        If version or content is wrong, or a variable is no array of numbers.
-    """
+    """Arrays of a version 5 file; raises InputError if one is missing or the file is wrong."""
     require_version(path, "5")
     try:
         content = parse_v5(path.read_bytes(), *names)
     except (OSError, ValueError) as error:
         reason = f"damaged MATLAB file ({error})"
         raise InputError(path, reason, remedy="Copy the file again.") from error
-    for name in names:
-        if name not in content:
-            raise InputError(path, f"no variable {name!r}", ", ".join(names))
+    if missing := [name for name in names if name not in content]:
+        raise InputError(path, f"no variable {missing[0]!r}", ", ".join(names))
     return tuple(content[name] for name in names)
 
 
 def parse_v5(data: bytes, *names: str) -> dict[str, Array]:
     """Those of the named arrays that a version 5 file holds, in MATLAB's shapes.
 
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or one of them is no plain array of numbers.
+    Raises ValueError if the file is damaged, or one of them is no plain array of numbers.
     """
     order = {b"IM": "<", b"MI": ">"}.get(data[_HEADER - 2 : _HEADER])
     if order is None:
@@ -167,12 +157,8 @@ def open_v73(path: Path, where: object) -> Iterator[h5py.File]:
 def read_v73(file: h5py.File, name: str | h5py.Reference, largest: int = _NUMBERS) -> Array:
     """An array of a version 7.3 file, in HDF5's order, by its name or a reference.
 
-    ``largest`` is the most numbers it may have.
-
-    Raises
-    ------
-    KeyError, ValueError
-        If it is not there, lies in another file, or would take far more memory than the file.
+    ``largest`` is the most numbers it may have. Raises KeyError or ValueError if it is not there,
+    lies in another file, or would take far more memory than the file.
     """
     if isinstance(name, str) and not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise ValueError(f"{name} is a link")

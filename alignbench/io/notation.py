@@ -17,10 +17,7 @@ DEEPEST = 64
 def parse_json(text: str) -> Any:
     """The content of a JSON text.
 
-    Raises
-    ------
-    ValueError
-        If it is no JSON, is nested too deeply, or a table has a key twice.
+    Raises ValueError if it is no JSON, is nested too deeply, or a table has a key twice.
     """
     return _shallow(lambda: json.loads(text, object_pairs_hook=_table))
 

@@ -32,13 +32,7 @@ class Stored:
     _fortran: bool
 
     def rows(self) -> Iterator[Array]:
-        """Blocks of its rows, in order.
-
-        Raises
-        ------
-        OSError, ValueError
-            If it cannot be read to its end.
-        """
+        """Blocks of its rows, in order; raises OSError or ValueError if it is damaged."""
         with _as_value_error(), self._archive.open(self._member) as stream:
             _header(stream)
             if self._fortran:
@@ -56,13 +50,9 @@ class Stored:
 def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
     """Arrays of an archive by name, each of one or more dimensions, for as long as it is open.
 
-    An array that claims another size than is stored, or would take far more memory than its file,
-    is refused before any memory is taken.
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file is no such archive, lacks an array, or holds pickled objects.
+    Raises OSError or ValueError if the file is no such archive, lacks an array, or holds pickled
+    objects. An array that claims another size than is stored, or would take far more memory than
+    its file, is refused before any memory is taken.
     """
     require_regular(path)
     with _as_value_error():

@@ -16,24 +16,14 @@ _COUNT = re.compile(r"n_points:\s*([0-9]{1,6})\s*$")
 def read_pts(path: Path, landmarks: int | None = None) -> Floats:
     """Landmarks (L, 2) of a ``.pts`` file, shifted to 0-based pixel-centre coordinates.
 
-    Parameters
-    ----------
-    landmarks
-        Number of landmarks that the file must have. Default: the one in its header.
-
-    Raises
-    ------
-    InputError
-        If the header, the number of points or a coordinate is wrong; names file and line.
+    ``landmarks`` is the number that the file must have; by default, the one in its header. Raises
+    InputError, which names file and line, if header, number or a coordinate is wrong.
     """
     lines = [(line, text.strip()) for line, text in lines_of(path)]
     head = [text for _, text in lines[:3]] + [""] * 3
     count = _COUNT.match(head[1])
-    header = [
-        (_VERSION.match(head[0]), "'version: 1'"),
-        (count, "'n_points: N'"),
-        (head[2] == "{", "'{'"),
-    ]
+    version, brace = _VERSION.match(head[0]), head[2] == "{"
+    header = ((version, "'version: 1'"), (count, "'n_points: N'"), (brace, "'{'"))
     for place, (is_right, accepted) in enumerate(header):
         if not is_right:
             line = lines[place][0] if place < len(lines) else lines[-1][0] + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 from typing import TypeVar
@@ -23,10 +24,7 @@ _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """Lines of a text file with their numbers, which count from 1; blank lines are left out.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is not text, or is empty.
+    Raises InputError if the file cannot be read, is not text, or is empty.
     """
     is_empty = True
     try:
@@ -95,18 +93,15 @@ def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str],
         raise line_error(path, first, f"header {text[:60]!r}", ",".join(accepted)[:60], "")
     ids: list[str] = []
 
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        for line, text in lines:
-            face, *fields = text.rsplit(",", len(names))
-            if len(fields) != len(names):
-                raise line_error(path, line, f"{len(fields) + 1} fields", f"{len(accepted)}", "")
-            ids.append(face.strip().strip('"'))
-            yield line, fields
-
     def values() -> Iterator[Floats]:
-        for block in in_blocks(rows()):
-            at, fields = zip(*block, strict=True)
-            yield numbers(path, fields, at, first_field=2)
+        for block in in_blocks(lines):
+            at, texts = zip(*block, strict=True)
+            rows = [text.rsplit(",", len(names)) for text in texts]
+            for line, row in zip(at, rows, strict=True):
+                if len(row) != len(accepted):
+                    raise line_error(path, line, f"{len(row)} fields", f"{len(accepted)}", "")
+            ids.extend(row[0].strip().strip('"') for row in rows)
+            yield numbers(path, [row[1:] for row in rows], at, first_field=2)
         if not ids:
             raise InputError(path, "no lines but the header", "one or more")
 
@@ -119,30 +114,22 @@ def numbers(
 ) -> Floats:
     """Rows of number texts (R x C, all of one length) as float64 (R, C).
 
-    Parameters
-    ----------
-    lines, first_field
-        Line number of each row and number of its first field, from 1, for the message.
-
-    Raises
-    ------
-    InputError
-        Naming the line and field that is not a finite number.
+    Raises InputError for a field that is not a finite number. Its message counts lines and fields
+    from 1: ``lines`` has the number of each row, ``first_field`` that of a row's first field.
     """
-    try:
-        if not _is_plain("".join(chain.from_iterable(rows))):
-            raise ValueError
-        values = np.array(rows, dtype=np.float64)
-    except ValueError:
-        for line, row in zip(lines, rows, strict=True):
-            for field, text in enumerate(row, start=first_field):
-                if not _is_number(text):
-                    raise _bad_number(path, line, field, text) from None
-        raise
-    if not plausible(values).all():
-        row, column = np.argwhere(~plausible(values))[0]
-        raise _bad_number(path, lines[row], column + first_field, rows[row][column])
-    return values
+    if _is_plain("".join(chain.from_iterable(rows))):
+        with suppress(ValueError):
+            values = np.array(rows, dtype=np.float64)
+            if plausible(values).all():
+                return values
+    for line, row in zip(lines, rows, strict=True):
+        for field, text in enumerate(row, start=first_field):
+            if not _is_plausible(text):
+                where, found = f"{path}, line {line}, field {field}", f"found {text[:40]!r}"
+                accepted = f"a finite number of at most {LARGEST_COORDINATE:,.0f}"
+                remedy = "Copy the file again or correct the line."
+                raise InputError(where, found, accepted, remedy)
+    raise ValueError("rows of different lengths")
 
 
 def _is_plain(text: str) -> bool:
@@ -150,18 +137,8 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and "_" not in text
 
 
-def _is_number(text: str) -> bool:
+def _is_plausible(text: str) -> bool:
     try:
-        float(text)
+        return _is_plain(text) and abs(float(text)) <= LARGEST_COORDINATE
     except ValueError:
         return False
-    return _is_plain(text)
-
-
-def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
-    return InputError(
-        f"{path}, line {line}, field {field}",
-        f"found {text[:40]!r}",
-        f"a finite number of at most {LARGEST_COORDINATE:,.0f}",
-        "Copy the file again or correct the line.",
-    )
