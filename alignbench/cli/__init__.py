@@ -26,8 +26,8 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What Typer raises for wrong use; it has no public name of its own in every version."""
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"alignbench {__version__}")
         raise typer.Exit
 

@@ -32,7 +32,7 @@ _GROUPS = {
     Kind.boxes: plugins.BOX_PROTOCOLS,
     Kind.formats: plugins.PREDICTION_FORMATS,
 }
-"""Entry-point groups of the kinds that are not named after theirs."""
+"""Entry-point groups that have another name than their kind."""
 
 _Kind = Annotated[
     Kind | None,

@@ -112,7 +112,9 @@ def _ids(images: list[str], boxes: Floats) -> tuple[str, ...]:
 def _image(path: Path, line: int, image: str) -> str:
     """The image path of a line, refused where it would leave the image folder."""
     if not is_inside(image):
-        found = f"image path {image[:60]!r} leaves the image folder, or is no name everywhere"
+        found = (
+            f"image path {image[:60]!r} leaves the image folder, or is not valid on every system"
+        )
         accepted = f"a path relative to {IMAGES}, with / between its parts"
         raise line_error(path, line, found, accepted)
     return Path(image).as_posix()

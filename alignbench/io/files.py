@@ -75,8 +75,8 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
 
     ``what`` stands before "cannot be read" in the message.
     """
-    require_regular(path)
     try:
+        require_regular(path)
         yield
     except OSError as error:
         reason = f"{what}cannot be read ({error.strerror or error})"

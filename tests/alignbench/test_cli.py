@@ -41,10 +41,12 @@ def read_record(folder):
     return json.loads((Path(folder) / "run.json").read_text())
 
 
-def done(result):
-    """Assert that a command succeeded."""
+def done(result, *parts):
+    """Assert that a command succeeded and printed these parts; what it printed."""
     assert result.code == 0, result.err
-    return result
+    for part in parts:
+        assert part in result.out
+    return result.out
 
 
 # --- golden numbers (protocols of the papers and of the files' own authors) ---------------------
@@ -56,7 +58,7 @@ def run_real(cli, shared):
 
     def call(model, dataset):
         arguments = ("--model", model, "--dataset", dataset, "--data-root", shared, "--out", "run")
-        return " ".join(done(cli("run", *arguments)).out.split())
+        return " ".join(done(cli("run", *arguments)).split())
 
     return call
 
@@ -133,12 +135,10 @@ def test_dlib_on_the_lfpw_test_images_with_its_own_detector(run_real):
 
 
 def test_the_demo_run_from_table_to_plot(cli):
-    result = done(cli(*RUN, *SAMPLE))
-    assert "linear on synthetic sample, normaliser inter_ocular" in result.out
-    assert "AUC@0.10" in result.out
-    assert "leak: ground-truth box" in result.out
+    parts = ("linear on synthetic sample, normaliser inter_ocular", "AUC@0.10")
+    out = done(cli(*RUN, *SAMPLE), *parts, "leak: ground-truth box")
     folder = next(Path("runs/synthetic/linear").iterdir())
-    assert f"Run kept in {folder}" in result.out
+    assert f"Run kept in {folder}" in out
     names = "run.json metrics.json predictions.npz faces.csv breakdown.csv ced.svg ced.png"
     assert {path.name for path in folder.iterdir()} == set(names.split())
     record = read_record(folder)
@@ -173,26 +173,22 @@ def two_runs(stored, tmp_path, monkeypatch):
 def test_a_table_of_two_runs_in_every_format(cli, two_runs):
     parts = {"terminal": "2 models on synthetic sample", "md": "| linear", "latex": r"\toprule"}
     for form, part in parts.items():
-        assert part in done(cli("report", *two_runs, "--format", form)).out
+        done(cli("report", *two_runs, "--format", form), part)
     done(cli("report", *two_runs, "--format", "csv", "--out", "deep/table.csv"))
     rows = read_csv("deep/table.csv")
     for model in two_runs:
+        metrics = json.loads((Path(model) / "metrics.json").read_text())
         written = [float(r["value"]) for r in rows if r["model"] == model]
-        assert written == [
-            r["value"] for r in json.loads((Path(model) / "metrics.json").read_text())
-        ]
+        assert written == [r["value"] for r in metrics]
 
 
 def test_measures_can_be_chosen(cli, two_runs):
-    chosen = ("--measure", "nme(inter_pupil)", "--measure", "auc@0.08")
-    result = cli("report", "linear", "--format", "md", *chosen)
-    assert "NME %" in result.out
-    assert "AUC@0.08" in result.out
-    assert "inter\\_pupil" in result.out
-    further = ("--measure", "fr(box)@0.05", "--measure", "auc@0.05")
-    out = done(cli(*RUN, *SAMPLE, *further, "--out", "own", "--bootstrap", 200)).out
-    for part in ("AUC@0.10", "AUC@0.05", "normaliser box"):
-        assert part in out
+    measures = ("--measure", "nme(inter_pupil)", "--measure", "auc@0.08")
+    report = cli("report", "linear", "--format", "md", *measures)
+    done(report, "NME %", "AUC@0.08", "inter\\_pupil")
+    measures = ("--measure", "fr(box)@0.05", "--measure", "auc@0.05", "--bootstrap", 200)
+    run = cli(*RUN, *SAMPLE, *measures, "--out", "own")
+    done(run, "AUC@0.10", "AUC@0.05", "normaliser box")
     assert row("own", norm="box", metric="fr", threshold=0.05) is not None
     # A measure that the run did not store is computed from its faces.
     out = cli("report", "own", "--measure", "auc@0.03", "--format", "csv").out
@@ -217,9 +213,8 @@ def test_runs_of_one_name_are_told_apart_by_boxes_or_key(cli):
         boxes = "rect" if name == "few" else name
         common = ("--limit", 8, "--boxes", boxes, "--out", name, "--bootstrap", 200)
         done(cli(*RUN, *SAMPLE, *common, *options))
-    text = cli("report", "rect", "tight", "--format", "md").out
-    assert "| linear (rect) " in text
-    assert "| linear (tight) " in text
+    report = cli("report", "rect", "tight", "--format", "md")
+    done(report, "| linear (rect) ", "| linear (tight) ")
     text = cli("report", "rect", "tight", "few", "--format", "md").out
     keys = [read_record(name)["key"] for name in ("rect", "few")]
     assert keys[0] != keys[1]
@@ -239,23 +234,19 @@ def run_300w(cli, tmp_path):
     return call
 
 
-def test_a_plot_of_a_subset_without_faces_is_refused(cli, run_300w):
+def test_a_plot_ends_at_the_data_sets_threshold_and_refuses_a_subset_without_faces(cli, run_300w):
     run_300w(("lfpw/testset",))
-    result = cli("ced", "out", "--out", "a.svg", "--subset", "ibug")
-    assert result.code == 2
-    assert "subset 'ibug': has no faces in run mean-shape" in result.err
-    assert not Path("a.svg").exists()
-
-
-def test_a_plots_right_end_is_the_data_sets_threshold(cli, run_300w):
-    run_300w()
     done(cli("ced", "out", "--out", "a.svg"))
     assert Path("a.svg").read_bytes() == Path("out/ced.svg").read_bytes()
+    result = cli("ced", "out", "--out", "b.svg", "--subset", "ibug")
+    assert result.code == 2
+    assert "subset 'ibug': has no faces in run mean-shape" in result.err
+    assert not Path("b.svg").exists()
 
 
 def test_an_image_of_another_ending_is_found(run_300w, tmp_path):
     write_image(tmp_path / "300w" / "ibug" / "not_annotated.png")
-    assert "wflw98 -> ibug68" in run_300w().out
+    assert "wflw98 -> ibug68" in run_300w()
 
 
 @pytest.mark.parametrize("ending", ["svg", "png", "pdf"])
@@ -267,29 +258,26 @@ def test_a_ced_plot_of_two_runs(cli, two_runs, ending):
 
 
 def test_list_shows_everything(cli):
-    result = cli("list")
-    for text in (
+    names = (
         "models:", "saved", "dlib", "wflw", "98 landmarks", "auc", "detector:FILE", ".npz",
         "summary", "ced", "propnet/wflw", "data show",
-    ):  # fmt: skip
-        assert text in result.out
-    assert "broken" not in result.out
+    )  # fmt: skip
+    assert "broken" not in done(cli("list"), *names)
     assert "dlib" not in cli("list", "datasets").out
 
 
 def test_data_list_and_verify(cli, tmp_path):
     write_300w(tmp_path / "300w")
-    listed = done(cli("data", "list", "--data-root", tmp_path)).out
-    assert "test       6 of 689 faces, 6 with image" in listed
-    assert "test       not here" in listed
+    command = ("data", "list", "--data-root", tmp_path)
+    done(cli(*command), "test       6 of 689 faces, 6 with image", "test       not here")
     (tmp_path / "300w/ibug/face_2_0.pts").write_text("oops")
-    assert "test       not usable: " in cli("data", "list", "--data-root", tmp_path).out
+    done(cli(*command), "test       not usable: ")
     write_300w(tmp_path / "300w")
     verified = cli("data", "verify", "300w", "--data-root", tmp_path)
     assert verified.code == 1
     assert "officially    689  differs" in verified.out
     assert "300w test: INCOMPLETE" in verified.out
-    assert "synthetic sample: complete" in done(cli("data", "verify", *SAMPLE)).out
+    done(cli("data", "verify", *SAMPLE), "synthetic sample: complete")
 
 
 def test_version(cli):
@@ -344,33 +332,33 @@ def test_wrong_use(cli, arguments, parts):
 
 
 def test_plots_that_make_no_sense(cli, two_runs):
-    for arguments, part in (
-        (("--out", "a.bmp"), "unknown ending '.bmp'"),
-        (("--out", "a.svg", "--max", "3"), "--max: 3.0"),
-        (("--out", "a.svg", "--subset", "poze"), "Did you mean 'pose'"),
-        (("--out", "a.svg", "--norm", "inter_eye"), "normaliser 'inter_eye'"),
+    for option, value, part in (
+        ("--out", "a.bmp", "unknown ending '.bmp'"),
+        ("--max", "3", "--max: 3.0"),
+        ("--subset", "poze", "Did you mean 'pose'"),
+        ("--norm", "inter_eye", "normaliser 'inter_eye'"),
     ):
-        result = cli("ced", *two_runs, *arguments)
-        assert result.code == 2
-        assert part in result.err
+        refused(cli("ced", *two_runs, "--out", "a.svg", option, value), part)
         assert not Path("a.svg").exists()
 
 
-@pytest.mark.parametrize("damage", ["missing", "broken", "empty"])
-def test_images_that_cannot_be_used(cli, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (None, "has no image; the first missing one is"),
+        (900, "2.jpg: image is broken or cut short"),
+        (0, "2.jpg: image file is empty"),
+    ],
+)
+def test_images_that_cannot_be_used(cli, tmp_path, size, message):
     write_wflw(tmp_path / "wflw", faces=3)
     images = sorted((tmp_path / "wflw/WFLW_images/0--Parade").iterdir())
-    if damage == "missing":
-        for path in images:
-            path.unlink()
-        part = "has no image; the first missing one is"
-    elif damage == "broken":
-        images[-1].write_bytes(images[-1].read_bytes()[:900])
-        part = "2.jpg: image is broken or cut short"
-    else:
-        images[-1].write_bytes(b"")
-        part = "2.jpg: image file is empty"
-    refused(cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"), part)
+    for path in images if size is None else images[-1:]:
+        data = path.read_bytes()
+        path.unlink()
+        if size is not None:
+            path.write_bytes(data[:size])
+    refused(cli(*RUN, "wflw", "--data-root", tmp_path, "--out", "out"), message)
 
 
 def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
@@ -379,8 +367,8 @@ def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
     command = (*RUN, "wflw", "--data-root", tmp_path, "--out", "out")
     result = cli(*command, "--require-complete")
     refused(result, "image missing for 1 of 4 faces", "0--Parade/3.jpg)")
-    result = done(cli(*command, "--bootstrap", 200))
-    assert "image missing for 1 of 4 faces" in " ".join(result.out.split())
+    out = done(cli(*command, "--bootstrap", 200))
+    assert "image missing for 1 of 4 faces" in " ".join(out.split())
 
 
 def test_a_wrong_number_of_points(cli, tmp_path):
@@ -392,9 +380,7 @@ def test_a_wrong_number_of_points(cli, tmp_path):
 
 def test_a_folder_that_cannot_be_made(cli, tmp_path):
     (tmp_path / "file").write_text("x")
-    result = cli(*RUN, *SAMPLE, "--out", tmp_path / "file" / "run")
-    assert result.code == 2
-    assert "cannot be written" in result.err
+    refused(cli(*RUN, *SAMPLE, "--out", tmp_path / "file" / "run"), "cannot be written")
 
 
 def test_a_script_that_exits_when_imported_is_no_success(cli, tmp_path):
@@ -503,7 +489,7 @@ def plugged(monkeypatch):
     def register(group, name, value):
         entries = {**before(group), name: EntryPoint(name, value, group)}
         monkeypatch.setattr(
-            plugins, "registered", lambda asked: entries if asked == group else before(asked)
+            plugins, "registered", lambda other: entries if other == group else before(other)
         )
 
     return register
@@ -562,7 +548,7 @@ def test_every_help_text_fits_80_columns_and_has_an_example(cli, monkeypatch):
     for path in [(), *paths]:
         if path[:1] == ("report",) and len(path) > 1:
             path = ("report", "--table", path[1])
-        out = done(cli(*path, "--help")).out
+        out = done(cli(*path, "--help"))
         assert max(map(len, out.splitlines())) <= 80
         assert path == ("data",) or "For example:\n    alignbench " in out
         assert "..." not in out.partition("Commands:")[2]
@@ -588,7 +574,7 @@ def test_a_users_own_function_from_the_folder_it_lies_in(cli, tmp_path):
         "    return np.repeat((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, 98, axis=1)\n"
     )
     result = cli("run", "--model", "mymodel_cli:centre", "--dataset", *SAMPLE, "--limit", "10")
-    assert "limited to the first 10 faces" in done(result).out
+    done(result, "limited to the first 10 faces")
 
 
 def test_predictions_of_another_split_are_not_taken_for_these(cli, tmp_path):
@@ -636,7 +622,7 @@ def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path, monkeypatch, how):
     result = cli(*command)
     assert result.code == 130
     assert "interrupted; the same command goes on where it stopped" in result.err
-    assert "(40 faces were there from before)" in done(cli(*command)).out
+    done(cli(*command), "(40 faces were there from before)")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -644,10 +630,9 @@ def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path, monkeypatch, how):
 def test_a_warning_is_one_line_without_a_place_in_the_code(cli, tmp_path):
     model = "def centre(images, boxes):\n    return np.ones((len(boxes), 98, 2))\n"
     (tmp_path / "unknowable.py").write_text(f'import numpy as np\n\n{model}\nexec("x = 1")\n')
-    options = ("--dataset", *SAMPLE, "--out", "run", "--limit", 4)
-    command = ("run", "--model", "unknowable:centre", *options)
-    assert cli(*command).err == ""
-    warned = cli(*command).err
-    assert warned.startswith("alignbench: ")
-    assert "the run there is not read back, because exec" in warned
-    assert warned.count("\n") == 1
+    command = ("run", "--model", "unknowable:centre", "--dataset", *SAMPLE, "--out", "run")
+    assert cli(*command, "--limit", 4).err == ""
+    warning = cli(*command, "--limit", 4).err
+    assert warning.startswith("alignbench: ")
+    assert "the run there is not read back, because exec" in warning
+    assert warning.count("\n") == 1

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from alignbench.io.files import WriteError, lock_folder, write_atomic
+from alignbench import InputError
+from alignbench.io.files import WriteError, lock_folder, reading, write_atomic
 
 
 def drafts(folder):
@@ -50,3 +51,11 @@ def test_what_a_killed_writer_left_is_removed_but_not_what_a_live_one_writes(tmp
     assert drafts(tmp_path) == [new, other]
     with lock_folder(tmp_path, "run"):  # nobody else writes here
         assert drafts(tmp_path) == []
+
+
+def test_whatever_makes_a_file_unreadable_is_one_message(tmp_path):
+    for name in ("nowhere.txt", "a" * 300):
+        path = tmp_path / name
+        message = f"{name}: table cannot be read .*Put the file there"
+        with pytest.raises(InputError, match=message), reading(path, "table "):
+            path.read_bytes()
