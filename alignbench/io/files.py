@@ -19,6 +19,8 @@ from filelock import FileLock, Timeout
 from alignbench.errors import InputError
 
 _LOCK = ".lock"
+_DRAFT = f"{'[0-9a-f]' * 8}.draft"
+"""How the name of a draft ends, as a pattern."""
 _ABANDONED = 3600
 """Seconds without a change after which a draft's writer is taken for dead."""
 
@@ -59,7 +61,7 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
 
 def _remove_old_drafts(path: Path) -> None:
     """Remove what killed writers of a file left; one that changed lately may have a live writer."""
-    for draft in path.parent.glob(f".{escape(path.name)}.*.draft"):
+    for draft in path.parent.glob(f".{escape(path.name)}.{_DRAFT}"):
         with suppress(OSError):  # another writer may be faster
             if time.time() - draft.stat().st_mtime > _ABANDONED:
                 draft.unlink()
@@ -137,7 +139,7 @@ def lock_folder(folder: Path, what: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / _LOCK)
         lock.acquire(timeout=0)
-        for draft in folder.glob(".*.draft"):  # of a writer that was killed
+        for draft in folder.glob(f".*.{_DRAFT}"):  # of a writer that was killed
             draft.unlink(missing_ok=True)
     except Timeout as error:
         remedy = "Wait for it, or give another --out."

@@ -80,21 +80,18 @@ def read_image(path: Path) -> Bytes:
         raise InputError(path, "image file is empty", remedy="Copy the file again.")
     size = _size(data)
     if size is not None:
-        _refuse_traps(path, *size, data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 1)
+        height, width = size
+        if max(size) > _LONGEST or height * width > MOST_PIXELS:
+            limits = f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}"
+            raise InputError(path, f"image of {width:,} x {height:,} pixels", limits)
+        scans = data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 1
+        if scans > _MOST_SCANS:
+            raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
     image = None if size is None or _is_cut_short(data) else _decode(data)
     if image is None:
         found, accepted = "image is broken or cut short", "a complete JPEG, PNG or BMP"
         raise InputError(path, found, accepted, "Copy the file again.")
     return image
-
-
-def _refuse_traps(path: Path, height: int, width: int, scans: int) -> None:
-    """Raise InputError for an image of too many pixels or scans to be one of a face."""
-    if max(height, width) > _LONGEST or height * width > MOST_PIXELS:
-        limits = f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}"
-        raise InputError(path, f"image of {width:,} x {height:,} pixels", limits)
-    if scans > _MOST_SCANS:
-        raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
 
 
 def _size(data: bytes) -> tuple[int, int] | None:

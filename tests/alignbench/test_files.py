@@ -43,14 +43,20 @@ def test_a_writer_that_fails_leaves_the_file_as_it_was(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed_but_not_what_a_live_one_writes(tmp_path):
-    old, new, other = (tmp_path / f".{name}.draft" for name in ("a[1].md.0", "a[1].md.1", "b.md.0"))
-    for draft in (old, new, other):
+    names = (
+        ".a[1].md.01234567.draft",
+        ".a[1].md.89abcdef.draft",
+        ".b.md.01234567.draft",
+        ".c.draft",
+    )
+    old, new, other, users = (tmp_path / name for name in names)
+    for draft in (old, new, other, users):
         draft.write_bytes(b"half")
         os.utime(draft, (0, 0) if draft != new else None)
     write_atomic(tmp_path / "a[1].md", b"whole")
-    assert drafts(tmp_path) == [new, other]
+    assert drafts(tmp_path) == [new, other, users]
     with lock_folder(tmp_path, "run"):  # nobody else writes here
-        assert drafts(tmp_path) == []
+        assert drafts(tmp_path) == [users]
 
 
 def test_whatever_makes_a_file_unreadable_is_one_message(tmp_path):
