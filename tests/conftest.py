@@ -15,12 +15,9 @@ settings.register_profile(
 )
 # The same examples every time, and none made smaller: all that counts is whether one fails.
 settings.register_profile(
-    "mutation",
-    settings.get_profile("alignbench"),
-    derandomize=True,
-    database=None,
+    "mutation", settings.get_profile("alignbench"), derandomize=True, database=None,
     phases=[Phase.explicit, Phase.generate],
-)
+)  # fmt: skip
 settings.load_profile("alignbench")
 
 SHARED = Path(
@@ -64,12 +61,8 @@ def cli(monkeypatch, capsys, tmp_path):
     def call(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["alignbench", *map(str, arguments)])
         capsys.readouterr()
-        code = 0
-        try:
+        with pytest.raises(SystemExit) as stop:
             main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return Result(code, out, err)
+        return Result(int(stop.value.code or 0), *capsys.readouterr())
 
     return call

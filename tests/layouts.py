@@ -34,14 +34,8 @@ def write_image(path: Path, seed: int = 0) -> None:
 
 def wflw_line(landmarks: Floats, name: str, flags: str = "0 0 0 0 0 0") -> str:
     box = [np.floor(landmarks.min(axis=0)), np.ceil(landmarks.max(axis=0))]
-    return " ".join(
-        [
-            *(f"{x:.6f}" for x in landmarks.ravel()),
-            *(f"{x:.0f}" for x in np.ravel(box)),
-            flags,
-            name,
-        ]
-    )
+    coordinates = " ".join(f"{x:.6f}" for x in landmarks.ravel())
+    return f"{coordinates} {' '.join(f'{x:.0f}' for x in np.ravel(box))} {flags} {name}"
 
 
 def write_wflw(root: Path, faces: int = 4, split: str = "test", lines: list[str] | None = None):
@@ -98,9 +92,7 @@ def write_cofw68(root: Path, truth: Floats, occluded: np.ndarray):
     """COFW68's layout from 0-based landmarks (N, 68, 2)."""
     (root / "test_annotations").mkdir(parents=True, exist_ok=True)
     for k, landmarks in enumerate(truth, start=1):
-        savemat(
-            root / "test_annotations" / f"{k}_points.mat",
-            {"Points": landmarks + 1, "Occ": occluded[k - 1 : k].astype(np.uint8)},
-        )
+        content = {"Points": landmarks + 1, "Occ": occluded[k - 1 : k].astype(np.uint8)}
+        savemat(root / "test_annotations" / f"{k}_points.mat", content)
     boxes = np.concatenate([truth.min(axis=1), np.ptp(truth, axis=1)], axis=1)
     savemat(root / "cofw68_test_bboxes.mat", {"bboxes": boxes.astype(np.int16)})

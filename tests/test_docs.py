@@ -19,9 +19,22 @@ from baselines.registry import MODELS
 ROOT = Path(__file__).parents[1]
 
 
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+}
+
+
 def blocks(name: str, language: str) -> list[str]:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", DOCUMENTS[name], re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder, whose modules can be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
 
 
 def test_the_onnx_settings_shown_are_valid_and_all_there_are():
@@ -36,20 +49,15 @@ def test_the_onnx_settings_shown_are_valid_and_all_there_are():
 @pytest.mark.parametrize(
     ("document", "name"), [("README.md", "centre"), ("docs/models.md", "Mine")]
 )
-def test_the_python_model_shown_runs(document, name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    code = blocks(document, "python")[0]
+def test_the_python_model_shown_runs(document, name, folder):
     module = f"shown_{name.lower()}"
-    (tmp_path / f"{module}.py").write_text(code)
+    (folder / f"{module}.py").write_text(blocks(document, "python")[0])
     run = evaluate(load_predictor(f"{module}:{name}"), make_dataset(4))
     assert np.isfinite(run.points).all()
 
 
-def test_the_network_shown_runs_on_any_back_end(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "shown_net.py").write_text(blocks("docs/models.md", "python")[1])
+def test_the_network_shown_runs_on_any_back_end(folder):
+    (folder / "shown_net.py").write_text(blocks("docs/models.md", "python")[1])
     for backend in ("eager", "channels-last"):
         predictor = load_predictor("shown_net:load", backend=backend, device="cpu")
         assert predictor.describe()["execution"]["backend"] == backend
@@ -60,42 +68,38 @@ def test_the_complexity_shown_is_what_the_command_prints(cli):
     printed = cli("complexity", "--format", "md").out
     rows = [line for line in printed.splitlines() if line.startswith("|")]
     assert len(rows) == 8
-    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
-    assert "\n".join(rows) in text
+    assert "\n".join(rows) in DOCUMENTS["docs/networks.md"]
 
 
-def test_the_saving_shown_gives_weights_that_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_saving_shown_gives_weights_that_run(folder):
     exec(blocks("docs/networks.md", "python")[0], {})  # our own document
     predictor = load_predictor("propnet", "mine.safetensors", device="cpu")
     assert predictor.variant == "stacks=1,width=32"
 
 
 def test_every_option_of_the_networks_is_in_their_document():
-    text = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
     for model in MODELS.values():
         for option in signature(model.network).parameters:
-            assert f"`{option}`" in text, f"{model.name}: {option}"
+            assert f"`{option}`" in DOCUMENTS["docs/networks.md"], f"{model.name}: {option}"
 
 
-def test_the_fitting_shown_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_fitting_shown_runs(folder):
     exec(blocks("docs/models.md", "python")[2], {})  # our own document
     for name in ("linear", "mean-shape"):
-        weights = tmp_path / f"{name.replace('-', '_')}.safetensors"
+        weights = folder / f"{name.replace('-', '_')}.safetensors"
         assert load_predictor(name, weights).markup.landmarks == 98
 
 
 def test_the_readme_has_its_two_commands():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
     for mark in ("<!-- first command -->", "<!-- test command -->"):
-        assert re.search(rf"{mark}\n```sh\n[^\n]+\n```", text)
+        assert re.search(rf"{mark}\n```sh\n[^\n]+\n```", DOCUMENTS["README.md"])
 
 
-def test_every_document_linked_is_there():
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
-            assert (document.parent / link).exists(), f"{document.name} links {link}"
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere_and_every_measured_table_is_filled(name):
+    for link in re.findall(r"\]\(([^)#:]+)\)", DOCUMENTS[name]):
+        assert ((ROOT / name).parent / link).exists(), link
+    assert not re.findall(r"<!-- ([^>]*): begin -->\s*<!-- \1: end -->", DOCUMENTS[name])
 
 
 STRANGER = ROOT / "tests" / "stranger"
@@ -145,10 +149,3 @@ def test_the_package_shown_adds_one_of_everything(stranger, cli):
     for entries in stranger.values():
         assert set(entries) <= set(re.findall(r"[\w-]+", listed))
     assert "broken" not in listed
-
-
-def test_no_measured_table_is_missing():
-    for document in (ROOT / "docs").glob("*.md"):
-        text = document.read_text(encoding="utf-8")
-        empty = re.findall(r"<!-- ([^>]*): begin -->\s*<!-- \1: end -->", text)
-        assert not empty, f"{document.name}: {empty}"

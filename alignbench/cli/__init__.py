@@ -5,17 +5,20 @@ Exit status: 0 done, 1 a check failed, 2 wrong use or bad input (one message, no
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import signal
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
 from alignbench import __version__
 from alignbench.cli.mount import SETTINGS, PluginGroup, make_command
-from alignbench.cli.streams import lasting_streams
 from alignbench.errors import InputError
 
 app = typer.Typer(cls=PluginGroup, rich_markup_mode=None, context_settings=SETTINGS)
@@ -23,8 +26,8 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What Typer raises for wrong use; it has no public name of its own in every version."""
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"alignbench {__version__}")
         raise typer.Exit
 
@@ -53,7 +56,7 @@ def main() -> None:
     # command keeps what it has and can go on later.
     before, show = signal.signal(signal.SIGTERM, _interrupt), warnings.showwarning
     warnings.showwarning = _show_warning
-    with lasting_streams():
+    with _lasting_streams():
         try:
             status = _run_command()
         finally:
@@ -100,3 +103,54 @@ def _fail(message: str) -> int:
     process = f" (process {rank()})" if rank() else ""
     typer.echo(wrap(f"alignbench{process}: {message}"), err=True)
     return 2
+
+
+class _Descriptor(io.FileIO):
+    """A file descriptor that accepts everything, even after its reader has gone."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+class _Stream(io.TextIOWrapper):
+    """A text stream that only flushes when it is closed: a user's model may close it."""
+
+    def close(self) -> None:
+        self.flush()
+
+
+@contextmanager
+def _lasting_streams() -> Iterator[None]:
+    """Replace the process's own standard output and error by streams that cannot break.
+
+    The exit status then does not depend on who reads the output. A closed descriptor is opened on
+    the null device first, so that no file of ours takes its number. A stream that somebody else put
+    in place, such as a test, stays.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    before = sys.stdout, sys.stderr
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = _open(1, sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _open(2, sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _open(number: int, stream: Any) -> _Stream:
+    raw = _Descriptor(os.dup(number), "wb")
+    return _Stream(
+        io.BufferedWriter(raw),
+        encoding=getattr(stream, "encoding", "utf-8"),
+        errors="replace",  # for an encoding without dashes and frames
+        line_buffering=number == 2 or raw.isatty(),
+    )

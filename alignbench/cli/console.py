@@ -1,4 +1,4 @@
-"""What the command line shows on a terminal besides its results; the same for every package."""
+"""What commands show on a terminal besides their results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import typer
 from rich.console import Console
@@ -26,17 +26,15 @@ from alignbench.distributed import rank
 from alignbench.errors import visible
 
 _PLAIN_WIDTH = 100
-"""Letters in a line of columns that are not printed on a terminal."""
+"""Width of columns that are not printed on a terminal."""
 
 
 @contextmanager
 def status(what: str) -> Iterator[None]:
-    """Show on the error stream, if it is a terminal, what is being done."""
+    """Show what is being done on the error stream, if it is a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal or rank() != 0:
-        yield
-        return
-    with console.status(what):
+    is_shown = console.is_terminal and rank() == 0
+    with console.status(Text(visible(what))) if is_shown else nullcontext():
         yield
 
 
@@ -56,20 +54,15 @@ class _Rate(ProgressColumn):
 def progress(what: str, unit: str) -> Iterator[Callable[..., None]]:
     """Show a bar with rate and time left on the error stream, if it is a terminal.
 
-    Gives a function to call with (things done, things in all) and, optionally, a few words that
-    stand before the bar.
+    Gives a function to call with (things done, things in all) and, optionally, a few words to show
+    before the bar.
     """
     console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(unit),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        _Rate(unit), TimeRemainingColumn(), console=console, transient=True,
         disable=not console.is_terminal or rank() != 0,
-    ) as bar:
+    ) as bar:  # fmt: skip
         task = bar.add_task(what, total=None)
 
         def update(done: int, total: int, words: str = "") -> None:
@@ -84,9 +77,7 @@ def print_columns(rows: Sequence[tuple[str, str]]) -> None:
     for row in rows:
         grid.add_row(*map(Text, row))
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PLAIN_WIDTH)
-    console.print(grid)
+    (console if console.is_terminal else Console(width=_PLAIN_WIDTH)).print(grid)
 
 
 def tell(line: str) -> None:
@@ -95,7 +86,7 @@ def tell(line: str) -> None:
 
 
 def wrap(message: str) -> str:
-    """A message for the error stream, broken at blanks if that is a terminal.
+    """A message for the error stream, whose long lines are broken if that is a terminal.
 
     Characters that cannot be seen are spelled out; line breaks stay.
     """
@@ -103,9 +94,6 @@ def wrap(message: str) -> str:
     if not sys.stderr.isatty():
         return message
     width = shutil.get_terminal_size().columns
-    return "\n".join(
-        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-        if len(line) > width
-        else line
-        for line in message.splitlines()
-    )
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    lines = message.splitlines()
+    return "\n".join(wrapper.fill(line) if len(line) > width else line for line in lines)

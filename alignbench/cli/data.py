@@ -1,4 +1,4 @@
-"""``alignbench data ...``: data sets, listed, verified and drawn."""
+"""``alignbench data ...``: list, verify and draw data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ from alignbench.cli.options import DataRoot, Split, Threads, require_one_process
 from alignbench.errors import InputError, visible
 
 _EXAMPLES = 3
-"""Names that are shown of those that are missing, broken or outside."""
+"""How many missing or broken images, or landmarks far outside, are named."""
+
+_Faces = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        callback=within(4, 10_000_000),
+        help="Faces to draw; a quarter of them make the test split.",
+    ),
+]
+_DrawingSeed = Annotated[
+    int,
+    typer.Option(metavar="N", callback=within(0, 2**32 - 1), help="Other seeds draw other people."),
+]
 
 
 def list_(data_root: DataRoot = None) -> None:
@@ -20,27 +33,21 @@ def list_(data_root: DataRoot = None) -> None:
     For example:
       alignbench data list --data-root ~/faces
     """
-    from alignbench.datasets import (
-        DataNotFoundError,
-        data_roots,
-        dataset_names,
-        load_dataset,
-        source,
-    )
+    from alignbench import datasets
 
-    typer.echo("Looked in: " + ", ".join(str(root) for root in data_roots(data_root)))
-    for name in dataset_names():
-        dataset = source(name)
+    typer.echo("Looked in: " + ", ".join(map(str, datasets.data_roots(data_root))))
+    for name in datasets.dataset_names():
+        dataset = datasets.source(name)
         typer.echo(f"{name}: {dataset.title}")
         for split, official in dataset.splits.items():
             if dataset.locate is not None:
                 typer.echo(f"  {split:<10} {official['full']:,} faces, drawn on first use")
                 continue
             try:
-                faces = load_dataset(name, data_root, split)
+                faces = datasets.load_dataset(name, data_root, split)
                 images = int(faces.images.available().sum())
                 line = f"{len(faces):,} of {official['full']:,} faces, {images:,} with image"
-            except DataNotFoundError:
+            except datasets.DataNotFoundError:
                 line = "not here"
             except InputError as error:
                 line = f"not usable: {error}"
@@ -53,10 +60,10 @@ def verify(
     data_root: DataRoot = None,
     threads: Threads = None,
 ) -> None:
-    """Check the numbers of faces of a data set, and every image.
+    """Check the number of faces and every image of a data set.
 
-    Numbers are compared with the official ones, images are decoded. The exit status is 1 if
-    anything is missing or broken, or if a number differs.
+    The numbers are compared with the official ones, and the images are decoded. The exit status is
+    1 if anything is missing or broken, or if a number differs.
 
     For example:
       alignbench data verify wflw --data-root ~/faces
@@ -87,27 +94,15 @@ def verify(
 
 
 def synthesize(
-    faces: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            callback=within(4, 10_000_000),
-            help="Faces to draw; a quarter of them are the test split.",
-        ),
-    ],
+    faces: _Faces,
     out: Annotated[Path, typer.Option(metavar="DIR", help="New or empty folder.")],
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", callback=within(0, 2**32 - 1), help="Other seeds draw other people."
-        ),
-    ] = 1,
+    seed: _DrawingSeed = 1,
     threads: Threads = None,
 ) -> None:
     """Draw synthetic faces in the official layout of WFLW.
 
-    Every program that reads WFLW reads them. To use them as a data set here: --dataset synthetic
-    --data-root OUT.
+    Any program that reads WFLW can read them. To use them as a data set here, give --dataset
+    synthetic --data-root DIR.
 
     For example:
       alignbench data synthesize --faces 1000 --out drawn

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from alignbench import plugins
+from alignbench.cli.mount import load_command
 from alignbench.errors import InputError, blame
 
 
@@ -28,29 +29,23 @@ class Kind(StrEnum):
 
 _GROUPS = {
     Kind.models: plugins.PREDICTORS,
-    Kind.datasets: plugins.DATASETS,
-    Kind.markups: plugins.MARKUPS,
-    Kind.measures: plugins.MEASURES,
     Kind.boxes: plugins.BOX_PROTOCOLS,
     Kind.formats: plugins.PREDICTION_FORMATS,
-    Kind.reports: plugins.REPORTS,
-    Kind.figures: plugins.FIGURES,
-    Kind.recipes: plugins.RECIPES,
-    Kind.commands: plugins.COMMANDS,
 }
+"""Entry-point groups that have another name than their kind."""
+
+_Kind = Annotated[
+    Kind | None,
+    typer.Argument(
+        metavar="KIND", show_choices=False, help=f"{', '.join(Kind)}. Default: everything."
+    ),
+]
 
 
-def list_(
-    kind: Annotated[
-        Kind | None,
-        typer.Argument(
-            metavar="KIND", show_choices=False, help=f"{', '.join(Kind)}. Default: everything."
-        ),
-    ] = None,
-) -> None:
-    """Show what there is: models, data sets, measures and so on.
+def list_(kind: _Kind = None) -> None:
+    """List what there is: models, data sets, measures and so on.
 
-    Everything that an installed package registers is listed.
+    The list has everything that an installed package registers.
 
     For example:
       alignbench list
@@ -58,20 +53,21 @@ def list_(
     """
     from alignbench.cli.console import print_columns
 
-    for one in [kind] if kind else list(Kind):
-        if kind is None:
-            typer.echo(f"{one.value}:")
-        print_columns(_rows(one))
+    if kind is not None:
+        print_columns(_rows(kind))
+        return
+    for each in Kind:
+        typer.echo(f"{each}:")
+        print_columns(_rows(each))
 
 
 def _rows(kind: Kind) -> list[tuple[str, str]]:
-    group = _GROUPS[kind]
+    """Names and descriptions of everything of a kind."""
+    group = _GROUPS.get(kind, f"alignbench.{kind}")
     names = list(plugins.registered(group))
     if kind is Kind.recipes:
         return [row for name in names for row in _recipes(name)]
     if kind is Kind.commands:
-        from alignbench.cli.mount import load_command
-
         helps = {name: load_command(group, name).help or "" for name in names}
         return [(name.replace(".", " "), text.partition("\n")[0]) for name, text in helps.items()]
     return [(name, plugins.describe(group, name)) for name in names]

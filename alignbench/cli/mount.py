@@ -16,9 +16,9 @@ SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class PluginGroup(TyperGroup):
-    """A group of commands that are the entry points of ``entries``.
+    """A group whose commands are the entry points of the group ``entries``.
 
-    A dot in the name of an entry point makes a sub-command. A name without a command shows help.
+    A dot in the name of an entry point makes a sub-command. Without a command, help is shown.
     """
 
     entries = plugins.COMMANDS
@@ -48,7 +48,7 @@ class PluginGroup(TyperGroup):
 def load_command(group: str, name: str) -> Any:
     """The command that is registered under a name.
 
-    A command that is broken is one that says so when it is called, and in one line of a help text.
+    A broken one is replaced by a command that says so when it is called, and in its help text.
     """
     try:
         value = plugins.load(group, name)
@@ -66,13 +66,15 @@ def make_command(name: str, value: Any) -> Any:
         app.command(context_settings=SETTINGS)(value)
     command = get_command(app)
     command.name = name
-    # Paragraphs with indented lines are examples, which are not to be wrapped.
+    # Paragraphs with indented lines are examples, which must not be wrapped.
     paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
     command.help = "\n\n".join(f"\b\n{one}" if "\n  " in one else one for one in paragraphs)
     return command
 
 
 def _make_broken_command(name: str, error: InputError) -> Any:
+    """A command that fails whatever it is called with."""
+
     def fail() -> None:
         raise error
 

@@ -13,7 +13,7 @@ from alignbench.errors import InputError
 
 
 def within(low: float, high: float) -> Callable[[typer.CallbackParam, Any], Any]:
-    """The callback of an option that refuses a number beyond its limits."""
+    """The callback of an option that refuses a number outside its limits."""
 
     def check(param: typer.CallbackParam, value: Any) -> Any:
         if value is not None and not low <= value <= high:
@@ -28,10 +28,7 @@ _TYPED: dict[Path, Path] = {}
 
 
 def make_absolute(path: Path | None) -> Path | None:
-    """The callback of an option for a path that is used after a user's model ran.
-
-    The model may change the working directory.
-    """
+    """The callback of an option for a path; a user's model may change the working directory."""
     if path is None:
         return None
     _TYPED[path.absolute()] = path
@@ -68,7 +65,7 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="File of weights; or the word random, where only speed or complexity matters. "
+        help="File of weights, or the word random if only speed or complexity matters. "
         "Default: the weights that come with the model.",
     ),
 ]
@@ -157,21 +154,13 @@ Form = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE",
-        callback=make_absolute,
-        help="File to write. Default: print the result.",
+        metavar="FILE", callback=make_absolute, help="File to write. Default: print the result."
     ),
 ]
 
 
 def choose_format(form: Format | None, out: Path | None) -> Format:
-    """The format that was asked for, or the one that the ending of the file stands for.
-
-    Raises
-    ------
-    InputError
-        If no format was asked for and the ending is unknown.
-    """
+    """The format that was asked for, or the one that the ending of the file stands for."""
     if form is not None or out is None or not out.suffix or out.is_dir():
         return form or Format.terminal
     require_ending(out, FORMATS)
@@ -179,7 +168,7 @@ def choose_format(form: Format | None, out: Path | None) -> Format:
 
 
 def require_ending(path: Path, endings: Collection[str]) -> None:
-    """Refuse a file whose ending is none of those, which are in lower case."""
+    """Refuse a file whose ending is none of these, which are in lower case."""
     if path.suffix.lower() not in endings:
         raise InputError(path, f"unknown ending {path.suffix!r}", ", ".join(endings))
 
@@ -199,7 +188,7 @@ def as_typed(path: Path) -> Path:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text with one line break at its end; folders that are missing are made."""
+    """Write a text with one line break at its end; make folders that are missing."""
     from alignbench.io.files import write_atomic
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,7 +196,7 @@ def write_text(text: str, path: Path) -> None:
 
 
 def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given."""
+    """The options that the user set."""
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -216,6 +205,5 @@ def require_one_process(command: str) -> None:
     from alignbench.distributed import processes
 
     if processes() > 1:
-        raise InputError(
-            f"alignbench {command}", "is for one process", remedy="Leave out torchrun."
-        )
+        where, remedy = f"alignbench {command}", "Leave out torchrun."
+        raise InputError(where, "is for one process", remedy=remedy)

@@ -10,25 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alignbench import plugins
-from alignbench.cli.options import (
-    Backend,
-    DataRoot,
-    Dataset,
-    Device,
-    Limit,
-    Model,
-    Network,
-    Precision,
-    Replicates,
-    Seed,
-    Split,
-    Threads,
-    Weights,
-    as_typed,
-    make_absolute,
-    require_one_process,
-    without_none,
-)
+from alignbench.cli import options
 from alignbench.errors import InputError, visible
 
 if TYPE_CHECKING:
@@ -51,7 +33,7 @@ _Boxes = Annotated[
     ),
 ]
 _BoxScale = Annotated[
-    float, typer.Option(metavar="F", help="Factor on every box, about its centre.")
+    float, typer.Option(metavar="F", help="Factor that scales every box about its centre.")
 ]
 _Measures = Annotated[
     list[str] | None,
@@ -68,7 +50,7 @@ _Folder = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        callback=make_absolute,
+        callback=options.make_absolute,
         help="Folder of the run. Default: runs/DATASET/MODEL/KEY.",
     ),
 ]
@@ -78,39 +60,47 @@ _FlipTest = Annotated[
     typer.Option("--flip-test", help="Show a network each face mirrored too; average the results."),
 ]
 _BatchSize = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number."),
+    int | None, typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number.")
+]
+_OnnxFile = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        callback=options.make_absolute,
+        help="ONNX file to write; its settings go beside it.",
+    ),
 ]
 
 
 def run(
     *,
-    model: Model,
-    dataset: Dataset,
-    split: Split = "test",
-    data_root: DataRoot = None,
-    weights: Weights = None,
+    model: options.Model,
+    dataset: options.Dataset,
+    split: options.Split = "test",
+    data_root: options.DataRoot = None,
+    weights: options.Weights = None,
     name: _Name = None,
     boxes: _Boxes = None,
     box_scale: _BoxScale = 1.0,
-    limit: Limit = None,
+    limit: options.Limit = None,
     measures: _Measures = None,
     require_complete: _Complete = False,
-    replicates: Replicates = 10_000,
-    seed: Seed = 0,
+    replicates: options.Replicates = 10_000,
+    seed: options.Seed = 0,
     out: _Folder = None,
     fresh: _Fresh = False,
-    backend: Backend = None,
-    precision: Precision = None,
-    device: Device = None,
+    backend: options.Backend = None,
+    precision: options.Precision = None,
+    device: options.Device = None,
     flip_test: _FlipTest = False,
     batch_size: _BatchSize = None,
-    threads: Threads = None,
+    threads: options.Threads = None,
 ) -> None:
     """Evaluate a model on a data set, and keep the run in a folder.
 
     The summary of the run is printed. An interrupted run goes on where it stopped. A finished run
-    is read back. Under torchrun the processes share the faces; the first one prints and writes.
+    is read from its folder. Under torchrun the processes share the faces; the first one prints and
+    writes.
 
     For example:
       alignbench run --model propnet-mini --dataset synthetic
@@ -131,12 +121,14 @@ def run(
         faces = load_dataset(dataset, data_root, split, report_drawing)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measures or []]
-    settings = {"backend": backend, "precision": precision, "device": device}
-    options = without_none({**settings, "flip_test": flip_test or None})
+    settings = options.without_none(
+        {"backend": backend, "precision": precision, "device": device,
+         "flip_test": flip_test or None}
+    )  # fmt: skip
     exports = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
     slow = ", which is exported to ONNX (10 to 40 s)" if exports else ""
     with status(f"Loading {model}{slow}"):
-        predictor = load_predictor(model, weights, None, **options)
+        predictor = load_predictor(model, weights, None, **settings)
     if rank() == 0:
         for remark in (*predictor.remarks, *_remarks(threads)):
             tell(remark)
@@ -156,22 +148,11 @@ def run(
         raise typer.Exit(130) from None
     if rank() == 0:
         print_summaries([result])
-        folder = as_typed(out) if out else _default_folder(result.record)
+        folder = options.as_typed(out) if out else _default_folder(result.record)
         typer.echo(visible(f"Run kept in {folder}{_note(result)}"))
 
 
-def export(
-    model: Network,
-    out: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE",
-            callback=make_absolute,
-            help="File to write, .onnx; its settings go beside it.",
-        ),
-    ],
-    weights: Weights = None,
-) -> None:
+def export(model: options.Network, out: _OnnxFile, weights: options.Weights = None) -> None:
     """Write a network as an ONNX file, with its settings beside it.
 
     `--model onnx:FILE` and other programs read it.
@@ -183,22 +164,21 @@ def export(
     from alignbench.cli.console import status
     from alignbench.predictors.network import export_onnx
 
-    require_one_process("export")
+    options.require_one_process("export")
     with status(f"Exporting {model} (10 to 40 s)"):
         settings = export_onnx(load_predictor(model, weights), out)
-    typer.echo(
-        f"Network written to {as_typed(out)}, its settings to {as_typed(settings)}", err=True
-    )
+    files = f"{options.as_typed(out)}, its settings to {options.as_typed(settings)}"
+    typer.echo(f"Network written to {files}", err=True)
 
 
 def print_summaries(runs: Sequence[Run]) -> None:
-    """Print what is registered to summarise finished runs."""
+    """Print every registered summary of finished runs."""
     for name in plugins.registered(plugins.RUN_SUMMARIES):
         typer.echo(plugins.load(plugins.RUN_SUMMARIES, name)(runs))
 
 
 def _note(run: Run) -> str:
-    """What of a run was not computed now."""
+    """Which part of a run was not computed now."""
     if run.read_back:
         return " (finished before; --fresh runs it again)"
     resumed = run.record.timings.get("resumed_faces", 0)
@@ -206,13 +186,12 @@ def _note(run: Run) -> str:
 
 
 def _remarks(threads: int | None) -> list[str]:
-    """What to know about several processes that give the same bytes as one."""
+    """A warning, if several processes may give other last bits than one process."""
     from alignbench.distributed import processes
     from alignbench.threads import count
 
     if processes() == 1 or threads is not None:
         return []
-
     remark = (
         f"{processes()} processes with {count()} threads each: the last bits of a network's "
         "results may differ from those of one process. Give both the same --threads to get the "

@@ -1,8 +1,9 @@
-"""What a data set is: columns, not objects, with images read lazily."""
+"""What a data set is: columns over its faces, and images that are read when they are needed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from alignbench import arrays
-from alignbench.arrays import Bools, Bytes, Floats, Ints
+from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
+from alignbench.errors import InputError
 from alignbench.markups import Markup
 
 Progress = Callable[[int, int], object]
@@ -30,28 +32,22 @@ class Images(Protocol):
     """The images of a data set's faces, one a face, read when asked for."""
 
     def available(self) -> Bools:
-        """(N,) whether each face's image is there (not whether it can be decoded)."""
-        ...
+        """(N,) whether each face's image is there; it may still be impossible to decode."""
 
     def read(self, index: int) -> Bytes:
         """Image (H, W, 3), RGB, of one face; raises InputError if it cannot be read."""
-        ...
 
     def location(self, index: int) -> str:
         """Where one face's image is, or should be."""
-        ...
 
     def sources(self) -> list[str]:
-        """N names: faces of one image share one."""
-        ...
+        """N names of images; faces in the same image have the same name."""
 
     def digest(self) -> str:
-        """sha256 over the bytes of all images, in order."""
-        ...
+        """sha256 of the bytes of all images, in order."""
 
     def take(self, indices: Ints) -> Images:
         """The images of these faces."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,19 +61,19 @@ class Dataset:
     markup
         The mark-up of ``points``, with L landmarks.
     ids
-        N unique names that do not depend on the order of the list.
+        N unique names, which do not depend on the order of the faces.
     points
         (N, L, 2) true landmarks in 0-based pixel-centre coordinates.
     visible
-        (N, L) whether a landmark is visible, or None where the set does not say.
+        (N, L) whether a landmark is visible, or None if the data set does not say.
     boxes
-        (N, 4) the annotated boxes x_min, y_min, x_max, y_max, or None where there are none.
+        (N, 4) the annotated boxes x_min, y_min, x_max, y_max, or None if there are none.
     subsets
         Name to (N,) membership; ``full`` holds every face.
     images
-        The images, lazily.
+        The images, which are read when they are needed.
     official
-        Faces of each subset in the official split; empty where no official numbers exist.
+        Faces of each subset in the official split; empty if there are no official numbers.
     normalisers
         The normalisers its papers use, the usual one first.
     threshold
@@ -101,7 +97,7 @@ class Dataset:
         return len(self.ids)
 
     def take(self, indices: Ints) -> Dataset:
-        """The data set of these faces only, still measured against the official numbers."""
+        """The data set of these faces only; the official numbers stay."""
         return replace(
             self,
             ids=tuple(self.ids[i] for i in indices),
@@ -111,6 +107,50 @@ class Dataset:
             subsets={name: member[indices] for name, member in self.subsets.items()},
             images=self.images.take(indices),
         )
+
+    def check(self) -> None:
+        """Raise InputError for what would otherwise give wrong numbers instead of a message.
+
+        Ids must be unique, columns of the right shape, landmarks finite, boxes not empty, subsets
+        boolean, and ``full`` must hold every face.
+        """
+        where = f"data set {self.name!r}, split {self.split!r}"
+        faces, landmarks = len(self.ids), self.markup.landmarks
+        if len(set(self.ids)) < faces:
+            twice, times = Counter(self.ids).most_common(1)[0]
+            raise InputError(where, f"id {twice!r} stands {times} times", "every id once")
+        shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+            "points": (self.points.shape, (faces, landmarks, 2)),
+            "images": ((len(self.images.sources()),), (faces,)),
+        }
+        if self.visible is not None:
+            shapes["visible"] = self.visible.shape, (faces, landmarks)
+        if self.boxes is not None:
+            shapes["boxes"] = self.boxes.shape, (faces, 4)
+        for name, member in self.subsets.items():
+            shapes[f"subset {name!r}"] = member.shape, (faces,)
+        for name, (shape, accepted) in shapes.items():
+            if shape != accepted:
+                raise InputError(f"{where}, {name}", f"shape {shape}", f"{accepted}")
+        for rows in arrays.blocks(faces):
+            for face, landmark, _ in np.argwhere(~plausible(self.points[rows])).tolist():
+                raise InputError(
+                    f"{where}, face {self.ids[rows.start + face]}, landmark {landmark}",
+                    f"found {self.points[rows.start + face, landmark].tolist()}",
+                    "finite coordinates of an image's size",
+                )
+        if self.boxes is not None:
+            ordered = (self.boxes[:, :2] < self.boxes[:, 2:]).all(axis=1)
+            for face in np.flatnonzero(~(plausible(self.boxes).all(axis=1) & ordered)).tolist():
+                raise InputError(
+                    f"{where}, face {self.ids[face]}", f"box {self.boxes[face].tolist()}",
+                    "finite x_min < x_max and y_min < y_max",
+                )  # fmt: skip
+        for name, member in self.subsets.items():
+            if member.dtype != np.bool_:
+                raise InputError(f"{where}, subset {name!r}", f"{member.dtype}", "bool")
+        if FULL not in self.subsets or not self.subsets[FULL].all():
+            raise InputError(where, f"subset {FULL!r} lacks faces", "every face")
 
     def shortfall(self) -> dict[str, tuple[int, int]]:
         """Subsets whose number of faces is not the official one: name to (here, official)."""
@@ -139,18 +179,18 @@ class DatasetSource:
     markup
         Its mark-up.
     splits
-        Split to official number of faces by subset (``full`` included).
+        Each split's official numbers of faces by subset, ``full`` included.
     markers
         Paths, one of which exists in a folder that holds the data set.
     layout
-        The files that are wanted, as text for a user who does not have them.
+        The files that are needed, as text for a user who does not have them.
     homepage
         Where they are officially published.
     read
         Reads one split from the folder.
     locate
-        Finds the folder of a split that the data set makes itself, and calls the progress function
-        while it does; None for files the user brings.
+        Finds the folder of a split that the data set draws itself, and calls the progress function
+        meanwhile; None for files that the user brings.
     """
 
     name: str

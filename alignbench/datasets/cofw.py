@@ -28,7 +28,6 @@ def read(root: Path, split: str) -> Dataset:
     path, suffix = root / _FILES[split], _SUFFIX[split]
     phis, boxes = _columns(path, suffix)
     truth = phis[: 2 * _POINTS].reshape(2, _POINTS, -1).transpose(2, 1, 0)
-    corner, extent = boxes[:2].T - 1, boxes[2:].T
     ids = tuple(str(number) for number in range(1, len(truth) + 1))
     return Dataset(
         name="cofw",
@@ -37,8 +36,7 @@ def read(root: Path, split: str) -> Dataset:
         ids=ids,
         points=truth - 1,
         visible=phis[2 * _POINTS :].T == 0,
-        # (x, y, width, height), 1-based; the last pixel belongs to the box.
-        boxes=np.concatenate([corner, corner + extent - 1], axis=1),
+        boxes=convert_boxes(boxes.T),
         subsets={FULL: np.ones(len(ids), np.bool_)},
         images=_Hdf5Images(path, f"Is{suffix}", np.arange(len(ids))),
         official=_SPLITS[split],
@@ -47,31 +45,31 @@ def read(root: Path, split: str) -> Dataset:
     )
 
 
+def convert_boxes(boxes: Floats) -> Floats:
+    """Boxes x, y, width, height, 1-based, as corners, 0-based; the last pixel is inside."""
+    corner = boxes[:, :2] - 1
+    return np.concatenate([corner, corner + boxes[:, 2:] - 1], axis=1)
+
+
 def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
     """``phis`` (87, N) and ``bboxes`` (4, N) of the file."""
     require_version(path, "7.3")
-    wanted = {f"phis{suffix}": 3 * _POINTS, f"bboxes{suffix}": 4}
+    heights = {f"phis{suffix}": 3 * _POINTS, f"bboxes{suffix}": 4}
     columns = []
     with open_v73(path, path) as file:
-        for name, rows in wanted.items():
+        for name, rows in heights.items():
             if name not in file:
-                raise InputError(path, f"no variable {name!r}", ", ".join(wanted))
-            column = read_v73(file, name)
+                raise InputError(path, f"no variable {name!r}", ", ".join(heights))
+            column, where = read_v73(file, name), f"{path}, {name}"
             if column.dtype.kind not in "fiub":
-                raise InputError(f"{path}, {name}", f"values of {column.dtype}", "numbers")
+                raise InputError(where, f"values of {column.dtype}", "numbers")
             column = column.astype(np.float64)
             if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
-                raise InputError(
-                    f"{path}, {name}", f"shape {column.shape}", f"({rows}, N) in HDF5 order"
-                )
-            if not plausible(column).all():
-                row, face = np.argwhere(~plausible(column))[0]
-                raise InputError(
-                    f"{path}, {name}",
-                    f"found {column[row, face]} in row {row} of face {face + 1}",
-                    "finite numbers of an image's size",
-                    "Copy the file again.",
-                )
+                raise InputError(where, f"shape {column.shape}", f"({rows}, N) in HDF5 order")
+            for row, face in np.argwhere(~plausible(column)):
+                found = f"found {column[row, face]} in row {row} of face {face + 1}"
+                accepted = "finite numbers of an image's size"
+                raise InputError(where, found, accepted, "Copy the file again.")
             columns.append(column)
     if columns[0].shape[1] != columns[1].shape[1]:
         raise InputError(path, f"{columns[0].shape[1]} faces, {columns[1].shape[1]} boxes")
@@ -95,12 +93,9 @@ class _Hdf5Images:
             reference = read_v73(file, self._variable).ravel()[face]
             stored = read_v73(file, reference, 3 * MOST_PIXELS)
         if stored.dtype != np.uint8 or (stored.ndim != 2 and stored.shape[:-2] != (3,)):
-            raise InputError(
-                where, f"stored as {stored.dtype} {stored.shape}", "uint8, grey or RGB"
-            )
-        image = stored.T
-        if image.ndim == 2:
-            image = np.repeat(image[:, :, None], 3, axis=2)
+            found = f"stored as {stored.dtype} {stored.shape}"
+            raise InputError(where, found, "uint8, grey or RGB")
+        image = stored.T if stored.ndim == 3 else np.stack([stored.T] * 3, axis=2)
         return np.ascontiguousarray(image)
 
     def location(self, index: int) -> str:

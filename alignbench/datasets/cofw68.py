@@ -10,6 +10,7 @@ import numpy as np
 from alignbench.arrays import plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.cofw import SOURCE as COFW
+from alignbench.datasets.cofw import convert_boxes
 from alignbench.errors import InputError
 from alignbench.io.images import ImageFiles
 from alignbench.io.matlab import read_v5
@@ -22,8 +23,8 @@ _BOXES = "cofw68_test_bboxes.mat"
 def read(root: Path, split: str) -> Dataset:
     """COFW68 from its official layout under ``root``.
 
-    A face's id is the number of its file, which is COFW's own 1-based number. Images are looked
-    for as ``images/NUMBER.jpg``; the annotation comes without any.
+    A face's id is the number of its file, which is COFW's own 1-based number. The annotation comes
+    without images; they are expected as ``images/NUMBER.jpg``.
     """
     folder = root / "test_annotations"
     files = {_number(path): path for path in folder.glob("*_points.mat")}
@@ -34,8 +35,6 @@ def read(root: Path, split: str) -> Dataset:
     (stored,) = read_v5(root / _BOXES, "bboxes")
     if stored.ndim != 2 or stored.shape[1] != 4 or len(stored) < numbers[-1]:
         raise InputError(root / _BOXES, f"shape {stored.shape}", "(507, 4)")
-    boxes = stored[np.array(numbers) - 1].astype(np.float64)
-    corner = boxes[:, :2] - 1
     return Dataset(
         name="cofw68",
         split=split,
@@ -43,7 +42,7 @@ def read(root: Path, split: str) -> Dataset:
         ids=tuple(str(number) for number in numbers),
         points=np.stack(points) - 1,
         visible=~np.stack(occluded),
-        boxes=np.concatenate([corner, corner + boxes[:, 2:] - 1], axis=1),
+        boxes=convert_boxes(stored[np.array(numbers) - 1].astype(np.float64)),
         subsets={FULL: np.ones(len(numbers), np.bool_)},
         images=ImageFiles(root, [f"images/{number}.jpg" for number in numbers]),
         official=_SPLITS[split],
@@ -63,16 +62,11 @@ def _face(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Points (68, 2), 1-based as stored, and occlusion (68,) of one face."""
     points, occluded = read_v5(path, "Points", "Occ")
     if points.shape != (IBUG68.landmarks, 2) or occluded.size != IBUG68.landmarks:
-        raise InputError(
-            path, f"Points {points.shape}, Occ {occluded.shape}", "Points (68, 2), Occ (1, 68)"
-        )
-    if not plausible(points).all():
-        row, column = np.argwhere(~plausible(points))[0]
-        raise InputError(
-            f"{path}, Points row {row + 1}",
-            f"found {points[row, column]}",
-            "finite numbers of an image's size",
-        )
+        found = f"Points {points.shape}, Occ {occluded.shape}"
+        raise InputError(path, found, "Points (68, 2), Occ (1, 68)")
+    for row, column in np.argwhere(~plausible(points)):
+        where, found = f"{path}, Points row {row + 1}", f"found {points[row, column]}"
+        raise InputError(where, found, "finite numbers of an image's size")
     return points.astype(np.float64), occluded.ravel() != 0
 
 

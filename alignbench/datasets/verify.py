@@ -1,14 +1,13 @@
-"""Comparing what is on disk with the official numbers, and trying every image."""
+"""Comparing the faces on disk with the official numbers, and decoding every image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from alignbench.datasets.base import Dataset
+from alignbench.datasets.base import Dataset, Progress, ignore_progress
 from alignbench.errors import InputError
 
 
@@ -35,34 +34,19 @@ class Verification:
 
     @property
     def complete(self) -> bool:
-        """Whether all faces and images are there and readable."""
-        return not self.images_missing and not self.images_broken and self.counts_agree
-
-    @property
-    def counts_agree(self) -> bool:
-        """Whether every subset has its official number of faces."""
-        return all(here == official for here, official in self.counts.values())
+        """Whether all faces and images are there, and every image can be decoded."""
+        counts_agree = all(here == official for here, official in self.counts.values())
+        return counts_agree and not self.images_missing and not self.images_broken
 
 
 def verify(
-    dataset: Dataset,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    threads: int = 2,
+    dataset: Dataset, progress: Progress = ignore_progress, threads: int = 2
 ) -> Verification:
-    """Count faces and subsets, and decode every image.
-
-    Parameters
-    ----------
-    progress
-        Called with (images done, images in all).
-    """
-    counts = {
-        name: (int(dataset.subsets[name].sum()), official)
-        for name, official in dataset.official.items()
-    }
-    there = dataset.images.available()
+    """Count faces and subsets, and decode every image; ``progress`` counts images."""
+    counts = {n: (int(dataset.subsets[n].sum()), count) for n, count in dataset.official.items()}
+    available = dataset.images.available()
+    present = np.flatnonzero(available)
     broken, outside = [], []
-    present = np.flatnonzero(there)
 
     def examine(index: int) -> str | bool:
         """An error message, or whether the landmarks lie near the image."""
@@ -75,13 +59,12 @@ def verify(
         return bool((points >= -size).all() and (points <= 2 * size).all())
 
     with ThreadPoolExecutor(threads) as pool:
-        for done, (index, result) in enumerate(
-            zip(present, pool.map(examine, present), strict=True), start=1
-        ):
+        results = zip(present, pool.map(examine, present), strict=True)
+        for done, (index, result) in enumerate(results, start=1):
             if isinstance(result, str):
                 broken.append(result)
             elif not result:
                 outside.append(dataset.ids[index])
             progress(done, len(present))
-    missing = [dataset.ids[index] for index in np.flatnonzero(~there)]
+    missing = [dataset.ids[index] for index in np.flatnonzero(~available)]
     return Verification(counts, missing, broken, outside)

@@ -30,21 +30,20 @@ _UNIONS = {"test": {"common": ("helen", "lfpw"), "challenging": ("ibug",)}}
 def read(root: Path, split: str) -> Dataset:
     """One split of 300W from its official layout under ``root``.
 
-    A face's id is its path under ``root`` without ending (``helen/testset/232194_1``). A folder
-    that is not there leaves its subset empty and the data set incomplete.
+    A face's id is its path under ``root`` without ending (``helen/testset/232194_1``). If a folder
+    is missing, its subset is empty and the data set incomplete.
     """
     files, parts = [], []
     for part, folder in _PARTS[split].items():
-        found = sorted((root / folder).glob("*.pts"))
-        files += found
-        parts += [part] * len(found)
+        inside = sorted((root / folder).glob("*.pts"))
+        files += inside
+        parts += [part] * len(inside)
     if not files:
         raise InputError(
-            root,
-            f"no .pts file of the {split} split of 300W",
+            root, f"no .pts file of the {split} split of 300W",
             "any of " + ", ".join(f"{folder}/*.pts" for folder in _PARTS[split].values()),
             f"The 300W data set is published at {SOURCE.homepage}",
-        )
+        )  # fmt: skip
     belongs = np.array(parts)
     subsets = {FULL: np.ones(len(files), np.bool_)}
     subsets |= {part: belongs == part for part in _PARTS[split]}
@@ -67,9 +66,9 @@ def read(root: Path, split: str) -> Dataset:
 
 
 def _images(files: list[Path]) -> list[Path]:
-    """The image beside each ``.pts`` file, whatever its ending; ``.jpg`` where there is none.
+    """The image beside each ``.pts`` file; the name with ``.jpg`` if there is none.
 
-    Of several images of one stem the one whose ending comes first in ``_ENDINGS`` is taken.
+    Of several images with the same stem, the ending that comes first in ``_ENDINGS`` is taken.
     """
     beside: dict[Path, dict[str, Path]] = {}
     for folder in {file.parent for file in files}:

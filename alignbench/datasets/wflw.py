@@ -11,9 +11,8 @@ import numpy as np
 from alignbench import arrays
 from alignbench.arrays import Bools, Floats
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.errors import InputError
 from alignbench.io.images import ImageFiles
-from alignbench.io.text import in_blocks, is_inside, lines_of, numbers
+from alignbench.io.text import in_blocks, is_inside, line_error, lines_of, numbers
 from alignbench.markups import WFLW98
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
@@ -24,17 +23,10 @@ _COORDINATES = 2 * WFLW98.landmarks
 _BOX = slice(_COORDINATES, _COORDINATES + 4)
 _FIELDS = _COORDINATES + 4 + len(ATTRIBUTES) + 1
 _SPLITS = {
-    "test": {
-        FULL: 2500,
-        "pose": 326,
-        "expression": 314,
-        "illumination": 698,
-        "make-up": 206,
-        "occlusion": 736,
-        "blur": 773,
-    },
+    "test": {FULL: 2500, "pose": 326, "expression": 314, "illumination": 698, "make-up": 206,
+             "occlusion": 736, "blur": 773},
     "train": {FULL: 7500},
-}
+}  # fmt: skip
 
 
 def read(root: Path, split: str) -> Dataset:
@@ -45,15 +37,11 @@ def read(root: Path, split: str) -> Dataset:
 def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) -> Dataset:
     """One split of any data set in WFLW's layout.
 
-    A face's id is its image path and box, ``PATH#x_min,y_min,x_max,y_max``: unique where several
-    faces share an image, and the same whatever part of the list is at hand. Should a list hold
-    one image and box twice, the later one has ``#2`` behind it.
-
-    Raises
-    ------
-    InputError
-        If a line has another number of fields, a field is no finite number, a box is empty, an
-        attribute is neither 0 nor 1 or an image path leaves the folder.
+    A face's id is its image path and box, ``PATH#x_min,y_min,x_max,y_max``. It is unique even if
+    several faces share an image, and does not depend on the rest of the list. If a list holds one
+    image and box twice, the second id ends in ``#2``. Raises InputError for a line with a wrong
+    number of fields, a field that is no finite number, an empty box, an attribute that is neither 0
+    nor 1, or an image path that leaves the folder.
     """
     path = root / LIST.format(split=split)
     boxes: list[Floats] = []
@@ -69,14 +57,14 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
             images.extend(_image(path, line, row[-1]) for line, row in block)
             yield values[:, :_COORDINATES].reshape(-1, WFLW98.landmarks, 2)
 
-    column = arrays.join(points())
+    truth = arrays.join(points())  # fills the lists above
     belongs = np.concatenate(attributes)
     return Dataset(
         name=name,
         split=split,
         markup=WFLW98,
         ids=_ids(images, np.concatenate(boxes)),
-        points=column,
+        points=truth,
         visible=None,
         boxes=np.concatenate(boxes),
         subsets={
@@ -95,24 +83,19 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     for line, text in lines_of(path):
         fields = text.split()
         if len(fields) != _FIELDS:
-            raise InputError(
-                f"{path}, line {line}",
-                f"{len(fields)} fields",
+            raise line_error(
+                path, line, f"{len(fields)} fields",
                 f"{_FIELDS} ({_COORDINATES} coordinates, 4 of the box, {len(ATTRIBUTES)} "
                 "attributes, image path)",
                 "The line is cut short or of another list: copy the file again.",
-            )
+            )  # fmt: skip
         yield line, fields
 
 
 def _boxes(path: Path, lines: Sequence[int], boxes: Floats) -> Floats:
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)).tolist():
-        raise InputError(
-            f"{path}, line {lines[bad]}",
-            f"empty box {boxes[bad].tolist()}",
-            "x_min < x_max and y_min < y_max",
-            "Correct the line.",
-        )
+        found = f"empty box {boxes[bad].tolist()}"
+        raise line_error(path, lines[bad], found, "x_min < x_max and y_min < y_max")
     return boxes.copy()  # without the landmarks beside it
 
 
@@ -129,25 +112,19 @@ def _ids(images: list[str], boxes: Floats) -> tuple[str, ...]:
 def _image(path: Path, line: int, image: str) -> str:
     """The image path of a line, refused where it would leave the image folder."""
     if not is_inside(image):
-        raise InputError(
-            f"{path}, line {line}",
-            f"image path {image[:60]!r} leaves the image folder, or is no name everywhere",
-            f"a path relative to {IMAGES}, with / between its parts",
-            "Correct the line.",
+        found = (
+            f"image path {image[:60]!r} leaves the image folder, or is not valid on every system"
         )
+        accepted = f"a path relative to {IMAGES}, with / between its parts"
+        raise line_error(path, line, found, accepted)
     return Path(image).as_posix()
 
 
 def _attributes(path: Path, lines: Sequence[int], values: Floats) -> Bools:
-    """Which face (n, A) has which attribute."""
-    wrong = np.argwhere((values != 0) & (values != 1))
-    for row, column in wrong:
-        raise InputError(
-            f"{path}, line {lines[row]}",
-            f"attribute {ATTRIBUTES[column]} is {values[row, column]:g}",
-            "0 or 1",
-            "Correct the line.",
-        )
+    """(n, A) whether each face has each attribute."""
+    for row, column in np.argwhere((values != 0) & (values != 1)):
+        found = f"attribute {ATTRIBUTES[column]} is {values[row, column]:g}"
+        raise line_error(path, lines[row], found, "0 or 1")
     return np.asarray(values == 1)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +19,10 @@ from filelock import FileLock, Timeout
 from alignbench.errors import InputError
 
 _LOCK = ".lock"
+_DRAFT = f"{'[0-9a-f]' * 8}.draft"
+"""How the name of a draft ends, as a pattern."""
+_ABANDONED = 3600
+"""Seconds without a change after which a draft's writer is taken for dead."""
 
 
 class WriteError(InputError):
@@ -23,46 +30,59 @@ class WriteError(InputError):
 
 
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
-    """Write a file so that it is there whole or not at all.
+    """Write a file so that it is there whole or not at all; of several writers the last one wins.
 
-    A link is followed; what is no regular file, such as a device, is written to as it is.
-
-    Parameters
-    ----------
-    data
-        The file's bytes, or a function that writes them to a stream where they are many.
-
-    Raises
-    ------
-    InputError
-        If the path is a folder; as a :class:`WriteError` if it cannot be written.
+    ``data`` is the file's bytes or, if they are many, a function that writes them to a stream. A
+    link is followed; what is no regular file, such as a device, is written to as it is. Raises
+    InputError if the path is a folder, WriteError if it cannot be written.
     """
     path = path.resolve()
     if path.is_dir():
         raise InputError(path, "is a folder", "a file")
+    fill = data if callable(data) else lambda stream: stream.write(data)
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as stream:
-                _write(stream, data)
+                fill(stream)
             return
-        draft = path.with_name(f".{path.name}.draft")
+        _remove_old_drafts(path)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
         try:
-            with draft.open("wb") as stream:
-                _write(stream, data)
+            with draft.open("xb") as stream:
+                fill(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise WriteError(path, f"cannot be written ({error.strerror or error})") from error
+        raise _write_error(path, error) from error
 
 
-def _write(stream: BinaryIO, data: bytes | Callable[[BinaryIO], object]) -> None:
-    if isinstance(data, bytes):
-        stream.write(data)
-    else:
-        data(stream)
+def _remove_old_drafts(path: Path) -> None:
+    """Remove what killed writers of a file left; one that changed lately may have a live writer."""
+    for draft in path.parent.glob(f".{escape(path.name)}.{_DRAFT}"):
+        with suppress(OSError):  # another writer may be faster
+            if time.time() - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink()
+
+
+def _write_error(path: Path, error: OSError) -> WriteError:
+    return WriteError(path, f"cannot be written ({error.strerror or error})")
+
+
+@contextmanager
+def reading(path: Path, what: str = "") -> Iterator[None]:
+    """Refuse a file that is not regular, and turn an OSError about it into an InputError.
+
+    ``what`` stands before "cannot be read" in the message.
+    """
+    try:
+        require_regular(path)
+        yield
+    except OSError as error:
+        reason = f"{what}cannot be read ({error.strerror or error})"
+        raise InputError(path, reason, remedy="Put the file there.") from error
 
 
 def require_regular(path: Path) -> None:
@@ -83,54 +103,35 @@ def sha256(path: Path) -> str:
 def write_folder_atomic(folder: Path, fill: Callable[[Path], object]) -> None:
     """Create a folder that is there whole or not at all; one that holds files is left as it is.
 
-    Processes that create the same folder wait for each other.
-
-    Parameters
-    ----------
-    fill
-        Writes the files into the empty folder it is given.
-
-    Raises
-    ------
-    WriteError
-        If the folder cannot be written.
+    ``fill`` writes the files into an empty folder. Processes that create the same folder wait for
+    each other. Raises WriteError if the folder cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = folder.with_name(f".{folder.name}{_LOCK}")
         with FileLock(lock):
             try:
-                if not (folder.is_dir() and any(folder.iterdir())):
-                    _fill_draft(folder, fill)
+                if folder.is_dir() and any(folder.iterdir()):
+                    return
+                draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+                try:
+                    fill(draft)
+                    draft.chmod(0o755)
+                    draft.replace(folder)
+                finally:
+                    shutil.rmtree(draft, ignore_errors=True)
             finally:
                 lock.unlink(missing_ok=True)
     except OSError as error:
-        raise WriteError(folder, f"cannot be written ({error.strerror or error})") from error
-
-
-def _fill_draft(folder: Path, fill: Callable[[Path], object]) -> None:
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        fill(draft)
-        draft.chmod(0o755)
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        raise _write_error(folder, error) from error
 
 
 @contextmanager
 def lock_folder(folder: Path, what: str) -> Iterator[None]:
-    """Hold a folder for one writer; what is created for it and stays empty is removed again.
+    """Hold a folder for one writer; folders that are created for it and stay empty are removed.
 
-    Parameters
-    ----------
-    what
-        What is written there, for messages: ``run`` or ``training``.
-
-    Raises
-    ------
-    InputError
-        If another process writes there, or the folder cannot be written.
+    ``what`` names what is written there, for messages: ``run`` or ``training``. Raises InputError
+    if another process writes there, or the folder cannot be written.
     """
     folder = folder.absolute()  # the working directory may change meanwhile
     created = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -138,14 +139,14 @@ def lock_folder(folder: Path, what: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / _LOCK)
         lock.acquire(timeout=0)
+        for draft in folder.glob(f".*.{_DRAFT}"):  # of a writer that was killed
+            draft.unlink(missing_ok=True)
     except Timeout as error:
-        raise InputError(
-            folder, f"another {what} is writing here", remedy="Wait for it, or give another --out."
-        ) from error
+        remedy = "Wait for it, or give another --out."
+        raise InputError(folder, f"another {what} is writing here", remedy=remedy) from error
     except OSError as error:
-        raise InputError(
-            folder, f"cannot be written ({error.strerror or error})", remedy="Give another --out."
-        ) from error
+        reason = f"cannot be written ({error.strerror or error})"
+        raise InputError(folder, reason, remedy="Give another --out.") from error
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Ints
 from alignbench.errors import InputError
-from alignbench.io.files import require_regular
+from alignbench.io.files import reading, sha256
 
 _JPEG = b"\xff\xd8"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
@@ -20,9 +20,9 @@ _PNG, _BMP = b"\x89PNG\r\n\x1a\n", b"BM"
 _LONGEST = 32_766
 """Side beyond which OpenCV's warp refuses an image."""
 MOST_PIXELS = 100_000_000
-"""Pixels beyond which an image is none of a face: 0.3 GB once it is decoded."""
+"""Pixels beyond which an image is no photograph of a face: decoded, it takes 0.3 GB."""
 _MOST_SCANS = 100
-"""Passes of a progressive JPEG, of which usual ones have ten, each over the whole image."""
+"""Passes of a progressive JPEG over the whole image; usual ones have ten."""
 
 
 class ImageFiles:
@@ -34,9 +34,9 @@ class ImageFiles:
     Parameters
     ----------
     root
-        The folder they are in.
+        The folder of the images.
     names
-        Path of each face's image under it.
+        Path of each face's image under the folder.
     """
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
@@ -59,12 +59,8 @@ class ImageFiles:
         digest = hashlib.sha256()
         for name in self._names:
             path = self._root / name
-            require_regular(path)
-            try:
-                with path.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-            except OSError as error:
-                raise _unreadable(path, error) from error
+            with reading(path, "image "):
+                digest.update(bytes.fromhex(sha256(path)))
         return digest.hexdigest()
 
     def take(self, indices: Ints) -> ImageFiles:
@@ -74,48 +70,32 @@ class ImageFiles:
 def read_image(path: Path) -> Bytes:
     """Image file as (H, W, 3) RGB.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, empty, cut short, no JPEG, PNG or BMP, or absurdly large, which
-        its header says before anything is decoded. OpenCV fills the lower part of a JPEG that was
-        cut short with grey; such a file is refused here.
+    Raises InputError if the file is missing, empty, cut short, or no JPEG, PNG or BMP. An absurdly
+    large image is refused by its header, before anything is decoded. OpenCV would fill the lower
+    part of a JPEG that was cut short with grey.
     """
-    require_regular(path)
-    try:
+    with reading(path, "image "):
         data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
     if not data:
         raise InputError(path, "image file is empty", remedy="Copy the file again.")
     size = _size(data)
     if size is not None:
-        _require_bearable(path, *size, data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 1)
-    image = None if size is None or _cut_short(data) else _decode(data)
+        height, width = size
+        if max(size) > _LONGEST or height * width > MOST_PIXELS:
+            limits = f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}"
+            raise InputError(path, f"image of {width:,} x {height:,} pixels", limits)
+        scans = data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 1
+        if scans > _MOST_SCANS:
+            raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
+    image = None if size is None or _is_cut_short(data) else _decode(data)
     if image is None:
-        raise InputError(
-            path,
-            "image is broken or cut short",
-            "a complete JPEG, PNG or BMP",
-            "Copy the file again.",
-        )
+        found, accepted = "image is broken or cut short", "a complete JPEG, PNG or BMP"
+        raise InputError(path, found, accepted, "Copy the file again.")
     return image
 
 
-def _require_bearable(path: Path, height: int, width: int, scans: int) -> None:
-    """Raise InputError for an image of so many pixels, or scans, that it is a trap."""
-    if max(height, width) > _LONGEST or height * width > MOST_PIXELS:
-        raise InputError(
-            path,
-            f"image of {width:,} x {height:,} pixels",
-            f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}",
-        )
-    if scans > _MOST_SCANS:
-        raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
-
-
 def _size(data: bytes) -> tuple[int, int] | None:
-    """Height and width by an image's header; None if it is no JPEG, PNG or BMP."""
+    """Height and width in an image's header; None if it is no JPEG, PNG or BMP."""
     if data.startswith(_PNG) and len(data) >= 24:
         width, height = struct.unpack_from(">II", data, 16)
         return height, width
@@ -128,7 +108,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width by the first frame header of a JPEG; None if it has none."""
+    """Height and width in the first frame header of a JPEG; None if it has none."""
     at = 2
     while (at := data.find(0xFF, at)) >= 0 and at + 9 <= len(data):
         marker = data[at + 1]
@@ -144,22 +124,15 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 def _decode(data: bytes) -> Bytes | None:
     """The image, or None if OpenCV cannot read it."""
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
     return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(
-        path, f"image cannot be read ({error.strerror or error})", remedy="Put the file there."
-    )
-
-
-def _cut_short(data: bytes) -> bool:
+def _is_cut_short(data: bytes) -> bool:
     """Whether a JPEG or PNG ends before its end mark."""
     if data.startswith(_JPEG):
         return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN) or _JPEG_SCAN not in data

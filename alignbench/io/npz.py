@@ -1,4 +1,4 @@
-"""Arrays of NumPy's ``.npz`` files: block by block, without pickles, and not believed blindly."""
+"""Arrays of NumPy's ``.npz`` files, read in blocks and without pickles; sizes are checked first."""
 
 from __future__ import annotations
 
@@ -32,13 +32,7 @@ class Stored:
     _fortran: bool
 
     def rows(self) -> Iterator[Array]:
-        """Blocks of its rows, in order.
-
-        Raises
-        ------
-        OSError, ValueError
-            If it cannot be read to its end.
-        """
+        """Blocks of its rows, in order; raises OSError or ValueError if it is damaged."""
         with _as_value_error(), self._archive.open(self._member) as stream:
             _header(stream)
             if self._fortran:
@@ -54,27 +48,23 @@ class Stored:
 
 @contextmanager
 def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
-    """Arrays of an archive by name, one or more dimensions each, for as long as it is open.
+    """Arrays of an archive by name, each of one or more dimensions, for as long as it is open.
 
-    An array that claims another size than is stored, or would take far more memory than its file,
-    is refused before any memory is taken.
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file is none, lacks an array, or holds pickled objects.
+    Raises OSError or ValueError if the file is no such archive, lacks an array, or holds pickled
+    objects. An array that claims another size than is stored, or would take far more memory than
+    its file, is refused before any memory is taken.
     """
     require_regular(path)
     with _as_value_error():
         archive = zipfile.ZipFile(path)
     with archive:
         with _as_value_error():
-            found = [_stored(archive, name, room(path.stat().st_size)) for name in names]
-        yield found
+            stored = [_stored(archive, name, room(path.stat().st_size)) for name in names]
+        yield stored
 
 
 def room(stored: int) -> int:
-    """Bytes of memory that so many stored bytes may take: more is no data but a trap."""
+    """Bytes of memory that so many stored bytes may take; an array that takes more is a trap."""
     return _FREE + _RATIO * stored
 
 
@@ -100,13 +90,13 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(stream)
     if version not in readers:
         raise ValueError(f"an array of an unknown version {version}")
-    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](stream)
-    return found
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](stream)
+    return header
 
 
 @contextmanager
 def _as_value_error() -> Iterator[None]:
-    """Zipfile and NumPy raise many kinds of errors for a damaged file."""
+    """Turn the many kinds of errors that zipfile and NumPy raise for a damaged file into one."""
     try:
         yield
     except (OSError, ValueError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
-from alignbench.io.text import lines_of, numbers
+from alignbench.io.text import line_error, lines_of, numbers
 
 _VERSION = re.compile(r"version:\s*1(\.0*)?\s*$")
 _COUNT = re.compile(r"n_points:\s*([0-9]{1,6})\s*$")
@@ -16,48 +16,30 @@ _COUNT = re.compile(r"n_points:\s*([0-9]{1,6})\s*$")
 def read_pts(path: Path, landmarks: int | None = None) -> Floats:
     """Landmarks (L, 2) of a ``.pts`` file, shifted to 0-based pixel-centre coordinates.
 
-    Parameters
-    ----------
-    landmarks
-        Number of landmarks the file must have; None takes what its header says.
-
-    Raises
-    ------
-    InputError
-        If header, number of points or a coordinate is wrong; names file and line.
+    ``landmarks`` is the number that the file must have; by default, the one in its header. Raises
+    InputError, which names file and line, if header, number or a coordinate is wrong.
     """
     lines = [(line, text.strip()) for line, text in lines_of(path)]
     head = [text for _, text in lines[:3]] + [""] * 3
     count = _COUNT.match(head[1])
-    wanted = [
-        (_VERSION.match(head[0]), "'version: 1'"),
-        (count, "'n_points: N'"),
-        (head[2] == "{", "'{'"),
-    ]
-    for place, (right, accepted) in enumerate(wanted):
-        if not right:
+    version, brace = _VERSION.match(head[0]), head[2] == "{"
+    header = ((version, "'version: 1'"), (count, "'n_points: N'"), (brace, "'{'"))
+    for place, (is_right, accepted) in enumerate(header):
+        if not is_right:
             line = lines[place][0] if place < len(lines) else lines[-1][0] + 1
-            raise InputError(
-                f"{path}, line {line}",
-                f"wrong .pts header, found {head[place][:40]!r}",
-                accepted,
-                "Copy the file again.",
-            )
+            found = f"wrong .pts header, found {head[place][:40]!r}"
+            raise line_error(path, line, found, accepted, "Copy the file again.")
     assert count is not None
     stated = int(count[1])
     body, last = lines[3:-1], lines[-1][1]
     if last != "}" or len(body) != stated or (landmarks or stated) != stated:
         raise InputError(
-            path,
-            f"{len(body)} points, {stated} by its header, last line {last[:40]!r}",
-            f"{landmarks or stated} points, then '}}'",
-            "Copy the file again.",
-        )
+            path, f"{len(body)} points, {stated} by its header, last line {last[:40]!r}",
+            f"{landmarks or stated} points, then '}}'", "Copy the file again.",
+        )  # fmt: skip
     rows = [text.split() for _, text in body]
     for (line, _), row in zip(body, rows, strict=True):
         if len(row) != 2:
-            raise InputError(
-                f"{path}, line {line}", f"{len(row)} fields", "two: x y", "Correct the line."
-            )
+            raise line_error(path, line, f"{len(row)} fields", "two: x y")
     # The format counts pixels from 1 (MATLAB's habit).
     return numbers(path, rows, [line for line, _ in body]) - 1

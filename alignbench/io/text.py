@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 from typing import TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 from alignbench import arrays
 from alignbench.arrays import LARGEST_COORDINATE, SLICE, Floats, plausible
 from alignbench.errors import InputError
-from alignbench.io.files import require_regular
+from alignbench.io.files import reading
 
 T = TypeVar("T")
 
@@ -21,29 +22,28 @@ _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines of a text file with their numbers, from 1, those that hold nothing left out.
+    """Lines of a text file with their numbers, which count from 1; blank lines are left out.
 
-    Raises
-    ------
-    InputError
-        If it cannot be read, is not text, or is empty.
+    Raises InputError if the file cannot be read, is not text, or is empty.
     """
-    line = 0
+    is_empty = True
     try:
-        require_regular(path)
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, text in enumerate(stream, start=1):
+        with reading(path), path.open(encoding="utf-8-sig") as stream:
+            for line, text in enumerate(stream, start=1):
                 if text.strip():
-                    line = number
+                    is_empty = False
                     yield line, text.rstrip("\r\n")
-    except OSError as error:
-        raise InputError(
-            path, f"cannot be read ({error.strerror or error})", remedy="Put the file there."
-        ) from error
     except UnicodeDecodeError as error:
         raise InputError(path, "not a text file", remedy="Copy the file again.") from error
-    if not line:
+    if is_empty:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
+
+
+def line_error(
+    path: Path, line: int, found: str, accepted: str, remedy: str = "Correct the line."
+) -> InputError:
+    """The error for a line of a text file."""
+    return InputError(f"{path}, line {line}", found, accepted, remedy)
 
 
 def in_blocks(rows: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
@@ -56,7 +56,7 @@ def in_blocks(rows: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
 def is_inside(name: str) -> bool:
     """Whether a file's name stays below the folder it is joined to, on every system.
 
-    Links are followed where a user laid them: a name is all that a list of others can give.
+    Links are not looked at: those in the folder are the user's own.
     """
     return not (
         name.startswith("/")
@@ -71,46 +71,42 @@ def is_inside(name: str) -> bool:
 def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str], Floats]:
     """A CSV file with an ``id`` and number columns, as ids and values (N, C).
 
-    An id may itself hold commas (a box does): the numbers are counted from a line's end.
+    An id may hold commas, as one with a box does: the numbers are counted from a line's end.
 
     Parameters
     ----------
     names
-        Names of the number columns; where it is None those of landmarks: x0, y0, x1, ...
+        Names of the number columns. Without it, those of landmarks: x0, y0, x1, ...
 
     Raises
     ------
     InputError
-        If the header is another, a line has another number of fields, a value is no finite
-        number, or there is no line.
+        If the header or a line's number of fields is wrong, a value is no finite number, or there
+        is no line.
     """
     lines = lines_of(path)
     first, text = next(lines)
     header = [name.strip() for name in text.split(",")]
     names = names or [f"{axis}{k}" for k in range(max(1, len(header) // 2)) for axis in "xy"]
-    wanted = ["id", *names]
-    if header != wanted:
-        raise InputError(f"{path}, line {first}", f"header {text[:60]!r}", ",".join(wanted)[:60])
+    accepted = ["id", *names]
+    if header != accepted:
+        raise line_error(path, first, f"header {text[:60]!r}", ",".join(accepted)[:60], "")
     ids: list[str] = []
 
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        for line, text in lines:
-            face, *fields = text.rsplit(",", len(names))
-            if len(fields) != len(names):
-                found = f"{len(fields) + 1} fields"
-                raise InputError(f"{path}, line {line}", found, f"{len(wanted)}")
-            ids.append(face.strip().strip('"'))
-            yield line, fields
-
     def values() -> Iterator[Floats]:
-        for block in in_blocks(rows()):
-            at, fields = zip(*block, strict=True)
-            yield numbers(path, fields, at, first_field=2)
+        for block in in_blocks(lines):
+            at, texts = zip(*block, strict=True)
+            rows = [text.rsplit(",", len(names)) for text in texts]
+            for line, row in zip(at, rows, strict=True):
+                if len(row) != len(accepted):
+                    raise line_error(path, line, f"{len(row)} fields", f"{len(accepted)}", "")
+            ids.extend(row[0].strip().strip('"') for row in rows)
+            yield numbers(path, [row[1:] for row in rows], at, first_field=2)
         if not ids:
             raise InputError(path, "no lines but the header", "one or more")
 
-    found = arrays.join(values())
-    return ids, found
+    columns = arrays.join(values())  # fills ids
+    return ids, columns
 
 
 def numbers(
@@ -118,51 +114,31 @@ def numbers(
 ) -> Floats:
     """Rows of number texts (R x C, all of one length) as float64 (R, C).
 
-    Parameters
-    ----------
-    lines
-        1-based line number of each row, for the message.
-    first_field
-        1-based number of a row's first field in its line, for the message.
-
-    Raises
-    ------
-    InputError
-        Naming the line and field that is not a finite number.
+    Raises InputError for a field that is not a finite number. Its message counts lines and fields
+    from 1: ``lines`` has the number of each row, ``first_field`` that of a row's first field.
     """
-    try:
-        if not _is_plain("".join(chain.from_iterable(rows))):
-            raise ValueError
-        values = np.array(rows, dtype=np.float64)
-    except ValueError:
-        for line, row in zip(lines, rows, strict=True):
-            for field, text in enumerate(row, start=first_field):
-                if not _is_number(text):
-                    raise _bad_number(path, line, field, text) from None
-        raise
-    if not plausible(values).all():
-        row, column = np.argwhere(~plausible(values))[0]
-        raise _bad_number(path, lines[row], column + first_field, rows[row][column])
-    return values
+    if _is_plain("".join(chain.from_iterable(rows))):
+        with suppress(ValueError):
+            values = np.array(rows, dtype=np.float64)
+            if plausible(values).all():
+                return values
+    for line, row in zip(lines, rows, strict=True):
+        for field, text in enumerate(row, start=first_field):
+            if not _is_plausible(text):
+                where, found = f"{path}, line {line}, field {field}", f"found {text[:40]!r}"
+                accepted = f"a finite number of at most {LARGEST_COORDINATE:,.0f}"
+                remedy = "Copy the file again or correct the line."
+                raise InputError(where, found, accepted, remedy)
+    raise ValueError("rows of different lengths")
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text has neither digits of other scripts nor underscores, which Python takes."""
+    """Whether a text lacks digits of other scripts and underscores, which Python would accept."""
     return text.isascii() and "_" not in text
 
 
-def _is_number(text: str) -> bool:
+def _is_plausible(text: str) -> bool:
     try:
-        float(text)
+        return _is_plain(text) and abs(float(text)) <= LARGEST_COORDINATE
     except ValueError:
         return False
-    return _is_plain(text)
-
-
-def _bad_number(path: Path, line: int, field: int, text: str) -> InputError:
-    return InputError(
-        f"{path}, line {line}, field {field}",
-        f"found {text[:40]!r}",
-        f"a finite number of at most {LARGEST_COORDINATE:,.0f}",
-        "Copy the file again or correct the line.",
-    )

@@ -1,6 +1,6 @@
 """Landmark mark-ups: one file each, found through the entry-point group ``alignbench.markups``.
 
-The only package in which a landmark index is written as a literal; a test holds that.
+No other package may write a landmark index as a literal; a test checks this.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def by_landmarks(count: int, where: object) -> Markup:
     Raises
     ------
     InputError
-        If there is none, or several; ``where`` names the file or model it came from.
+        If there is none, or several; ``where`` names the file or model with so many landmarks.
     """
     known = [load_markup(name) for name in markup_names()]
     fitting = [markup for markup in known if markup.landmarks == count]
@@ -65,16 +65,17 @@ def by_landmarks(count: int, where: object) -> Markup:
 def require_convertible(source: Markup, target: Markup) -> None:
     """Raise InputError unless :func:`convert` knows a map from ``source`` to ``target``.
 
-    Of the mark-ups here only WFLW's 98 points can become 68 or 29: the other conversions would
-    have to invent points.
+    Of the mark-ups here only WFLW's 98 points can become 68 or 29 points: any other conversion
+    would have to invent points.
     """
     if source == target or target.name in source.conversions:
         return
+    convertible = [n for n in markup_names() if target.name in load_markup(n).conversions]
     raise InputError(
         "mark-up",
         f"{source.name} ({source.landmarks} points) where the data set has {target.name} "
         f"({target.landmarks} points)",
-        ", ".join([target.name, *(f"{n} (converted)" for n in _convertible_to(target))]),
+        ", ".join([target.name, *(f"{name} (converted)" for name in convertible)]),
         "Choose a data set of the model's mark-up.",
     )  # fmt: skip
 
@@ -94,7 +95,3 @@ def convert(points: Floats, source: Markup, target: Markup) -> Floats:
     if all(len(group) == 1 for group in groups):
         return points[:, [group[0] for group in groups]]
     return np.stack([points[:, list(group)].mean(axis=1) for group in groups], axis=1)
-
-
-def _convertible_to(target: Markup) -> list[str]:
-    return [name for name in markup_names() if target.name in load_markup(name).conversions]

@@ -1,6 +1,6 @@
-"""What a landmark mark-up is: how many landmarks, and which of them mean what.
+"""What a landmark mark-up is: how many landmarks there are, and what each of them marks.
 
-*Left* and *right* are the image's, not the person's. Landmarks are counted from 0.
+*Left* and *right* are those of the image, not of the person. Landmarks are counted from 0.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Indices = tuple[int, ...]
 class Markup:
     """A landmark mark-up; registered under the entry-point group ``alignbench.markups``.
 
-    Only name and number of landmarks are required. Without flip pairs a face cannot be mirrored,
-    without normalisers errors are divided by ``box`` and ``diagonal`` alone, without chains no
-    boundaries are drawn or learned.
+    Only the name and the number of landmarks are required. Flip pairs are needed to mirror a face,
+    chains to draw or learn boundaries. Without normalisers, errors are divided by ``box`` and
+    ``diagonal`` alone.
 
     Attributes
     ----------
@@ -37,16 +37,17 @@ class Markup:
     flip_pairs
         Pairs of landmarks that change places when the image is mirrored left to right.
     normalisers
-        For each two-point normaliser, the landmarks whose means are its left and its right end.
+        Name to two lists of landmarks; the distance between their means is the normaliser.
     chains
         Boundaries as ordered lists of landmarks. A single landmark is a dot.
     conversions
-        Name of another mark-up to the landmarks (of this one) whose mean is each of its landmarks.
+        Name of another mark-up to one list for each of its landmarks: the landmarks of this mark-up
+        whose mean it is.
 
     Raises
     ------
     InputError
-        If a landmark is not there, regions do not hold every landmark once, or a landmark is in
+        If a landmark does not exist, regions do not hold every landmark once, or a landmark is in
         two flip pairs.
     """
 
@@ -76,17 +77,15 @@ class Markup:
         for part, lists in groups.items():
             for landmark in chain.from_iterable(lists):
                 if not 0 <= landmark < self.landmarks:
-                    raise InputError(
-                        f"{where}, {part}", f"landmark {landmark}", f"0 to {self.landmarks - 1}"
-                    )
+                    accepted = f"0 to {self.landmarks - 1}"
+                    raise InputError(f"{where}, {part}", f"landmark {landmark}", accepted)
             if not all(lists):
                 raise InputError(f"{where}, {part}", "an empty list", "one landmark or more")
-        inside = sorted(chain.from_iterable(self.regions.values()))
-        if inside and inside != list(range(self.landmarks)):
-            raise InputError(
-                f"{where}, regions", f"{len(inside)} landmarks, {len(set(inside))} different",
-                f"each of the {self.landmarks} landmarks once",
-            )  # fmt: skip
+        members = sorted(chain.from_iterable(self.regions.values()))
+        if members and members != list(range(self.landmarks)):
+            found = f"{len(members)} landmarks, {len(set(members))} different"
+            accepted = f"each of the {self.landmarks} landmarks once"
+            raise InputError(f"{where}, regions", found, accepted)
         paired = list(chain.from_iterable(self.flip_pairs))
         if len(set(paired)) < len(paired):
             raise InputError(f"{where}, flip_pairs", "a landmark in two pairs", "each once at most")

@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from alignbench.markups.base import Indices, Markup, pairs, span
-
-_CHAINS: dict[str, Indices] = {
-    "contour": span(0, 16),
-    "left_brow": span(17, 21),
-    "right_brow": span(22, 26),
-    "nose_bridge": span(27, 30),
-    "nose_base": span(31, 35),
-    "left_eye_upper": span(36, 39),
-    "left_eye_lower": (36, 41, 40, 39),
-    "right_eye_upper": span(42, 45),
-    "right_eye_lower": (42, 47, 46, 45),
-    "upper_lip_upper": span(48, 54),
-    "lower_lip_lower": (48, 59, 58, 57, 56, 55, 54),
-    "upper_lip_lower": span(60, 64),
-    "lower_lip_upper": (60, 67, 66, 65, 64),
-}
+from alignbench.markups.base import Markup, pairs, span
 
 IBUG68 = Markup(
     name="ibug68",
@@ -32,7 +16,21 @@ IBUG68 = Markup(
         "right_eye": span(42, 47),
         "mouth": span(48, 67),
     },
-    chains=_CHAINS,
+    chains={
+        "contour": span(0, 16),
+        "left_brow": span(17, 21),
+        "right_brow": span(22, 26),
+        "nose_bridge": span(27, 30),
+        "nose_base": span(31, 35),
+        "left_eye_upper": span(36, 39),
+        "left_eye_lower": (36, 41, 40, 39),
+        "right_eye_upper": span(42, 45),
+        "right_eye_lower": (42, 47, 46, 45),
+        "upper_lip_upper": span(48, 54),
+        "lower_lip_lower": (48, 59, 58, 57, 56, 55, 54),
+        "upper_lip_lower": span(60, 64),
+        "lower_lip_upper": (60, 67, 66, 65, 64),
+    },
     flip_pairs=(
         *pairs(span(0, 7), span(9, 16)[::-1]),
         *pairs(span(17, 21), span(22, 26)[::-1]),

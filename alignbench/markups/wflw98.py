@@ -8,24 +8,6 @@ from __future__ import annotations
 
 from alignbench.markups.base import Indices, Markup, pairs, span
 
-_CHAINS: dict[str, Indices] = {
-    "contour": span(0, 32),
-    "left_brow_upper": span(33, 37),
-    "left_brow_lower": (33, 41, 40, 39, 38),
-    "right_brow_upper": span(42, 46),
-    "right_brow_lower": (50, 49, 48, 47, 46),
-    "nose_bridge": span(51, 54),
-    "nose_base": span(55, 59),
-    "left_eye_upper": span(60, 64),
-    "left_eye_lower": (60, 67, 66, 65, 64),
-    "right_eye_upper": span(68, 72),
-    "right_eye_lower": (68, 75, 74, 73, 72),
-    "upper_lip_upper": span(76, 82),
-    "lower_lip_lower": (76, 87, 86, 85, 84, 83, 82),
-    "upper_lip_lower": span(88, 92),
-    "lower_lip_upper": (88, 95, 94, 93, 92),
-}
-
 _TO_IBUG68: Indices = (
     *range(0, 33, 2),
     *span(33, 37),
@@ -58,7 +40,23 @@ WFLW98 = Markup(
         "right_eye": (*span(68, 75), 97),
         "mouth": span(76, 95),
     },
-    chains=_CHAINS,
+    chains={
+        "contour": span(0, 32),
+        "left_brow_upper": span(33, 37),
+        "left_brow_lower": (33, 41, 40, 39, 38),
+        "right_brow_upper": span(42, 46),
+        "right_brow_lower": (50, 49, 48, 47, 46),
+        "nose_bridge": span(51, 54),
+        "nose_base": span(55, 59),
+        "left_eye_upper": span(60, 64),
+        "left_eye_lower": (60, 67, 66, 65, 64),
+        "right_eye_upper": span(68, 72),
+        "right_eye_lower": (68, 75, 74, 73, 72),
+        "upper_lip_upper": span(76, 82),
+        "lower_lip_lower": (76, 87, 86, 85, 84, 83, 82),
+        "upper_lip_lower": span(88, 92),
+        "lower_lip_upper": (88, 95, 94, 93, 92),
+    },
     flip_pairs=(
         *pairs(span(0, 15), span(17, 32)[::-1]),
         *pairs(span(33, 37), span(42, 46)[::-1]),

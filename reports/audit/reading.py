@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alignbench import InputError, parse_measure
-from alignbench.datasets.registry import dataset_names, source
+from alignbench.datasets import dataset_names, source
 from alignbench.errors import unknown
 from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL

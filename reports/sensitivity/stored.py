@@ -9,7 +9,7 @@ import numpy as np
 
 from alignbench import Dataset, Measure, Run
 from alignbench.arrays import Floats
-from alignbench.datasets.registry import DataNotFoundError, dataset_names
+from alignbench.datasets import DataNotFoundError, dataset_names
 from alignbench.metrics import compat, usual_measures
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.metrics.measure import threshold_suffix

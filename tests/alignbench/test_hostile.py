@@ -40,7 +40,7 @@ from alignbench import InputError, evaluate, load_dataset, load_run, parse_measu
 from alignbench.datasets.cofw import _Hdf5Images
 from alignbench.io.files import sha256
 from alignbench.io.images import ImageFiles, read_image
-from alignbench.io.mat5 import parse_mat5
+from alignbench.io.matlab import parse_v5
 from alignbench.io.notation import parse_json, parse_toml
 from alignbench.io.pts import read_pts
 from alignbench.predictors.formats import read_saved
@@ -531,7 +531,7 @@ def test_arrays_of_version_5_are_those_scipy_reads(kind, compressed):
     for shape in ((3, 4), (1, 1), (0, 0), (2, 3, 4), (1, 3)):
         array = (np.random.default_rng(0).random(shape) * 100).astype(kind)
         data = _mat(compressed, first="text", A=array, other={"a": 1}, B=array)
-        found, theirs = parse_mat5(data, "A", "B"), loadmat(io.BytesIO(data))
+        found, theirs = parse_v5(data, "A", "B"), loadmat(io.BytesIO(data))
         assert list(found) == ["A", "B"]
         for name in found:
             np.testing.assert_array_equal(found[name], theirs[name], strict=False)
@@ -542,7 +542,7 @@ def test_a_double_may_be_stored_as_bytes_and_in_the_other_order():
     parts = struct.pack(">IIII", 6, 8, 6, 0) + struct.pack(">IIii", 5, 8, 1, 2)
     parts += struct.pack(">HH4s", 1, 1, b"A") + struct.pack(">HH4s", 2, 2, bytes([7, 200]))
     head = b"MATLAB 5.0".ljust(124) + b"\x01\x00MI"
-    found = parse_mat5(head + struct.pack(">II", 14, len(parts)) + parts, "A")["A"]
+    found = parse_v5(head + struct.pack(">II", 14, len(parts)) + parts, "A")["A"]
     assert found.dtype == np.float64
     assert found.tolist() == [[7.0, 200.0]]
 
@@ -558,7 +558,7 @@ def test_a_double_may_be_stored_as_bytes_and_in_the_other_order():
 )
 def test_what_is_no_array_of_numbers_is_refused(arrays, message):
     with pytest.raises(ValueError, match=message):
-        parse_mat5(_mat(**arrays), "A")
+        parse_v5(_mat(**arrays), "A")
 
 
 def test_a_file_that_ends_scipys_process_is_one_message(tmp_path):
@@ -583,7 +583,7 @@ def test_any_damage_to_version_5_is_a_value_error(data):
     for _ in range(data.draw(st.integers(1, 4))):
         made[data.draw(st.integers(120, len(made) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ValueError):
-        parse_mat5(bytes(made[: data.draw(st.integers(0, len(made)))]), "Points", "Occ")
+        parse_v5(bytes(made[: data.draw(st.integers(0, len(made)))]), "Points", "Occ")
 
 
 # --- stored runs --------------------------------------------------------------------------------

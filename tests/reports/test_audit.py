@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignbench import InputError
-from alignbench.datasets.registry import source
+from alignbench.datasets import source
 from reports.audit import audit, tables
 from reports.audit.failures import counts
 from reports.audit.printed import Interval, parse
