@@ -125,12 +125,9 @@ def judge(
     if gate.confidence is not None:
         settings = replace(settings, confidence=gate.confidence)
     comparison = compare(
-        runs,
-        normaliser=normaliser,
-        subsets=[gate.subset],
-        measures=[gate.measure],
+        runs, normaliser=normaliser, subsets=[gate.subset], measures=[gate.measure],
         bootstrap=settings,
-    )
+    )  # fmt: skip
     verdicts = []
     for one in comparison.differences:
         if one.first == 0:

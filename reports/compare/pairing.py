@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from alignbench import InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
@@ -89,13 +90,11 @@ def pair(runs: Sequence[Run]) -> Pairing:
     names = labels(runs)
     for run, name in zip(runs[1:], names[1:], strict=True):
         _check_dataset(runs[0], run, f"runs {names[0]} and {name}")
-    ids = [run.faces["id"].tolist() for run in runs]
-    everywhere = set(ids[0]).intersection(*ids[1:])
-    shared = [name for name in ids[0] if name in everywhere]
-    if not shared:
+    ids = [pd.Index(run.faces["id"]) for run in runs]
+    shared = ids[0][np.all([ids[0].isin(other) for other in ids], axis=0)]
+    if shared.empty:
         raise InputError(f"runs {', '.join(names)}", "no face is in all of them")
-    places = [{name: row for row, name in enumerate(names)} for names in ids]
-    rows = np.array([[place[name] for name in shared] for place in places])
+    rows = np.stack([index.get_indexer(shared) for index in ids])
     subsets = [s for s in runs[0].subsets if all(s in run.subsets for run in runs)]
     faces = runs[0].faces.iloc[rows[0]]
     pairing = Pairing(
@@ -107,22 +106,19 @@ def pair(runs: Sequence[Run]) -> Pairing:
     )
     for k, run in enumerate(runs[1:], 1):
         if run.record.dataset.fingerprint != runs[0].record.dataset.fingerprint:
-            _check_truth(pairing, k, same_faces=ids[k] == ids[0])
+            _check_truth(pairing, k, same_faces=ids[k].equals(ids[0]))
     return pairing
 
 
 def _check_dataset(first: Run, other: Run, where: str) -> None:
-    names = [
-        {
-            "data set": run.record.dataset.name,
-            "split": run.record.dataset.split,
-            "mark-up": run.markup.name,
-        }
-        for run in (first, other)
-    ]
-    for kind, one in names[0].items():
-        if one != (two := names[1][kind]):
-            raise InputError(where, f"{kind} {one} and {two}", "the same one")
+    one, two = first.record.dataset, other.record.dataset
+    for kind, *names in (
+        ("data set", one.name, two.name),
+        ("split", one.split, two.split),
+        ("mark-up", first.markup.name, other.markup.name),
+    ):
+        if names[0] != names[1]:
+            raise InputError(where, f"{kind} {' and '.join(names)}", "the same one")
 
 
 def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
