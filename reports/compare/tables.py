@@ -57,7 +57,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def _two_runs(comparison: Comparison) -> Table:
-    rows = []
+    rows: list[Row] = []
     for one in comparison.differences:
         measure, better = one.measure, one.better(comparison.bootstrap.confidence)
         levels = [comparison.level_of[run, one.subset, measure] for run in (0, 1)]
