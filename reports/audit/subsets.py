@@ -6,11 +6,17 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from reports.audit.cells import IMPOSSIBLE, OK, Finding, PrintedCell, group_by
-from reports.audit.failures import possible
-from reports.audit.printed import Interval, Printed, span
-
-FULL = "full"
+from reports.audit.bounds import possible
+from reports.audit.cells import (
+    FULL,
+    HIGHEST,
+    IMPOSSIBLE,
+    OK,
+    Finding,
+    Interval,
+    PrintedCell,
+    group_by,
+)
 
 
 class Partition(NamedTuple):
@@ -32,27 +38,22 @@ PARTITIONS: dict[str, tuple[Partition, ...]] = {
 }
 """By data set and split. WFLW has none: its attributes overlap, and many faces have none."""
 
-_HIGHEST = {"nme": None, "fr": Fraction(100), "auc": Fraction(1)}
-
 
 def check(cells: Sequence[PrintedCell], declared: Sequence[Partition] = ()) -> Iterator[Finding]:
     """``subset_identity``: wholes agree with their parts, and faces outside a part are possible.
 
-    Parameters
-    ----------
-    declared
-        Partitions in addition to those of the data sets.
+    ``declared`` are partitions in addition to those of the data sets.
     """
     for row in group_by(cells, lambda c: (*c.model, c.metric, c.threshold)).values():
-        there = {cell.subset: cell for cell in row if cell.faces}
+        by_subset = {cell.subset: cell for cell in row if cell.faces}
         done: set[str] = set()
         for whole, parts in (*declared, *PARTITIONS.get(row[0].dataset, ())):
-            if whole in there and all(part in there for part in parts):
-                yield _identity(there[whole], [there[part] for part in parts])
+            if by_subset.keys() >= {whole, *parts}:
+                yield _identity(by_subset[whole], [by_subset[part] for part in parts])
                 done |= set(parts)
-        for name, part in there.items():
-            if name not in done and FULL in there and name != FULL:
-                yield from _rest(there[FULL], part)
+        for name, part in by_subset.items():
+            if name not in done and FULL in by_subset and name != FULL:
+                yield from _rest(by_subset[FULL], part)
 
 
 def _identity(whole: PrintedCell, parts: Sequence[PrintedCell]) -> Finding:
@@ -62,7 +63,8 @@ def _identity(whole: PrintedCell, parts: Sequence[PrintedCell]) -> Finding:
         total += possible(part).times(Fraction(part.faces or 0, faces))
     fits = total.meets(possible(whole))
     terms = " + ".join(f"{part.faces:,} x {part.printed.text}" for part in parts)
-    proof = f"({terms}) / {faces:,} = {_span(total, whole.printed)}, printed {whole.printed.text}"
+    mean = total.show(whole.printed.digits + 2)
+    proof = f"({terms}) / {faces:,} = {mean}, printed {whole.printed.text}"
     return whole.finding("subset_identity", OK if fits else IMPOSSIBLE, proof)
 
 
@@ -74,16 +76,12 @@ def _rest(whole: PrintedCell, part: PrintedCell) -> Iterator[Finding]:
         return
     mass = possible(whole).times(whole.faces) - possible(part).times(part.faces)
     rest = mass.times(Fraction(1, left))
-    highest = _HIGHEST[whole.metric]
+    highest = HIGHEST[whole.metric]
     fits = rest.high >= 0 and (highest is None or rest.low <= highest)
     proof = (
         f"({whole.faces:,} x {whole.printed.text} - {part.faces:,} x {part.printed.text}) / "
-        f"{left:,} = {_span(rest, whole.printed)} on the other faces, "
+        f"{left:,} = {rest.show(whole.printed.digits + 2)} on the other faces, "
         + ("not below 0" if highest is None else f"0 to {highest}")
         + (" as it must be" if fits else " is what it can be")
     )
     yield part.finding("subset_identity", OK if fits else IMPOSSIBLE, proof)
-
-
-def _span(interval: Interval, like: Printed) -> str:
-    return span(interval, like.digits + 2)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from alignbench import InputError
 from alignbench.datasets.registry import source
 from reports.audit import audit, tables
-from reports.audit.failures import counts
-from reports.audit.printed import Interval, parse
+from reports.audit.bounds import counts
+from reports.audit.cells import Interval, parse
 
 PERCENT = 10**4
 """Errors are drawn as whole numbers of 1e-4 percent, so that every mean is an exact fraction."""
