@@ -38,13 +38,7 @@ class Claim:
 
 
 def check(claim: Claim, cells: Sequence[PrintedCell]) -> Finding:
-    """``claim``: the cells give the change that the text states.
-
-    Raises
-    ------
-    InputError
-        If the claim names a cell there is not.
-    """
+    """``claim``: the cells give the change that the text states; InputError without the cells."""
     column = [c for c in cells if (c.table, c.column) == (claim.table, claim.column)]
     by_row = {name: c for c in column for name in (c.method, c.row)}
     for name in (claim.row, claim.reference):

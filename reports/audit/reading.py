@@ -79,17 +79,9 @@ class Content(NamedTuple):
 
 
 def read(file: Path | Traversable, dataset: str, norm: str) -> Content:
-    """Read a table, or a file of claims.
+    """Read a table, or a file of claims; an InputError names file, line and column.
 
-    Parameters
-    ----------
-    dataset, norm
-        Data set (and split) and normaliser of rows that name none; empty if unknown.
-
-    Raises
-    ------
-    InputError
-        If the file is not of the documented form; it names file, line and column.
+    ``dataset`` (with its split) and ``norm`` are those of rows that name none; empty if unknown.
     """
     header, rows = _read_rows(file)
     first = f"{file}, line 1"

@@ -25,18 +25,11 @@ as exact."""
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """Several runs over the N faces that all of them have.
+    """R runs, by the names that tables call them, over the N faces that all of them have.
 
-    Attributes
-    ----------
-    runs, names
-        The runs and what tables call them.
-    rows
-        (R, N): the rows of the shared faces in each run's table of faces.
-    subsets
-        Membership (N,) of each subset that all runs have.
-    clusters
-        (N,): number of each face's source image.
+    ``rows`` (R, N) are the rows of these faces in each run's table of faces, ``subsets`` the
+    membership (N,) in each subset that all runs have, ``clusters`` (N,) the number of each face's
+    source image.
     """
 
     runs: tuple[Run, ...]
@@ -79,11 +72,8 @@ def merge_ties(errors: Floats) -> Floats:
 def pair(runs: Sequence[Run]) -> Pairing:
     """Pair runs by the ids of faces.
 
-    Raises
-    ------
-    InputError
-        If there are fewer than two runs, if they are on different data sets or splits or share no
-        face, or if the annotation of a shared face differs.
+    Raises InputError if there are fewer than two runs, if they are on different data sets or splits
+    or share no face, or if the annotation of a shared face differs.
     """
     if len(runs) < 2:
         raise InputError("compare", f"{len(runs)} runs", "two or more")
@@ -131,9 +121,8 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     where = f"runs {pairing.names[0]} and {pairing.names[other]}"
     remedy = "Run both on one copy of the data set."
     if same_faces:
-        raise InputError(
-            where, "the annotation differs (fingerprint of the truth)", "the same truth", remedy
-        )
+        problem = "the annotation differs (fingerprint of the truth)"
+        raise InputError(where, problem, "the same truth", remedy)
     one, two = (pairing.runs[k].faces.iloc[pairing.rows[k]] for k in (0, other))
     differ = np.zeros(len(one), np.bool_)
     for column in ("image", *pairing.subsets):

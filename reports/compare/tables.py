@@ -17,8 +17,7 @@ from reports.compare.comparison import (
     smaller_is_better,
 )
 from reports.compare.gate import Verdict
-from reports.labels import box_text
-from reports.notes import by_measure, incomplete_notes, join_words, missed_text
+from reports.labels import box_text, by_measure, incomplete_notes, join_words, missed_text
 from reports.tables import Cell, Number, Record, Row, Table
 
 _SMALLEST = 1e-3

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from alignbench import Run
-from reports.notes import protocol_notes
+from reports.labels import protocol_notes
 from reports.paper.benchmarks import MEASURES, faces_note, heading, measured_number
 from reports.paper.model import NOTE, make_row, make_table, published_number, published_rows
 from reports.tables import DERIVED, Group, Number, Quantity, Row, Table

@@ -68,11 +68,6 @@ def count_named(name: str) -> Complexity:
     """Counts of a network by the name that :func:`alignbench.load_predictor` makes it from.
 
     The network is made but not computed, so that counting takes no time.
-
-    Raises
-    ------
-    InputError
-        If there is no such network.
     """
     import torch
 
