@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alignbench import InputError
 from alignbench.errors import unknown
-from reports.audit import bounds, claims, normalisers, subsets
+from reports.audit import bounds, claims, normalisers
 from reports.audit.cells import OK, VERDICTS, Finding, PrintedCell, group_by
 from reports.audit.reading import published, read
 from reports.tables import Row, Table
@@ -63,7 +63,7 @@ def audit(
         stated += content.claims
     declared = [_partition(text, cells) for text in partitions]
     findings = [
-        *subsets.check(cells, declared),
+        *bounds.check_subsets(cells, declared),
         *bounds.check(cells),
         *normalisers.check(cells),
         *claims.baselines(cells),
@@ -74,7 +74,7 @@ def audit(
     return sorted(findings, key=lambda f: (tables[f.table], rows[f.table, f.row]))
 
 
-def _partition(text: str, cells: Sequence[PrintedCell]) -> subsets.Partition:
+def _partition(text: str, cells: Sequence[PrintedCell]) -> bounds.Partition:
     where = f"partition {text!r}"
     whole, _, rest = text.partition("=")
     names = [whole.strip(), *(part.strip() for part in rest.split("+"))]
@@ -90,7 +90,7 @@ def _partition(text: str, cells: Sequence[PrintedCell]) -> subsets.Partition:
     total, *parts = (faces[name] or 0 for name in names)
     if sum(parts) != total:
         raise InputError(where, f"the parts have {sum(parts):,} faces, {names[0]} {total:,}")
-    return subsets.Partition(names[0], tuple(names[1:]))
+    return bounds.Partition(names[0], tuple(names[1:]))
 
 
 def worst(findings: Iterable[Finding]) -> str:
