@@ -21,13 +21,10 @@ class OtherDataError(InputError):
 
 def require_one_dataset(runs: Sequence[Run], what: str) -> None:
     """Raise InputError unless there are runs, all on one data set and split."""
-    sets = list(dict.fromkeys((r.record.dataset.name, r.record.dataset.split) for r in runs))
+    sets = dict.fromkeys(f"{r.record.dataset.name} {r.record.dataset.split}" for r in runs)
     if len(sets) != 1:
-        raise InputError(
-            what,
-            "runs on " + ", ".join(" ".join(pair) for pair in sets) if sets else "no run",
-            "runs on one data set and split",
-        )
+        problem = f"runs on {', '.join(sets)}" if sets else "no run"
+        raise InputError(what, problem, "runs on one data set and split")
 
 
 def require_one_run(runs: Sequence[Run], what: str) -> Run:
@@ -38,17 +35,9 @@ def require_one_run(runs: Sequence[Run], what: str) -> Run:
 
 
 def evaluated_faces(run: Run, root: Root = None) -> Dataset:
-    """The faces of a run, in its order, from its data set.
+    """The faces of a run, in its order, from its data set in ``root``.
 
-    Parameters
-    ----------
-    root
-        Where the data are, as :func:`alignbench.load_dataset` takes it.
-
-    Raises
-    ------
-    InputError
-        If the data set is not there; OtherDataError if its fingerprint is not that of the run.
+    Raises InputError if it is not there, OtherDataError if its fingerprint is not that of the run.
     """
     record = run.record.dataset
     dataset = load_dataset(record.name, root, record.split)
@@ -66,13 +55,7 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
 
 
 def member(run: Run, subset: str) -> Bools:
-    """Which faces (N,) of a run are in a subset.
-
-    Raises
-    ------
-    InputError
-        If there is no such subset, or it has no face.
-    """
+    """Which faces (N,) of a run are in a subset; InputError if there is none, or it is empty."""
     if subset not in run.subsets:
         raise unknown(f"subset of {run.record.dataset.name}", subset, run.subsets)
     chosen: Bools = (run.faces[subset] == 1).to_numpy()
@@ -82,15 +65,9 @@ def member(run: Run, subset: str) -> Bools:
 
 
 def with_image(faces: Dataset, chosen: Bools) -> Bools:
-    """Which of the chosen faces (N,) have their image.
-
-    Raises
-    ------
-    InputError
-        If none has.
-    """
-    there = faces.images.available() & chosen
-    if not there.any():
+    """Which of the chosen faces (N,) have their image; InputError if none has."""
+    available = faces.images.available() & chosen
+    if not available.any():
         first = int(np.flatnonzero(chosen)[0])
         raise InputError(
             f"data set {faces.name!r}",
@@ -98,7 +75,7 @@ def with_image(faces: Dataset, chosen: Bools) -> Bools:
             "images in the data set's official layout",
             "Put them there, or name another folder with --data-root.",
         )
-    return there
+    return available
 
 
 def spread(order: Ints, number: int) -> Ints:

@@ -8,8 +8,7 @@ from dataclasses import replace
 from alignbench import Measure, Run
 from alignbench.metrics import default_measures, usual_measures
 from alignbench.runs import MetricRow
-from reports.labels import labels
-from reports.notes import interval_note, protocol_notes
+from reports.labels import interval_note, labels, protocol_notes
 from reports.tables import Number, Record, Row, Table, hide_intervals
 
 
@@ -33,13 +32,14 @@ def tables(
     InputError
         If a run has no normaliser of a measure.
     """
-    groups: dict[tuple[str, str], list[Run]] = {}
+    by_dataset: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.record.dataset.name, run.record.dataset.split), []).append(run)
+        dataset = run.record.dataset
+        by_dataset.setdefault((dataset.name, dataset.split), []).append(run)
     result = []
-    for group in groups.values():
-        first, *others = _tables(group, measures or _usual(group), intervals)
-        records = [record for run in group for record in _records(run, measures)]
+    for same in by_dataset.values():
+        first, *others = _tables(same, measures or _usual(same), intervals)
+        records = [record for run in same for record in _records(run, measures)]
         result += [replace(first, records=records), *others]
     return result
 
@@ -47,30 +47,25 @@ def tables(
 def _tables(runs: list[Run], measures: Sequence[Measure], intervals: bool) -> Iterator[Table]:
     """A table for each normaliser, all runs of one data set in it."""
     dataset = runs[0].record.dataset
-    norms = list(dict.fromkeys(m.normaliser for m in measures if m.normaliser))
-    if any(m.normaliser is None for m in measures):
-        norms = list(dict.fromkeys([*dataset.normalisers, *norms]))
+    usual = dataset.normalisers if any(m.normaliser is None for m in measures) else ()
     names = labels(runs)
     several = len(runs) > 1
     who = f"{len(runs)} models" if several else names[0]
-    for norm in norms:
-        usual = norm in dataset.normalisers
+    first = ("Model",) if several else ()
+    for norm in dict.fromkeys([*usual, *(m.normaliser for m in measures if m.normaliser)]):
         shown = [
             m.with_normaliser(norm)
             for m in measures
-            if m.normaliser == norm or (usual and m.normaliser is None)
+            if m.normaliser == norm or (norm in usual and m.normaliser is None)
         ]
         rows = [
             (*([name] if several else []), *_row(run, subset, shown))
             for subset in runs[0].subsets
             for name, run in zip(names, runs, strict=True)
         ]
-        table = Table.of_rows(
-            f"{who} on {dataset.name} {dataset.split}, normaliser {norm}",
-            (*(["Model"] if several else []), "Subset", "Faces", *(m.heading for m in shown)),
-            rows,
-            _notes(runs, shown, intervals),
-        )
+        title = f"{who} on {dataset.name} {dataset.split}, normaliser {norm}"
+        columns = (*first, "Subset", "Faces", *(m.heading for m in shown))
+        table = Table.of_rows(title, columns, rows, _notes(runs, shown, intervals))
         yield table if intervals else hide_intervals(table)
 
 
@@ -86,9 +81,10 @@ def _usual(runs: list[Run]) -> list[Measure]:
 
 
 def _row(run: Run, subset: str, measures: Sequence[Measure]) -> Row:
-    rows = {measure: run.row(measure, subset) for measure in measures}
-    numbers = (Number(r.value, m.digits, r.ci_low, r.ci_high) for m, r in rows.items())
-    return (subset, next(iter(rows.values())).faces, *numbers)
+    rows = [run.row(measure, subset) for measure in measures]
+    pairs = zip(rows, measures, strict=True)
+    numbers = (Number(r.value, m.digits, r.ci_low, r.ci_high) for r, m in pairs)
+    return (subset, rows[0].faces, *numbers)
 
 
 def _notes(runs: Sequence[Run], measures: Sequence[Measure], intervals: bool) -> list[str]:
@@ -120,27 +116,26 @@ def run_notes(run: Run, measures: Sequence[Measure]) -> list[str]:
 
 def _records(run: Run, measures: Sequence[Measure] | None) -> Iterator[Record]:
     """Rows of a run's metrics in full precision, each with what labels it."""
-    record = run.record
-    for row in run.metrics if measures is None else _rows_of(run, measures):
+    record, dataset = run.record, run.record.dataset
+    rows: Sequence[MetricRow] = run.metrics
+    if measures is not None:
+        rows = [
+            run.row(measure.with_normaliser(norm), subset)
+            for subset in run.subsets
+            for measure in measures
+            for norm in ([measure.normaliser] if measure.normaliser else dataset.normalisers)
+        ]
+    for row in rows:
         yield {
             "model": record.model.name,
-            "dataset": record.dataset.name,
-            "split": record.dataset.split,
+            "dataset": dataset.name,
+            "split": dataset.split,
             **row.model_dump(),
             "boxes": record.protocol.boxes,
             "box_scale": record.protocol.box_scale,
             "leak": record.protocol.leak,
-            "complete": record.dataset.complete,
-            "incomplete": "; ".join(record.dataset.incomplete),
+            "complete": dataset.complete,
+            "incomplete": "; ".join(dataset.incomplete),
             "missed": record.missed,
             "key": record.key,
         }
-
-
-def _rows_of(run: Run, measures: Sequence[Measure]) -> list[MetricRow]:
-    return [
-        run.row(measure.with_normaliser(norm), subset)
-        for subset in run.subsets
-        for measure in measures
-        for norm in ([measure.normaliser] if measure.normaliser else run.record.dataset.normalisers)
-    ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 
 import numpy as np
+import pytest
 
 from alignbench import Dataset, Predictor
 from alignbench.arrays import Bools, Bytes, Ints
@@ -44,6 +47,28 @@ class Shifted(Predictor):
 
     def describe(self):
         return {"source": "shifted", "pixels": self.pixels}
+
+
+def compile_latex(body, folder):
+    """The log of pdflatex, with booktabs alone, and the text of its pages if pdftotext is there.
+
+    The test is skipped where pdflatex is not installed.
+    """
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex is installed")
+    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\pagestyle{empty}\n"
+    (folder / "t.tex").write_text(f"{head}\\begin{{document}}\n{body}\n\\end{{document}}\n")
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"],
+        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    if shutil.which("pdftotext") is None:
+        return done.stdout, None
+    text = subprocess.run(
+        ["pdftotext", "-layout", "t.pdf", "-"], cwd=folder, capture_output=True, check=True
+    ).stdout.decode()
+    return done.stdout, text
 
 
 def contents(folder):

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from reports.audit.cells import IMPOSSIBLE, MARGINAL, OK, SUSPECT, Finding, PrintedCell, group_by
-from reports.audit.printed import Interval, Printed, show, span
+from alignbench.errors import unknown
+from reports.audit.cells import (
+    IMPOSSIBLE,
+    MARGINAL,
+    OK,
+    ONE_OFF,
+    SUSPECT,
+    Finding,
+    Interval,
+    Printed,
+    PrintedCell,
+    group_by,
+    show,
+)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A relative change that a text states.
+    """A change in percent of a cell from that of the row ``reference``, as ``source`` states it.
 
-    Attributes
-    ----------
-    table, row, column, reference
-        The cell, and the row whose cell in this column it is compared with.
-    change
-        The change in percent, negative where the number falls.
-    source
-        Where the text stands.
-    where
-        File and line, for messages.
+    ``where`` is the file and line of the claim, for messages.
     """
 
     table: str
@@ -35,8 +37,15 @@ class Claim:
     where: str
 
 
-def check(cell: PrintedCell, reference: PrintedCell, claim: Claim) -> Finding:
-    """``claim``: the cells give the change that the text states."""
+def check(claim: Claim, cells: Sequence[PrintedCell]) -> Finding:
+    """``claim``: the cells give the change that the text states; InputError without the cells."""
+    column = [c for c in cells if (c.table, c.column) == (claim.table, claim.column)]
+    by_row = {name: c for c in column for name in (c.method, c.row)}
+    for name in (claim.row, claim.reference):
+        if name not in by_row:
+            cell_of = f"cell of table {claim.table}, column {claim.column}, row"
+            raise unknown(f"{claim.where}: {cell_of}", name, by_row)
+    cell, reference = by_row[claim.row], by_row[claim.reference]
     below = reference.printed.rounded
     stated = f"{claim.source} says {claim.change.text} %"
     if below.low <= 0:
@@ -47,26 +56,22 @@ def check(cell: PrintedCell, reference: PrintedCell, claim: Claim) -> Finding:
     value = 100 * (cell.printed.value / reference.printed.value - 1)
     proof = (
         f"{cell.printed.text} / {reference.printed.text} - 1 = {show(value, digits)} % "
-        f"({span(change, digits)} with rounding); {stated}"
+        f"({change.show(digits)} with rounding); {stated}"
     )
     if change.meets(claim.change.rounded):
-        verdict = OK
-    else:
-        near = change.meets(claim.change.within(Fraction(3, 2)))
-        verdict = MARGINAL if near else IMPOSSIBLE
-    return cell.finding("claim", verdict, proof)
+        return cell.finding("claim", OK, proof)
+    near = change.meets(claim.change.within(ONE_OFF))
+    return cell.finding("claim", MARGINAL if near else IMPOSSIBLE, proof)
 
 
 def baselines(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
     """``baseline``: every factor of an ablation begins with the same row."""
-    for table in group_by([c for c in cells if c.factor], lambda c: c.table).values():
-        columns = group_by(table, lambda c: c.column)
-        for column in columns.values():
-            first, *others = (cells[0] for cells in group_by(column, lambda c: c.factor).values())
-            for cell in others:
-                same = cell.printed.value == first.printed.value
-                proof = (
-                    f"{cell.printed.text} begins {cell.factor}, {first.printed.text} "
-                    f"({first.row}) begins {first.factor}"
-                )
-                yield cell.finding("baseline", OK if same else SUSPECT, proof)
+    for column in group_by([c for c in cells if c.factor], lambda c: (c.table, c.column)).values():
+        first, *others = (same[0] for same in group_by(column, lambda c: c.factor).values())
+        for cell in others:
+            same = cell.printed.value == first.printed.value
+            proof = (
+                f"{cell.printed.text} begins {cell.factor}, {first.printed.text} ({first.row}) "
+                f"begins {first.factor}"
+            )
+            yield cell.finding("baseline", OK if same else SUSPECT, proof)

@@ -19,10 +19,8 @@ from alignbench.datasets import dataset_names, source
 from alignbench.errors import unknown
 from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL
-from reports.audit.cells import PrintedCell, group_by
+from reports.audit.cells import FULL, OCULAR, PUPIL, PrintedCell, group_by, parse
 from reports.audit.claims import Claim
-from reports.audit.normalisers import OCULAR, PUPIL
-from reports.audit.printed import Printed, parse
 
 PAPER: Mapping[str, tuple[str, str]] = {
     "table1_cofw": ("cofw", PUPIL),
@@ -36,15 +34,14 @@ _KEYS = ("dataset", "norm", "metric", "subset", "faces", "factor", "table", "not
 _METHOD = ("method", "variant")
 _CLAIM = ("table", "row", "column", "reference", "change", "source")
 _NORMS = (OCULAR, PUPIL, BOX, DIAGONAL)
-_SAME = {"testset": "full", "test": "full", "fullset": "full", "all": "full", "makeup": "make-up"}
+_SAME = {"testset": FULL, "test": FULL, "fullset": FULL, "all": FULL, "makeup": "make-up"}
 _SHORT = re.compile(r"(fr|auc)([0-9]{1,2})")
 _SIZED = re.compile(r"([^\[]*)\[\s*([0-9]{1,9})\s*\]")
 _EMPTY = ("", "-", "–", "—")
 _ACCEPTED = "method; dataset, norm, metric, subset, faces, factor, note; measures or subsets"
 
 
-@dataclass(frozen=True)
-class _Heading:
+class _Heading(NamedTuple):
     """A column of numbers: of a measure, by its name in the grammar, or of a subset."""
 
     text: str
@@ -64,6 +61,9 @@ class _Row:
         """The field of the first of these columns that the file has; empty if it has none."""
         return next((self.fields[name] for name in names if name in self.fields), "")
 
+    def wrong(self, column: str, problem: str, accepted: str, remedy: str = "") -> InputError:
+        return InputError(f"{self.where}, column {column!r}", problem, accepted, remedy)
+
 
 def published() -> list[Traversable]:
     """The files of the PropNet paper's tables, and of what its text claims of them."""
@@ -79,38 +79,32 @@ class Content(NamedTuple):
 
 
 def read(file: Path | Traversable, dataset: str, norm: str) -> Content:
-    """Read a table, or a file of claims.
+    """Read a table, or a file of claims; an InputError names file, line and column.
 
-    Parameters
-    ----------
-    dataset, norm
-        Data set (and split) and normaliser of rows that name none; empty if unknown.
-
-    Raises
-    ------
-    InputError
-        If the file is not of the documented form; it names file, line and column.
+    ``dataset`` (with its split) and ``norm`` are those of rows that name none; empty if unknown.
     """
-    header, rows = _lines(file)
+    header, rows = _read_rows(file)
+    first = f"{file}, line 1"
     if {"reference", "change"} <= set(header):
-        return Content([], _claims(header, rows, file))
+        missing = [name for name in _CLAIM if name not in header]
+        if missing:
+            raise InputError(first, f"no column {missing[0]!r}", ", ".join(_CLAIM))
+        return Content([], [_claim(row) for row in rows])
     stem = Path(file.name).stem
-    known = PAPER.get(stem, (_dataset_of(stem), ""))
-    methods = [name for name in _METHOD if name in header]
-    if not methods:
-        raise InputError(f"{file}, line 1", f"columns {', '.join(header)}", _ACCEPTED)
-    headings = _headings(header, file)
-    cells = [
-        cell
-        for row in rows
-        for cell in _cells(row, headings, stem, (dataset or known[0], norm or known[1]))
-    ]
+    # The one data set that a file is named after.
+    words = set(re.split(r"[^a-z0-9]+", stem.lower())) & set(dataset_names())
+    known = PAPER.get(stem, (words.pop() if len(words) == 1 else "", ""))
+    if not set(header) & set(_METHOD):
+        raise InputError(first, f"columns {', '.join(header)}", _ACCEPTED)
+    headings = _headings(header, first)
+    usual = (dataset or known[0], norm or known[1])
+    cells = [cell for row in rows for cell in _cells(row, headings, stem, usual)]
     if not cells:
         raise InputError(file, "no numbers in it", "a row a method with printed numbers")
     return Content(_label_rows(cells, file), [])
 
 
-def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
+def _read_rows(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
     """The header and the rows."""
     if isinstance(file, Path):
         require_regular(file)
@@ -124,23 +118,19 @@ def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
     rows: list[_Row] = []
     header: list[str] = []
     try:
-        for fields in reader:
+        for line in reader:
             where = f"{file}, line {reader.line_num}"
-            fields = [field.strip() for field in fields]
+            fields = [field.strip() for field in line]
             if not any(fields):
                 continue
             if not header:
                 header = fields
-                twice = [name for name, times in Counter(header).items() if times > 1]
-                if twice or not all(header):
-                    problem = f"column {twice[0]!r} twice" if twice else "a column without name"
-                    raise InputError(where, problem, "a name of its own for each column")
-                continue
-            if len(fields) != len(header):
-                raise InputError(
-                    where, f"{len(fields)} fields", f"{len(header)}, as the first line has"
-                )
-            rows.append(_Row(where, dict(zip(header, fields, strict=True))))
+                _check_header(header, where)
+            elif len(fields) != len(header):
+                accepted = f"{len(header)}, as the first line has"
+                raise InputError(where, f"{len(fields)} fields", accepted)
+            else:
+                rows.append(_Row(where, dict(zip(header, fields, strict=True))))
     except csv.Error as error:
         raise InputError(f"{file}, line {reader.line_num}", f"{error}", "CSV") from error
     if not header:
@@ -148,20 +138,24 @@ def _lines(file: Path | Traversable) -> tuple[list[str], list[_Row]]:
     return header, rows
 
 
-def _headings(header: Sequence[str], file: Path | Traversable) -> list[_Heading]:
+def _check_header(header: Sequence[str], where: str) -> None:
+    twice = [name for name, times in Counter(header).items() if times > 1]
+    if twice or not all(header):
+        problem = f"column {twice[0]!r} twice" if twice else "a column without name"
+        raise InputError(where, problem, "a name of its own for each column")
+
+
+def _headings(header: Sequence[str], where: str) -> list[_Heading]:
     """Columns of numbers: all measures, or all subsets."""
     numbers = [name for name in header if name not in (*_KEYS, *_METHOD)]
-    where = f"{file}, line 1"
     if not numbers:
         raise InputError(where, "no column of numbers", _ACCEPTED)
     measures = [name for name in numbers if _measure(name)]
     if not measures:
         return [_subset(name) for name in numbers]
     if "metric" in header:
-        raise InputError(
-            f"{where}, column {measures[0]!r}", "a measure beside a column 'metric'",
-            "one of the two",
-        )  # fmt: skip
+        column = f"{where}, column {measures[0]!r}"
+        raise InputError(column, "a measure beside a column 'metric'", "one of the two")
     for name in numbers:
         if name not in measures:
             raise InputError(
@@ -195,52 +189,45 @@ def _canonical(subset: str) -> str:
 
 
 def _cells(
-    row: _Row, headings: Sequence[_Heading], table: str, known: tuple[str, str]
+    row: _Row, headings: Sequence[_Heading], table: str, usual: tuple[str, str]
 ) -> Iterator[PrintedCell]:
     method = row.get(*_METHOD)
     if not method:
-        raise InputError(f"{row.where}, column 'method'", "empty", "the method's name")
-    dataset, official = _dataset(row, row.get("dataset") or known[0])
-    norm = row.get("norm") or known[1]
+        raise row.wrong("method", "empty", "the method's name")
+    dataset, official = _dataset(row, row.get("dataset") or usual[0])
     for heading in headings:
         text = row.fields[heading.text]
         if text in _EMPTY:
             continue
-        where = f"{row.where}, column {heading.text!r}"
         printed = parse(text)
         if printed is None:
-            raise InputError(where, f"{text!r}", "a number as it is printed, such as 4.05")
+            raise row.wrong(heading.text, f"{text!r}", "a number as it is printed, such as 4.05")
         metric, threshold, named = _read_measure(row, heading)
-        subset = heading.subset or _canonical(row.get("subset") or "full")
+        subset = heading.subset or _canonical(row.get("subset") or FULL)
         faces = heading.faces or _faces(row) or official.get(subset)
         if official and faces is None:
-            raise InputError(
-                where, f"{subset!r} is no subset of {dataset}", ", ".join(official),
+            raise row.wrong(
+                heading.text, f"{subset!r} is no subset of {dataset}", ", ".join(official),
                 "Give the faces of a subset of your own: NAME [FACES].",
             )  # fmt: skip
         label = f"{row.get('metric')} {heading.text}".strip()
-        if (named or norm) and (named or norm) not in _NORMS:
-            raise InputError(
-                f"{row.where}, column 'norm'" if named or row.get("norm") else "--norm",
-                repr(named or norm),
-                ", ".join(_NORMS),
-            )
+        in_row = named or row.get("norm")
+        norm = in_row or usual[1]
+        if norm and norm not in _NORMS:
+            where = f"{row.where}, column 'norm'" if in_row else "--norm"
+            raise InputError(where, repr(norm), ", ".join(_NORMS))
         yield PrintedCell(
             table, row.get("subset"), label, method, row.get("factor"), dataset, subset, faces,
-            named or norm, metric, threshold, printed,
+            norm, metric, threshold, printed,
         )  # fmt: skip
 
 
 def _read_measure(row: _Row, heading: _Heading) -> tuple[str, Fraction | None, str]:
     """Metric, threshold in percent, and the normaliser if the name has one."""
-    name = heading.measure
+    metric = row.get("metric") or "nme"
+    name = heading.measure or _measure(metric)
     if not name:
-        metric = row.get("metric") or "nme"
-        name = _measure(metric)
-        if not name:
-            raise InputError(
-                f"{row.where}, column 'metric'", repr(metric), "nme, fr10, auc10, fr@0.08, ..."
-            )
+        raise row.wrong("metric", repr(metric), "nme, fr10, auc10, fr@0.08, ...")
     measure = parse_measure(name)
     at = None if measure.threshold is None else 100 * Fraction(str(measure.threshold))
     return measure.name, at, measure.normaliser or ""
@@ -251,7 +238,7 @@ def _faces(row: _Row) -> int | None:
     if not text:
         return None
     if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
-        raise InputError(f"{row.where}, column 'faces'", repr(text), "a whole number above 0")
+        raise row.wrong("faces", repr(text), "a whole number above 0")
     return int(text)
 
 
@@ -271,12 +258,6 @@ def _dataset(row: _Row, text: str) -> tuple[str, Mapping[str, int]]:
     return f"{name} {split}", splits[split]
 
 
-def _dataset_of(stem: str) -> str:
-    """The one data set that a file is named after; empty if there is none or several."""
-    words = set(re.split(r"[^a-z0-9]+", stem.lower())) & set(dataset_names())
-    return words.pop() if len(words) == 1 else ""
-
-
 def _label_rows(cells: Sequence[PrintedCell], file: Path | Traversable) -> list[PrintedCell]:
     """Cells with the label of their row: the method, and what differs between its rows."""
 
@@ -285,42 +266,29 @@ def _label_rows(cells: Sequence[PrintedCell], file: Path | Traversable) -> list[
         return cell.dataset, cell.norm, cell.factor, cell.row
 
     kinds = {
-        method: [set(values) for values in zip(*map(traits, same), strict=True)]
+        method: [len(set(values)) > 1 for values in zip(*map(traits, same), strict=True)]
         for method, same in group_by(cells, lambda cell: cell.method).items()
     }
-    renamed = []
+    labelled = []
     for cell in cells:
-        differing = [
-            value
-            for value, kind in zip(traits(cell), kinds[cell.method], strict=True)
-            if value and len(kind) > 1
-        ]
+        pairs = zip(traits(cell), kinds[cell.method], strict=True)
+        differing = [value for value, differs in pairs if value and differs]
         label = f"{cell.method} ({', '.join(differing)})" if differing else cell.method
-        renamed.append(replace(cell, row=label))
-    numbers = group_by(cells, lambda c: (*c.model, c.subset, c.metric, c.threshold))
-    for cell, *others in numbers.values():
-        if others:
-            raise InputError(
-                file, f"{cell.metric} of {cell.method!r} on {cell.subset} twice",
-                "one number a method", "Give the rows different methods.",
-            )  # fmt: skip
-    return renamed
-
-
-def _claims(header: Sequence[str], rows: Sequence[_Row], file: Path | Traversable) -> list[Claim]:
-    missing = [name for name in _CLAIM if name not in header]
-    if missing:
-        raise InputError(f"{file}, line 1", f"no column {missing[0]!r}", ", ".join(_CLAIM))
-    return [_claim(row) for row in rows]
+        labelled.append(replace(cell, row=label))
+    for same in group_by(cells, lambda c: (*c.model, c.subset, c.metric, c.threshold)).values():
+        if len(same) > 1:
+            problem = f"{same[0].metric} of {same[0].method!r} on {same[0].subset} twice"
+            remedy = "Give the rows different methods."
+            raise InputError(file, problem, "one number a method", remedy)
+    return labelled
 
 
 def _claim(row: _Row) -> Claim:
-    change: Printed | None = parse(row.get("change"))
+    change = parse(row.get("change"))
     if change is None:
-        raise InputError(
-            f"{row.where}, column 'change'", repr(row.get("change")), "a percentage such as -6.86"
-        )
+        raise row.wrong("change", repr(row.get("change")), "a percentage such as -6.86")
+    get = row.get
     return Claim(
-        row.get("table"), row.get("row"), row.get("column"), row.get("reference"), change,
-        row.get("source") or "the text", row.where,
+        get("table"), get("row"), get("column"), get("reference"), change,
+        get("source") or "the text", row.where,
     )  # fmt: skip

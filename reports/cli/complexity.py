@@ -78,7 +78,7 @@ def complexity(
     from alignbench.cli.console import progress, status
     from alignbench.cost import Setting, count_predictor, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
-    from reports.complexity import count_table, timing_table
+    from reports.paper.complexity import count_table, timing_table
     from reports.tables import render
 
     require_one_process("complexity")

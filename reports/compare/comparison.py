@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from alignbench import Measure, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.metrics import usual_measures
-from alignbench.stats import Bootstrap, replicated_means
-from alignbench.stats.bca import bca_intervals, jackknife_means
-from alignbench.stats.multiple import holm, letters
-from alignbench.stats.paired import (
-    detectable,
-    hodges_lehmann,
-    mcnemar,
-    mean_test,
-    signed_rank,
-    standard_errors,
-)
+from alignbench.stats import Bootstrap, bca, multiple, paired, replicated_means
 from alignbench.stats.proportions import design_effect, tango, wilson
 from reports.compare.pairing import Pairing, choose_subsets, merge_ties, pair
 
@@ -67,7 +59,7 @@ class Difference:
     high: float
     detectable: float
     p: float
-    holm: float = np.nan
+    holm: float
 
     def better(self, confidence: float) -> int | None:
         """The run that is better by the corrected test; None if neither is."""
@@ -124,10 +116,14 @@ class Comparison:
     faces: tuple[FaceByFace, ...]
 
     @property
-    def tests(self) -> int:
-        """Number of p-values, all of which the correction takes into account."""
-        p = [one.p for one in self.differences] + [one.p for one in self.faces]
-        return int((~np.isnan(p)).sum())
+    def tests(self) -> list[Difference | FaceByFace]:
+        """What has a p-value, unless it is NaN: the correction takes all of them into account."""
+        return [*self.differences, *self.faces]
+
+    @cached_property
+    def level_of(self) -> dict[tuple[int, str, Measure], Level]:
+        """The levels by number of the run, subset and measure."""
+        return {(one.run, one.subset, one.measure): one for one in self.levels}
 
 
 def smaller_is_better(measure: Measure) -> bool:
@@ -136,10 +132,11 @@ def smaller_is_better(measure: Measure) -> bool:
     return bool(best < worst)
 
 
-def best_first(levels: Sequence[Level]) -> list[Level]:
-    """Levels of one measure, the best first and those without a value last."""
-    sign = 1 if smaller_is_better(levels[0].measure) else -1
-    return [levels[k] for k in np.argsort([sign * level.value for level in levels], kind="stable")]
+def best_first(measure: Measure, values: ArrayLike) -> list[int]:
+    """Numbers of runs by their values of a measure: the best first, those without a value last."""
+    sign = 1 if smaller_is_better(measure) else -1
+    order: list[int] = np.argsort(sign * np.asarray(values), kind="stable").tolist()
+    return order
 
 
 def compare(
@@ -176,76 +173,70 @@ def compare(
     bootstrap = bootstrap or Bootstrap()
     norm = normaliser or dataset.normalisers[0]
     measures = measures or usual_measures(threshold or dataset.threshold)
-    bound = [measure.with_normaliser(measure.normaliser or norm) for measure in measures]
-    chosen = choose_subsets(pairing, subsets)
-    levels, differences = [], []
-    for sample in _samples(pairing, bound, chosen, bootstrap):
-        numbers = _means(sample) if sample.measure.whole is None else _rates(sample)
-        subset, measure, faces = sample.subset, sample.measure, numbers.faces
-        levels += [
-            Level(run, subset, measure, faces, *row)
-            for run, row in enumerate(numbers.levels.tolist())
-        ]
-        differences += [
-            Difference(first, second, subset, measure, faces, *row)
-            for (first, second), row in zip(
-                _pairs(len(runs)), numbers.differences.tolist(), strict=True
-            )
-        ]
+    measures = [measure.with_normaliser(measure.normaliser or norm) for measure in measures]
+    subsets = choose_subsets(pairing, subsets)
+    numbers = list(_numbers(pairing, measures, subsets, bootstrap))
     errors = 100 * merge_ties(pairing.errors(norm))
     missed = np.isinf(errors)
-    face_by_face = [
-        _face_by_face(errors, runs_compared, subset, pairing, bootstrap.confidence)
-        for subset in chosen
-        for runs_compared in _pairs(len(runs))
+    pairs = _pairs(len(runs))
+    faces = [
+        _face_by_face(errors, two, subset, pairing, bootstrap.confidence)
+        for subset in subsets
+        for two in pairs
     ]
-    comparison = Comparison(
+    p = [row[-1] for one in numbers for row in one.differences] + [one.p for one in faces]
+    corrected = multiple.holm(np.array(p)).reshape(-1, len(pairs))
+    levels: list[Level] = []
+    differences: list[Difference] = []
+    for one, by_pair in zip(numbers, corrected[: len(numbers)], strict=True):
+        rows = np.column_stack([one.differences, by_pair]).tolist()
+        differences += [
+            Difference(*two, one.subset, one.measure, one.faces, *row)
+            for two, row in zip(pairs, rows, strict=True)
+        ]
+        names = _group_letters(one.measure, one.levels[:, 0], by_pair < 1 - bootstrap.confidence)
+        for run, (value, low, high) in enumerate(one.levels.tolist()):
+            what = (run, one.subset, one.measure, one.faces)
+            levels.append(Level(*what, value, low, high, names[run]))
+    faces = [
+        replace(one, holm=p)
+        for one, p in zip(faces, corrected[len(numbers) :].ravel().tolist(), strict=True)
+    ]
+    return Comparison(
         pairing,
         norm,
-        tuple(chosen),
-        tuple(bound),
+        tuple(subsets),
+        tuple(measures),
         bootstrap,
         missed=tuple(missed.sum(axis=1).tolist()),
         seen=int((~missed.any(axis=0)).sum()),
         levels=tuple(levels),
         differences=tuple(differences),
-        faces=tuple(face_by_face),
+        faces=tuple(faces),
     )
-    return _correct(comparison)
 
 
 def _pairs(runs: int) -> list[tuple[int, int]]:
     return list(combinations(range(runs), 2))
 
 
-@dataclass(frozen=True, eq=False)
-class _Sample:
-    """What a measure of R runs is compared from, over the N faces of a subset.
+class _Numbers(NamedTuple):
+    """Numbers of R runs and their P pairs by a measure, over the faces of a subset that count.
 
-    Attributes
-    ----------
-    values, merged
-        (R, N): what each face adds, by its own error and with errors that tie made equal.
-    clusters
-        (N,): number of each face's source image.
-    replicates, jackknife
-        (B, R) and (C, R): the means of bootstrap samples and without one image each, of ``merged``.
+    ``levels`` (R, 3): value, low, high; ``differences`` (P, 5): these, detectable, p-value.
     """
 
-    measure: Measure
     subset: str
-    values: Floats
-    merged: Floats
-    clusters: Ints
-    replicates: Floats
-    jackknife: Floats
-    confidence: float
+    measure: Measure
+    faces: int
+    levels: Floats
+    differences: Floats
 
 
-def _samples(
+def _numbers(
     pairing: Pairing, measures: Sequence[Measure], subsets: Sequence[str], bootstrap: Bootstrap
-) -> Iterator[_Sample]:
-    """A sample for each subset and measure, all read off the draws of one joint bootstrap."""
+) -> Iterator[_Numbers]:
+    """Numbers of each measure on each subset, all read off the draws of one joint bootstrap."""
     errors = {m.normaliser: pairing.errors(str(m.normaliser)) for m in measures}
     ties = {norm: merge_ties(of_norm) for norm, of_norm in errors.items()}
     values, merged = _values(measures, errors), _values(measures, ties)
@@ -254,20 +245,17 @@ def _samples(
     columns = merged.reshape(-1, values.shape[-1]).T
     shape = (-1, len(subsets), *values.shape[:2])
     replicates = replicated_means(columns, members, pairing.clusters, bootstrap).reshape(shape)
-    jackknife = jackknife_means(columns, members, pairing.clusters).reshape(shape)
-    for s, subset in enumerate(subsets):
-        inside = members[s]
+    jackknife = bca.jackknife_means(columns, members, pairing.clusters).reshape(shape)
+    for s, (subset, inside) in enumerate(zip(subsets, members, strict=True)):
+        clusters = pairing.clusters[inside]
         for k, measure in enumerate(measures):
-            yield _Sample(
-                measure,
-                subset,
-                values[:, k, inside],
-                merged[:, k, inside],
-                pairing.clusters[inside],
-                replicates[:, s, :, k],
-                jackknife[:, s, :, k],
-                bootstrap.confidence,
-            )
+            one, even = values[:, k, inside], merged[:, k, inside]
+            if measure.whole is None:
+                drawn, left = replicates[:, s, :, k], jackknife[:, s, :, k]
+                numbers = _means(one, even, drawn, left, bootstrap.confidence)
+            else:
+                numbers = _rates(one, clusters, measure.whole, bootstrap.confidence)
+            yield _Numbers(subset, measure, *numbers)
 
 
 def _values(measures: Sequence[Measure], errors: Mapping[str | None, Floats]) -> Floats:
@@ -278,123 +266,93 @@ def _values(measures: Sequence[Measure], errors: Mapping[str | None, Floats]) ->
     return np.where(np.isnan(values).any(axis=0), np.nan, values)
 
 
-class _Numbers(NamedTuple):
-    """Numbers of R runs and P pairs of them."""
+def _means(
+    values: Floats, merged: Floats, replicates: Floats, jackknife: Floats, confidence: float
+) -> tuple[int, Floats, Floats]:
+    """Faces, levels and differences of a measure that is a mean of any numbers.
 
-    faces: int
-    """Faces that count."""
-    levels: Floats
-    """(R, 3): value, low and high of each run."""
-    differences: Floats
-    """(P, 5): value, low, high, detectable difference and p-value of each pair."""
-
-
-def _means(sample: _Sample) -> _Numbers:
-    """Levels and differences of a measure that is a mean of any numbers."""
-    counts = ~np.isnan(sample.values[0])
+    Parameters
+    ----------
+    values, merged
+        (R, N): what each face adds, by its own error and with errors that tie made equal.
+    replicates, jackknife
+        (B, R) and (C, R): the means of bootstrap samples and without one image each, of ``merged``.
+    """
+    counts = ~np.isnan(values[0])
     faces = int(counts.sum())
     means, even = (
-        x[:, counts].mean(axis=1) if faces else np.full(len(x), np.nan)
-        for x in (sample.values, sample.merged)
+        x[:, counts].mean(axis=1) if faces else np.full(len(x), np.nan) for x in (values, merged)
     )
-    tail = (1 - sample.confidence) / 2
-    complete = sample.replicates[~np.isnan(sample.replicates).any(axis=1)]
+    tail = (1 - confidence) / 2
+    complete = replicates[~np.isnan(replicates).any(axis=1)]
     ends = np.full((2, len(means)), np.nan)
     if len(complete):
         ends = np.quantile(complete, [tail, 1 - tail], axis=0)
-    first, second = np.array(_pairs(len(means))).T
-    estimates, drawn, left = (
-        _difference(x, first, second) for x in (even, sample.replicates, sample.jackknife)
-    )
-    low, high = bca_intervals(estimates, drawn, left, sample.confidence)
-    errors, freedom = standard_errors(left)
-    least = detectable(errors, freedom, sample.confidence)
-    p = mean_test(estimates, errors, freedom)
-    return _Numbers(
-        faces, np.stack([means, *ends], axis=1), np.stack([estimates, low, high, least, p], axis=1)
-    )
+    estimates, drawn, left = map(_differences, (even, replicates, jackknife))
+    low, high = bca.bca_intervals(estimates, drawn, left, confidence)
+    errors, freedom = paired.standard_errors(left)
+    least = paired.detectable(errors, freedom, confidence)
+    p = paired.mean_test(estimates, errors, freedom)
+    return faces, np.column_stack([means, *ends]), np.column_stack([estimates, low, high, least, p])
 
 
-def _difference(means: Floats, first: Ints, second: Ints) -> Floats:
+def _differences(means: Floats) -> Floats:
     """Differences of means (..., R) by pair; exactly 0 where they differ by rounding alone."""
+    first, second = np.array(_pairs(means.shape[-1])).T
     one, two = means[..., first], means[..., second]
     difference = one - two
     rounding = np.abs(difference) <= _EXACT * np.maximum(np.abs(one), np.abs(two))
     return np.where(rounding, 0.0, difference)
 
 
-def _rates(sample: _Sample) -> _Numbers:
-    """Levels and differences of a share of faces.
+def _rates(
+    values: Floats, clusters: Ints, whole: float, confidence: float
+) -> tuple[int, Floats, Floats]:
+    """Faces, levels and differences of a share of faces, from what each face adds, (R, N).
 
     The bootstrap is not used: it knows nothing of failures that did not happen. A face fails by
     its own error, ties or not, as in its run's table.
     """
-    whole = sample.measure.whole
-    assert whole is not None
-    failed = (sample.values > 0).astype(np.float64)
+    failed = (values > 0).astype(np.float64)
     runs, faces = failed.shape
     first, second = np.array(_pairs(runs)).T
     if not faces:
-        return _Numbers(0, np.full((runs, 3), np.nan), np.full((len(first), 5), np.nan))
+        return 0, np.full((runs, 3), np.nan), np.full((len(first), 5), np.nan)
     share = failed.mean(axis=1)
-    counted = faces / design_effect(failed.T, sample.clusters)
-    ends = wilson(share, counted, sample.confidence)
+    ends = wilson(share, faces / design_effect(failed.T, clusters), confidence)
     alone = failed[first] - failed[second]
-    effect = design_effect(alone.T, sample.clusters)
+    effect = design_effect(alone.T, clusters)
     one, two = (cell.sum(axis=1) / effect for cell in (alone > 0, alone < 0))
-    between = tango(one, two, faces / effect, sample.confidence)
-    p = [mcnemar(difference.astype(np.intp), sample.clusters)[0] for difference in alone]
-    return _Numbers(
+    between = tango(one, two, faces / effect, confidence)
+    p = [paired.mcnemar(difference.astype(np.intp), clusters)[0] for difference in alone]
+    differences = whole * np.stack([share[first] - share[second], *between])
+    return (
         faces,
-        whole * np.stack([share, *ends], axis=1),
-        np.stack(
-            [
-                *(whole * numbers for numbers in (share[first] - share[second], *between)),
-                np.full(len(first), np.nan),
-                np.array(p),
-            ],
-            axis=1,
-        ),
+        whole * np.column_stack([share, *ends]),
+        np.column_stack([*differences, np.full(len(first), np.nan), p]),
     )
 
 
 def _face_by_face(
     errors: Floats, runs: tuple[int, int], subset: str, pairing: Pairing, confidence: float
 ) -> FaceByFace:
-    member: Bools = pairing.subsets[subset]
+    member = pairing.subsets[subset]
     first, second = errors[list(runs)][:, member]
     seen = np.isfinite(first) & np.isfinite(second)
     differences = first[seen] - second[seen]
     clusters = pairing.clusters[member][seen]
-    shift, low, high = hodges_lehmann(differences, clusters, confidence)
+    shift, low, high = paired.hodges_lehmann(differences, clusters, confidence)
     wins, losses = int((first < second).sum()), int((first > second).sum())
-    p = signed_rank(differences, clusters) if len(differences) else np.nan
+    p = paired.signed_rank(differences, clusters) if len(differences) else np.nan
     ties = int(member.sum()) - wins - losses
     return FaceByFace(*runs, subset, wins, ties, losses, shift, low, high, p)
 
 
-def _correct(comparison: Comparison) -> Comparison:
-    """The comparison with Holm's correction over all its p-values, and the letters it leads to."""
-    tests: list[Difference | FaceByFace] = [*comparison.differences, *comparison.faces]
-    corrected = iter(holm(np.array([one.p for one in tests])).tolist())
-    differences = tuple(replace(one, holm=next(corrected)) for one in comparison.differences)
-    faces = tuple(replace(one, holm=next(corrected)) for one in comparison.faces)
-    levels: list[Level] = []
-    for subset in comparison.subsets:
-        for measure in comparison.measures:
-            same = [x for x in comparison.levels if (x.subset, x.measure) == (subset, measure)]
-            between = [x for x in differences if (x.subset, x.measure) == (subset, measure)]
-            levels += _add_letters(same, between, 1 - comparison.bootstrap.confidence)
-    return replace(comparison, levels=tuple(levels), differences=differences, faces=faces)
-
-
-def _add_letters(
-    levels: Sequence[Level], differences: Sequence[Difference], alpha: float
-) -> list[Level]:
-    """Levels of one measure on one subset with their letters, a for the best."""
-    order = [level.run for level in best_first(levels)]
-    different = np.zeros((len(levels), len(levels)), np.bool_)
-    for one in differences:
-        different[one.first, one.second] = different[one.second, one.first] = one.holm < alpha
-    by_run = dict(zip(order, letters(different[np.ix_(order, order)]), strict=True))
-    return [replace(level, letters=by_run[level.run]) for level in levels]
+def _group_letters(measure: Measure, values: Floats, different: Bools) -> list[str]:
+    """Letters of R runs, a for the best, from which of the P pairs are different."""
+    order = best_first(measure, values)
+    matrix = np.zeros((len(order), len(order)), np.bool_)
+    first, second = np.array(_pairs(len(order))).T
+    matrix[first, second] = matrix[second, first] = different
+    by_run = dict(zip(order, multiple.letters(matrix[np.ix_(order, order)]), strict=True))
+    return [by_run[run] for run in range(len(order))]

@@ -30,16 +30,10 @@ _EXAMPLES = "nme > +0.05 @95%, fr@0.10 > 1, auc(inter_pupil)@0.08 [pose] < -0.01
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition: ``measure [subset] > limit @confidence``.
+    """A condition: ``measure [subset] > limit @confidence``, as it was parsed from ``text``.
 
-    Attributes
-    ----------
-    text
-        What it was parsed from.
-    above
-        Whether it trips above the limit, or below it.
-    confidence
-        Of the interval that must be beyond the limit; None for the difference itself.
+    It trips above the limit or below it. The interval of this confidence must be beyond the limit;
+    if ``confidence`` is None, the difference itself.
     """
 
     text: str
@@ -79,21 +73,11 @@ class Verdict:
 
 
 def parse_gate(text: str) -> Gate:
-    """The gate a text names.
-
-    Raises
-    ------
-    InputError
-        If the text is not of the grammar, or its measure is unknown.
-    """
+    """The gate a text names; InputError if it names none, or its measure is unknown."""
     match = _GRAMMAR.fullmatch(text.strip())
     if not match:
-        raise InputError(
-            f"gate {text!r}",
-            "not a gate",
-            "MEASURE [SUBSET] > LIMIT @NN% (or <; subset and @NN% may be left out)",
-            f"Examples: {_EXAMPLES}",
-        )
+        accepted = "MEASURE [SUBSET] > LIMIT @NN% (or <; subset and @NN% may be left out)"
+        raise InputError(f"gate {text!r}", "not a gate", accepted, f"Examples: {_EXAMPLES}")
     part = match.groupdict()
     percent = float(part["confidence"] or 95)
     if not 0 < percent < 100:
@@ -109,38 +93,25 @@ def parse_gate(text: str) -> Gate:
 
 
 def judge(
-    gate: Gate,
-    runs: Sequence[Run],
-    normaliser: str | None = None,
-    bootstrap: Bootstrap | None = None,
+    gate: Gate, runs: Sequence[Run], norm: str | None = None, bootstrap: Bootstrap | None = None
 ) -> list[Verdict]:
     """Verdicts on the first run against each of the others.
 
-    Raises
-    ------
-    InputError
-        If the runs cannot be compared, or there are too few faces to tell.
+    Raises InputError if the runs cannot be compared, or there are too few faces to tell.
     """
     settings = bootstrap or Bootstrap()
     if gate.confidence is not None:
         settings = replace(settings, confidence=gate.confidence)
     comparison = compare(
-        runs,
-        normaliser=normaliser,
-        subsets=[gate.subset],
-        measures=[gate.measure],
-        bootstrap=settings,
+        runs, normaliser=norm, subsets=[gate.subset], measures=[gate.measure], bootstrap=settings
     )
     verdicts = []
-    for one in comparison.differences:
-        if one.first == 0:
-            needed = [one.value] if gate.confidence is None else [one.low, one.high]
-            if np.isnan(needed).any():
-                raise InputError(
-                    f"gate {gate.text!r}",
-                    f"{one.faces:,} faces of {gate.subset} count, too few to tell",
-                    remedy="Leave the gate out, or give runs with more faces.",
-                )
-            name = comparison.pairing.names[one.second]
-            verdicts.append(Verdict(gate, name, one, settings.confidence, gate.trips(one)))
+    for one in comparison.differences[: len(runs) - 1]:  # Those of the first run come first.
+        needed = [one.value] if gate.confidence is None else [one.low, one.high]
+        if np.isnan(needed).any():
+            problem = f"{one.faces:,} faces of {gate.subset} count, too few to tell"
+            remedy = "Leave the gate out, or give runs with more faces."
+            raise InputError(f"gate {gate.text!r}", problem, remedy=remedy)
+        name = comparison.pairing.names[one.second]
+        verdicts.append(Verdict(gate, name, one, settings.confidence, gate.trips(one)))
     return verdicts

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from alignbench import InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
@@ -24,18 +25,11 @@ as exact."""
 
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """Several runs over the N faces that all of them have.
+    """R runs, by the names that tables call them, over the N faces that all of them have.
 
-    Attributes
-    ----------
-    runs, names
-        The runs and what tables call them.
-    rows
-        (R, N): the rows of the shared faces in each run's table of faces.
-    subsets
-        Membership (N,) of each subset that all runs have.
-    clusters
-        (N,): number of each face's source image.
+    ``rows`` (R, N) are the rows of these faces in each run's table of faces, ``subsets`` the
+    membership (N,) in each subset that all runs have, ``clusters`` (N,) the number of each face's
+    source image.
     """
 
     runs: tuple[Run, ...]
@@ -78,24 +72,19 @@ def merge_ties(errors: Floats) -> Floats:
 def pair(runs: Sequence[Run]) -> Pairing:
     """Pair runs by the ids of faces.
 
-    Raises
-    ------
-    InputError
-        If there are fewer than two runs, if they are on different data sets or splits or share no
-        face, or if the annotation of a shared face differs.
+    Raises InputError if there are fewer than two runs, if they are on different data sets or splits
+    or share no face, or if the annotation of a shared face differs.
     """
     if len(runs) < 2:
         raise InputError("compare", f"{len(runs)} runs", "two or more")
     names = labels(runs)
     for run, name in zip(runs[1:], names[1:], strict=True):
         _check_dataset(runs[0], run, f"runs {names[0]} and {name}")
-    ids = [run.faces["id"].tolist() for run in runs]
-    everywhere = set(ids[0]).intersection(*ids[1:])
-    shared = [name for name in ids[0] if name in everywhere]
-    if not shared:
+    ids = [pd.Index(run.faces["id"]) for run in runs]
+    shared = ids[0][np.all([ids[0].isin(other) for other in ids], axis=0)]
+    if shared.empty:
         raise InputError(f"runs {', '.join(names)}", "no face is in all of them")
-    places = [{name: row for row, name in enumerate(names)} for names in ids]
-    rows = np.array([[place[name] for name in shared] for place in places])
+    rows = np.stack([index.get_indexer(shared) for index in ids])
     subsets = [s for s in runs[0].subsets if all(s in run.subsets for run in runs)]
     faces = runs[0].faces.iloc[rows[0]]
     pairing = Pairing(
@@ -107,22 +96,19 @@ def pair(runs: Sequence[Run]) -> Pairing:
     )
     for k, run in enumerate(runs[1:], 1):
         if run.record.dataset.fingerprint != runs[0].record.dataset.fingerprint:
-            _check_truth(pairing, k, same_faces=ids[k] == ids[0])
+            _check_truth(pairing, k, same_faces=ids[k].equals(ids[0]))
     return pairing
 
 
 def _check_dataset(first: Run, other: Run, where: str) -> None:
-    names = [
-        {
-            "data set": run.record.dataset.name,
-            "split": run.record.dataset.split,
-            "mark-up": run.markup.name,
-        }
-        for run in (first, other)
-    ]
-    for kind, one in names[0].items():
-        if one != (two := names[1][kind]):
-            raise InputError(where, f"{kind} {one} and {two}", "the same one")
+    one, two = first.record.dataset, other.record.dataset
+    for kind, *names in (
+        ("data set", one.name, two.name),
+        ("split", one.split, two.split),
+        ("mark-up", first.markup.name, other.markup.name),
+    ):
+        if names[0] != names[1]:
+            raise InputError(where, f"{kind} {' and '.join(names)}", "the same one")
 
 
 def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
@@ -135,9 +121,8 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     where = f"runs {pairing.names[0]} and {pairing.names[other]}"
     remedy = "Run both on one copy of the data set."
     if same_faces:
-        raise InputError(
-            where, "the annotation differs (fingerprint of the truth)", "the same truth", remedy
-        )
+        problem = "the annotation differs (fingerprint of the truth)"
+        raise InputError(where, problem, "the same truth", remedy)
     one, two = (pairing.runs[k].faces.iloc[pairing.rows[k]] for k in (0, other))
     differ = np.zeros(len(one), np.bool_)
     for column in ("image", *pairing.subsets):

@@ -13,22 +13,15 @@ from reports.compare.comparison import (
     Comparison,
     Difference,
     FaceByFace,
-    Level,
     best_first,
     smaller_is_better,
 )
 from reports.compare.gate import Verdict
-from reports.labels import box_text
-from reports.notes import by_measure, incomplete_notes, join_words, missed_text
+from reports.labels import box_text, by_measure, incomplete_notes, join_words, missed_text
 from reports.tables import Cell, Number, Record, Row, Table
 
 _SMALLEST = 1e-3
 """Smaller p-values are printed as ``<0.001``."""
-_COLUMNS = (
-    "run_a", "run_b", "key_a", "key_b", "dataset", "split", "subset", "norm", "metric",
-    "threshold", "faces", "a", "b", "difference", "ci_low", "ci_high", "p", "holm_p", "detectable",
-    "a_nearer", "ties", "b_nearer",
-)  # fmt: skip
 
 
 def tables(comparison: Comparison) -> list[Table]:
@@ -51,47 +44,33 @@ def tables(comparison: Comparison) -> list[Table]:
 
 def gate_table(verdicts: Sequence[Verdict]) -> Table:
     """The verdicts of gates: a line for each gate and baseline."""
-    rows = [
-        (
-            one.gate.text,
-            one.baseline,
-            one.difference.faces,
-            _number(one.difference, _finer(one.gate.measure) + 1),
-            "FAILED" if one.tripped else "passed",
-        )
-        for one in verdicts
-    ]
+    rows = []
+    for verdict in verdicts:
+        gate, one = verdict.gate, verdict.difference
+        change = _number(one.value, one.low, one.high, _finer(gate.measure) + 1)
+        state = "FAILED" if verdict.tripped else "passed"
+        rows.append((gate.text, verdict.baseline, one.faces, change, state))
     failed = sum(one.tripped for one in verdicts)
     title = f"Gates: {failed} of {len(verdicts)} failed" if failed else "Gates: all passed"
     return Table.of_rows(title, ("Fails if", "Baseline", "Faces", "Change", "Verdict"), rows)
 
 
 def _two_runs(comparison: Comparison) -> Table:
-    confidence = comparison.bootstrap.confidence
-    levels = {(x.run, x.subset, x.measure): x for x in comparison.levels}
-    rows = []
+    rows: list[Row] = []
     for one in comparison.differences:
-        a, b = (levels[run, one.subset, one.measure] for run in (0, 1))
-        better, digits = one.better(confidence), one.measure.digits
-        rows.append(
-            (
-                one.subset,
-                one.faces,
-                one.measure.heading,
-                replace(_number(a, digits), best=better == 0),
-                replace(_number(b, digits), best=better == 1),
-                _number(one, _finer(one.measure)),
-                _p(one),
-            )
-        )
+        measure, better = one.measure, one.better(comparison.bootstrap.confidence)
+        levels = [comparison.level_of[run, one.subset, measure] for run in (0, 1)]
+        cells = [
+            replace(_number(x.value, x.low, x.high, measure.digits), best=better == x.run)
+            for x in levels
+        ]
+        change = _number(one.value, one.low, one.high, _finer(measure))
+        rows.append((one.subset, one.faces, measure.heading, *cells, change, _p(one)))
     columns = ("Subset", "Faces", "Measure", "A", "B", "A - B", "p (Holm)")
-    below = [m.title for m in comparison.measures if smaller_is_better(m)]
-    above = [m.title for m in comparison.measures if not smaller_is_better(m)]
-    better_if = [
-        f"{side} 0 in {join_words(titles)}"
-        for side, titles in (("below", below), ("above", above))
-        if titles
-    ]
+    sides: dict[str, list[str]] = {"below": [], "above": []}
+    for measure in comparison.measures:
+        sides["below" if smaller_is_better(measure) else "above"].append(measure.title)
+    better_if = [f"{side} 0 in {join_words(titles)}" for side, titles in sides.items() if titles]
     notes = [
         f"A is better where A - B is {', '.join(better_if)}.",
         *_notes(comparison),
@@ -103,14 +82,18 @@ def _two_runs(comparison: Comparison) -> Table:
 
 def _levels(comparison: Comparison, subset: str) -> Table:
     """All runs, the best by the first measure first, each measure with its letters."""
-    levels = {(x.run, x.measure): x for x in comparison.levels if x.subset == subset}
     names, faces = comparison.pairing.names, int(comparison.pairing.subsets[subset].sum())
+    by_measure = {
+        measure: [comparison.level_of[run, subset, measure] for run in range(len(names))]
+        for measure in comparison.measures
+    }
+    first = comparison.measures[0]
     rows = []
-    for best in best_first([levels[run, comparison.measures[0]] for run in range(len(names))]):
-        cells: list[Cell] = [names[best.run], faces]
-        for measure in comparison.measures:
-            level = levels[best.run, measure]
-            cells += [_number(level, measure.digits), level.letters]
+    for run in best_first(first, [level.value for level in by_measure[first]]):
+        cells: list[Cell] = [names[run], faces]
+        for measure, levels in by_measure.items():
+            one = levels[run]
+            cells += [_number(one.value, one.low, one.high, measure.digits), one.letters]
         rows.append(tuple(cells))
     columns = ["Model", "Faces"]
     for measure in comparison.measures:
@@ -129,7 +112,8 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
     cells: list[list[Cell]] = [["–"] * len(names) for _ in names]
     for one in comparison.differences:
         if (one.subset, one.measure) == (subset, measure):
-            cells[one.first][one.second] = str(_number(one, _finer(measure)))
+            change = _number(one.value, one.low, one.high, _finer(measure))
+            cells[one.first][one.second] = str(change)
             cells[one.second][one.first] = _spell(one.holm)
     rows = ((name, *row) for name, row in zip(names, cells, strict=True))
     note = "Above the diagonal: row - column, with its interval. Below: its Holm p."
@@ -138,42 +122,34 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
 
 
 def _face_by_face(comparison: Comparison, subsets: Sequence[str]) -> Table:
-    two = len(comparison.pairing.names) == 2
-    names = comparison.pairing.names
-    nme = {
+    names, digits = comparison.pairing.names, _finer(NME())
+    two = len(names) == 2
+    detectable = {
         (x.first, x.second, x.subset): x.detectable
         for x in comparison.differences
         if x.measure.name == NME.name and x.measure.normaliser == comparison.normaliser
     }
-    digits = _finer(NME())
-    rows: list[Row] = [
-        (
-            *((one.subset,) if two else (names[one.first], names[one.second])),
-            one.wins,
-            one.ties,
-            one.losses,
-            Number(_or_none(one.shift), digits, _or_none(one.low), _or_none(one.high)),
-            _p(one),
-            Number(_or_none(nme.get((one.first, one.second, one.subset), np.nan)), digits),
-        )
-        for one in comparison.faces
-        if one.subset in subsets
-    ]
-    columns = (
-        *(("Subset",) if two else ("A", "B")),
-        "A nearer", "ties", "B nearer", "Shift %", "p (Holm)", "Detectable %",
-    )  # fmt: skip
-    shift = (
+    rows: list[Row] = []
+    for one in comparison.faces:
+        if one.subset in subsets:
+            who = (one.subset,) if two else (names[one.first], names[one.second])
+            shift = _number(one.shift, one.low, one.high, digits)
+            least = detectable.get((one.first, one.second, one.subset), np.nan)
+            cells = (shift, _p(one), _number(least, np.nan, np.nan, digits))
+            rows.append((*who, one.wins, one.ties, one.losses, *cells))
+    who = ("Subset",) if two else ("A", "B")
+    columns = (*who, "A nearer", "ties", "B nearer", "Shift %", "p (Holm)", "Detectable %")
+    shift_note = (
         "Shift: Hodges-Lehmann estimate of a face's error under A minus that under B, below 0 "
         f"where A is nearer, with its {_percent(comparison.bootstrap.confidence)} interval; p: "
         "Wilcoxon's signed-rank test."
     )
-    least = (
+    least_note = (
         "Detectable: the NME difference that 80 % of such comparisons would find "
         f"({_alpha(comparison)} before correction)."
     )
     where = "" if two else f" on {subsets[0]}"
-    return Table.of_rows(f"Face by face{where}", columns, rows, (shift, least))
+    return Table.of_rows(f"Face by face{where}", columns, rows, (shift_note, least_note))
 
 
 def _title(comparison: Comparison) -> str:
@@ -195,10 +171,11 @@ def _notes(comparison: Comparison) -> list[str]:
     }
     intervals = f"{_percent(bootstrap.confidence)} intervals over {clusters:,} source images"
     differences = by_measure({measure: measure.difference for measure in measures})
+    tests = int((~np.isnan([one.p for one in comparison.tests])).sum())
     return [
         f"[low, high]: {intervals}. {by_measure(levels)}",
         f"Differences. {differences}",
-        f"p in brackets: corrected by Holm for all {comparison.tests:,} tests here.",
+        f"p in brackets: corrected by Holm for all {tests:,} tests here.",
     ]
 
 
@@ -248,12 +225,9 @@ def _finer(measure: Measure) -> int:
     return max(measure.digits, 3)
 
 
-def _number(one: Level | Difference, digits: int) -> Number:
-    return Number(_or_none(one.value), digits, _or_none(one.low), _or_none(one.high))
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
+def _number(value: float, low: float, high: float, digits: int) -> Number:
+    number, bottom, top = (None if np.isnan(x) else x for x in (value, low, high))
+    return Number(number, digits, bottom, top)
 
 
 def _p(one: Difference | FaceByFace) -> str:
@@ -267,50 +241,33 @@ def _spell(p: float) -> str:
     return f"{p:.3f}" if p >= _SMALLEST else f"<{_SMALLEST:.3f}"
 
 
+_COLUMNS = (
+    "run_a", "run_b", "key_a", "key_b", "dataset", "split", "subset", "norm", "metric",
+    "threshold", "faces", "a", "b", "difference", "ci_low", "ci_high", "p", "holm_p", "detectable",
+    "a_nearer", "ties", "b_nearer",
+)  # fmt: skip
+
+
 def _records(comparison: Comparison) -> Iterator[Record]:
-    levels = {(x.run, x.subset, x.measure): x.value for x in comparison.levels}
-    for one in comparison.differences:
-        measure = one.measure
-        yield _record(
-            comparison,
-            one,
-            norm=measure.normaliser,
-            metric=measure.name,
-            threshold=measure.threshold,
-            faces=one.faces,
-            a=_or_none(levels[one.first, one.subset, measure]),
-            b=_or_none(levels[one.second, one.subset, measure]),
-            difference=_or_none(one.value),
-            detectable=_or_none(one.detectable),
-        )
-    for shift in comparison.faces:
-        yield _record(
-            comparison,
-            shift,
-            norm=comparison.normaliser,
-            metric="shift",
-            faces=shift.wins + shift.ties + shift.losses,
-            difference=_or_none(shift.shift),
-            a_nearer=shift.wins,
-            ties=shift.ties,
-            b_nearer=shift.losses,
-        )
-
-
-def _record(comparison: Comparison, one: Difference | FaceByFace, **values: object) -> Record:
     runs, names = comparison.pairing.runs, comparison.pairing.names
     dataset = runs[0].record.dataset
-    values |= {
-        "run_a": names[one.first],
-        "run_b": names[one.second],
-        "key_a": runs[one.first].record.key,
-        "key_b": runs[one.second].record.key,
-        "dataset": dataset.name,
-        "split": dataset.split,
-        "subset": one.subset,
-        "ci_low": _or_none(one.low),
-        "ci_high": _or_none(one.high),
-        "p": _or_none(one.p),
-        "holm_p": _or_none(one.holm),
-    }
-    return {column: values.get(column) for column in _COLUMNS}
+    for one in comparison.tests:
+        pair = (one.first, one.second)
+        what: tuple[object, ...]
+        rest: tuple[float | None, ...]
+        if isinstance(one, Difference):
+            measure = one.measure
+            a, b = (comparison.level_of[run, one.subset, measure].value for run in pair)
+            what = (measure.normaliser, measure.name, measure.threshold, one.faces)
+            numbers, rest = (a, b, one.value), (one.detectable, None, None, None)
+        else:
+            faces = (one.wins, one.ties, one.losses)
+            what = (comparison.normaliser, "shift", None, sum(faces))
+            numbers, rest = (np.nan, np.nan, one.shift), (None, *faces)
+        values = (
+            *(names[run] for run in pair), *(runs[run].record.key for run in pair),
+            dataset.name, dataset.split, one.subset, *what,
+            *numbers, one.low, one.high, one.p, one.holm, *rest,
+        )  # fmt: skip
+        bare = (None if isinstance(x, float) and np.isnan(x) else x for x in values)
+        yield dict(zip(_COLUMNS, bare, strict=True))

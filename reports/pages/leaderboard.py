@@ -18,8 +18,7 @@ from alignbench.io.notation import parse_json
 from alignbench.metrics import usual_measures
 from alignbench.runs import MetricRow, RunRecord
 from alignbench.runs.run import METRICS, RECORD, check_digest, read_record
-from reports.labels import box_text
-from reports.notes import interval_note, missed_text
+from reports.labels import box_text, interval_note, missed_text
 from reports.tables import Number, Row, Table
 
 _HIGHEST = {"nme": float("inf"), "fr": 100.0, "auc": 1.0}

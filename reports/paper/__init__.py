@@ -5,20 +5,16 @@ Every number is published, measured or derived; footnotes say how a run's came a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from alignbench import InputError, Run
 from alignbench.errors import visible
-from reports.paper import ablation, benchmarks, networks
+from reports.paper import ablation, benchmarks, complexity
 from reports.tables import Table, hide_intervals
 
 NUMBERS = (1, 2, 3, *ablation.NUMBERS, 8)
 
-_BENCHMARKS: dict[int, Callable[[Sequence[Run]], Table]] = {
-    1: benchmarks.cofw,
-    2: benchmarks.w300,
-    3: benchmarks.wflw,
-}
+_BENCHMARKS = {1: benchmarks.cofw, 2: benchmarks.w300, 3: benchmarks.wflw}
 
 
 def tables(number: int, runs: Sequence[Run] = (), *, intervals: bool = False) -> list[Table]:
@@ -38,7 +34,9 @@ def tables(number: int, runs: Sequence[Run] = (), *, intervals: bool = False) ->
         raise InputError("table", f"{number}", f"{NUMBERS[0]} to {NUMBERS[-1]}")
     belonging = [run for run in runs if number in homes(run)]
     if number == 8:
-        table = networks.networks(runs)  # With any run at all, the paper's networks are counted.
+        table = complexity.sizes_table(
+            runs
+        )  # With any run at all, the paper's networks are counted.
     elif number in _BENCHMARKS:
         table = _BENCHMARKS[number](belonging)
     else:
@@ -52,7 +50,7 @@ def homes(run: Run) -> tuple[int, ...]:
     if not numbers:
         benchmark = benchmarks.table_of(run)
         numbers = () if benchmark is None else (benchmark,)
-    return (*numbers, 8) if networks.belongs(run) else numbers
+    return (*numbers, 8) if complexity.has_network(run) else numbers
 
 
 def left_out_note(run: Run, numbers: Sequence[int]) -> str | None:

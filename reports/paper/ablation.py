@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from statistics import fmean
+from typing import NamedTuple
 
 from alignbench import Run
-from reports import published
-from reports.notes import protocol_notes
+from reports.labels import protocol_notes
 from reports.paper.benchmarks import MEASURES, faces_note, heading, measured_number
-from reports.paper.model import make_row, make_table
+from reports.paper.model import NOTE, make_row, make_table, published_number, published_rows
 from reports.tables import DERIVED, Group, Number, Quantity, Row, Table
 
 _TITLES = {4: "propagation module", 5: "hourglass block", 6: "anti-aliasing", 7: "loss"}
@@ -25,7 +26,7 @@ _VARIANTS: dict[int, Mapping[str, tuple[str, ...]]] = {
 """By table and printed variant, the variants of the study that measure it; the baseline first."""
 _NAME = re.compile(r"(?P<variant>.+), seed (?P<seed>[0-9]+)")
 _NOTES = (
-    published.NOTE,
+    NOTE,
     "Italics, in plain text =: derived. A change is in percent of its group's first variant.",
     "Bold, in plain text a star: best of its group among numbers of the same source.",
 )
@@ -34,8 +35,7 @@ _NO_BASE = "The baseline was not run on these faces."
 NUMBERS = tuple(_TITLES)
 
 
-@dataclass(frozen=True)
-class _Trial:
+class _Trial(NamedTuple):
     """A run of a study, the variant it is of, and the seed."""
 
     variant: str
@@ -46,12 +46,10 @@ class _Trial:
 def tables_of(run: Run) -> tuple[int, ...]:
     """The tables of the ablation that a run is for, by its name."""
     trial = _trial(run)
-    if trial is None:
-        return ()
     return tuple(
         number
         for number, variants in _VARIANTS.items()
-        if any(trial.variant in measuring for measuring in variants.values())
+        if trial and trial.variant in chain.from_iterable(variants.values())
     )
 
 
@@ -95,28 +93,27 @@ def ablation(number: int, runs: Sequence[Run]) -> Table:
 
 
 def _published(number: int) -> Group:
-    variants = {
-        row["variant"]: [published.number(row[c], Quantity(m)) for c, m in MEASURES.items()]
-        for row in published.rows("tables4_7_ablation")
-        if row["table"] == str(number)
-    }
-    base = next(iter(variants.values()))
-    rows = (
-        make_row(name, [*numbers, *_changes(numbers, base)]) for name, numbers in variants.items()
-    )
+    base: list[Number] | None = None
+    rows = []
+    for row in published_rows("tables4_7_ablation"):
+        if row["table"] == str(number):
+            numbers = [published_number(row[c], Quantity(m)) for c, m in MEASURES.items()]
+            base = base or numbers
+            rows.append(make_row(row["variant"], [*numbers, *_changes(numbers, base)]))
     return Group("Published", tuple(rows))
 
 
 def _changes(numbers: Sequence[Number], base: Sequence[Number] | None) -> list[Number]:
-    """By how many percent each number differs from the baseline's."""
+    """By how many percent each number differs from the baseline's, which itself has no change."""
     if base is None:
         return [replace(_no_change(number), notes=(_NO_BASE,)) for number in numbers]
     changes = []
     for number, reference in zip(numbers, base, strict=True):
-        value = None
+        change = _no_change(number)
         if number is not reference and number.value is not None and reference.value:
-            value = 100 * (number.value - reference.value) / reference.value
-        changes.append(replace(_no_change(number), value=value))
+            percent = 100 * (number.value - reference.value) / reference.value
+            change = replace(change, value=percent)
+        changes.append(change)
     return changes
 
 
@@ -140,30 +137,32 @@ def _measured(number: int, trials: Sequence[_Trial]) -> Group:
             name = printed if printed == variant else f"{printed} ({variant})"
             numbers = [[measured_number(trial.run, q) for q in of] for trial in seeds]
             compared = numbers[0] if len(seeds) == 1 else _means(numbers)
-            if variant == _BASELINE:
-                base = compared
-            rows += _rows(name, seeds, numbers, compared, base)
-    words = norm.replace("_", "-")
-    return Group(f"Measured, {dataset.name} {dataset.split}, {words}", tuple(rows))
+            base = compared if variant == _BASELINE else base
+            changes = _changes(compared, base)
+            rows += _seed_rows(name, seeds, numbers, changes)
+            if len(seeds) > 1:
+                every = dict.fromkeys(note for trial in seeds for note in _run_notes(trial.run))
+                mean = f"{name}, mean of {len(seeds)} seeds"
+                rows.append(make_row(mean, [*compared, *changes], every))
+    where = f"{dataset.name} {dataset.split}, {norm.replace('_', '-')}"
+    return Group(f"Measured, {where}", tuple(rows))
 
 
-def _rows(
+def _seed_rows(
     name: str,
     seeds: Sequence[_Trial],
     numbers: Sequence[Sequence[Number]],
-    compared: Sequence[Number],
-    base: Sequence[Number] | None,
+    changes: Sequence[Number],
 ) -> Iterator[Row]:
-    """A row a seed, and one of their mean if there are several; the last has the changes."""
-    changes = _changes(compared, base)
-    notes = [[faces_note(t.run), *protocol_notes(t.run), *t.run.record.model.notes] for t in seeds]
-    several = len(seeds) > 1
-    for trial, values, lines in zip(seeds, numbers, notes, strict=True):
-        last = map(_no_change, values) if several else changes
-        yield make_row(f"{name}, seed {trial.seed}", [*values, *last], lines)
-    if several:
-        every = dict.fromkeys(note for lines in notes for note in lines)
-        yield make_row(f"{name}, mean of {len(seeds)} seeds", [*compared, *changes], every)
+    """A row a seed; that of an only seed has the changes."""
+    for trial, values in zip(seeds, numbers, strict=True):
+        last = map(_no_change, values) if len(seeds) > 1 else changes
+        notes = _run_notes(trial.run)
+        yield make_row(f"{name}, seed {trial.seed}", [*values, *last], notes)
+
+
+def _run_notes(run: Run) -> list[str]:
+    return [faces_note(run), *protocol_notes(run), *run.record.model.notes]
 
 
 def _means(numbers: Sequence[Sequence[Number]]) -> list[Number]:

@@ -1,12 +1,14 @@
-"""What the tables of the paper share: rows, the best numbers, and the lines of the CSV file."""
+"""What the tables of the paper share: its numbers, rows, the best, and lines of the CSV file."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.resources import files
 
 from alignbench.errors import visible
-from reports import published
 from reports.tables import (
     DERIVED,
     MEASURED,
@@ -21,8 +23,24 @@ from reports.tables import (
     Text,
 )
 
+NOTE = "Published: as PropNet (Huang et al., CVPR 2020) prints it."
 _SIGNS = {"nme": -1, "fr@0.10": -1, "auc@0.10": 1}
 """Whether a larger (1) or a smaller (-1) number is better; no other measure has a best number."""
+
+
+def published_rows(name: str) -> list[Mapping[str, str]]:
+    """Rows of one of the paper's tables, such as ``table1_cofw``: printed text by column.
+
+    A text is empty where the paper prints nothing.
+    """
+    text = (files("reports") / "published" / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def published_number(printed: str, of: Quantity) -> Number:
+    """A printed number with the decimals it was printed with."""
+    value, digits = float(printed) if printed else None, len(printed.partition(".")[2])
+    return Number(value, digits, source=PUBLISHED, of=of)
 
 
 def make_table(
@@ -46,23 +64,17 @@ def make_table(
 def make_row(name: str, numbers: Sequence[Number], notes: Iterable[str] = ()) -> Row:
     """A row of numbers from one source; the notes are one footnote of its name."""
     note = " ".join(notes)
-    first = numbers[0]
-    runs = first.of.run.split()
-    if first.source != MEASURED or not runs:
-        source = first.source
-    else:
+    source, runs = numbers[0].source, numbers[0].of.run.split()
+    if source == MEASURED and runs:
         source = f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs"
     return (Text(name, (note,) if note else ()), source, *numbers)
 
 
 def published_row(
-    name: str,
-    printed: Mapping[str, str],
-    columns: Mapping[str, Quantity],
-    notes: Iterable[str] = (),
+    name: str, row: Mapping[str, str], of: Mapping[str, Quantity], notes: Iterable[str] = ()
 ) -> Row:
-    """A row of printed numbers, of these columns of the file of a published table."""
-    return make_row(name, [published.number(printed[c], of) for c, of in columns.items()], notes)
+    """A row of printed numbers: those columns of a row of a published table."""
+    return make_row(name, [published_number(row[c], what) for c, what in of.items()], notes)
 
 
 def mark_best(group: Group) -> Group:
@@ -105,7 +117,8 @@ def _records(number: int, table: Table) -> Iterator[Record]:
             name = next(cell for cell in row if isinstance(cell, Text))
             for column, cell in zip(table.columns, row, strict=True):
                 if isinstance(cell, Number) and (cell.source != DERIVED or cell.value is not None):
-                    bare = cell.source == PUBLISHED or cell.spread
+                    published = cell.source == PUBLISHED
+                    bare = published or cell.spread
                     yield {
                         "table": number,
                         "group": group.heading,
@@ -114,16 +127,10 @@ def _records(number: int, table: Table) -> Iterator[Record]:
                         "metric": cell.of.metric,
                         "subset": cell.of.subset,
                         "norm": cell.of.norm,
-                        "value": _exact(cell),
+                        "value": cell.text if published and cell.value is not None else cell.value,
                         "ci_low": None if bare else cell.low,
                         "ci_high": None if bare else cell.high,
                         "source": cell.source,
                         "run": cell.of.run,
                         "footnotes": " ".join((*name.notes, *cell.notes)),
                     }
-
-
-def _exact(number: Number) -> object:
-    if number.source == PUBLISHED and number.value is not None:
-        return number.text
-    return number.value

@@ -13,7 +13,7 @@ from alignbench.boxes import RECT, TIGHT, BoxProtocol
 from alignbench.geometry import tight_boxes
 from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
-from reports.notes import incomplete_notes, missed_text
+from reports.labels import incomplete_notes, missed_text
 from reports.sensitivity.rows import (
     Line,
     change_table,

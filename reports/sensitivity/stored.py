@@ -15,8 +15,7 @@ from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap
 from reports.data import OtherDataError, evaluated_faces
-from reports.labels import labels
-from reports.notes import missed_text
+from reports.labels import labels, missed_text
 from reports.sensitivity.rows import (
     Line,
     change_table,

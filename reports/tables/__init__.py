@@ -26,23 +26,9 @@ from reports.tables.model import (
 from reports.tables.terminal import to_terminal
 
 __all__ = [
-    "DERIVED",
-    "FORMS",
-    "MEASURED",
-    "PUBLISHED",
-    "TABLE_STYLE",
-    "Cell",
-    "Group",
-    "Number",
-    "Quantity",
-    "Record",
-    "Row",
-    "Table",
-    "Text",
-    "hide_intervals",
-    "render",
-    "to_html",
-]
+    "DERIVED", "FORMS", "MEASURED", "PUBLISHED", "TABLE_STYLE", "Cell", "Group", "Number",
+    "Quantity", "Record", "Row", "Table", "Text", "hide_intervals", "render", "to_html",
+]  # fmt: skip
 
 FORMS: Mapping[str, Callable[[Sequence[Table]], str]] = {
     "terminal": to_terminal,

@@ -49,19 +49,16 @@ def to_html(tables: Sequence[Table]) -> str:
 
 def _html_table(table: Table) -> str:
     lines = ['<div class="table">', "<table>", f"<caption>{_html(table.title)}</caption>"]
-    head = "".join(
-        f'<th scope="col" class="{"number" if table.align(k) == "right" else "text"}">'
-        f"{_html(name)}</th>"
-        for k, name in enumerate(table.columns)
-    )
+    head = ""
+    for k, name in enumerate(table.columns):
+        kind = "number" if table.align(k) == "right" else "text"
+        head += f'<th scope="col" class="{kind}">{_html(name)}</th>'
     lines.append(f"<thead><tr>{head}</tr></thead>")
     for group in table.groups:
         lines.append("<tbody>")
         if group.heading:
-            lines.append(
-                f'<tr><th class="group" scope="rowgroup" colspan="{len(table.columns)}">'
-                f"{_html(group.heading)}</th></tr>"
-            )
+            span = f'scope="rowgroup" colspan="{len(table.columns)}"'
+            lines.append(f'<tr><th class="group" {span}>{_html(group.heading)}</th></tr>')
         lines += [
             f"<tr>{''.join(_html_cell(cell, table.marks(cell)) for cell in row)}</tr>"
             for row in group.rows

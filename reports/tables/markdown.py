@@ -22,16 +22,10 @@ def to_markdown(tables: Sequence[Table]) -> str:
             rows += [
                 [_markdown_cell(cell, table.marks(cell)) for cell in row] for row in group.rows
             ]
+        heads = [_markdown(name) for name in table.columns]
+        sides = [table.align(k) for k in range(len(heads))]
         parts.append(f"**{_markdown(table.title)}**")
-        parts.append(
-            tabulate(
-                rows,
-                [_markdown(name) for name in table.columns],
-                "pipe",
-                colalign=[table.align(k) for k in range(len(table.columns))],
-                disable_numparse=True,
-            )
-        )
+        parts.append(tabulate(rows, heads, "pipe", colalign=sides, disable_numparse=True))
         notes = [_paragraph(note) for note in table.notes]
         notes += [f"<sup>{mark}</sup> {_markdown(note)}" for note, mark in table.footnotes.items()]
         if notes:

@@ -17,16 +17,9 @@ PUBLISHED, MEASURED, DERIVED = "published", "measured", "derived"
 class Quantity:
     """What a number is a value of; a text is empty where there is nothing to say.
 
-    Attributes
-    ----------
-    metric
-        Such as ``nme``, ``fr@0.10``, ``nme change`` and ``params_m``.
-    subset, norm
-        Subset of the faces, and normaliser.
-    faces
-        Fingerprint of the faces it was measured on.
-    run
-        Key of the run it was measured in; the keys of several runs with blanks between them.
+    ``metric`` is such as ``nme``, ``fr@0.10``, ``nme change`` and ``params_m``; ``faces`` the
+    fingerprint of the faces it was measured on; ``run`` the key of the run it was measured in, or
+    the keys of several runs with blanks between them.
     """
 
     metric: str = ""
@@ -80,7 +73,7 @@ class Number:
         """The interval in brackets; empty where there is none."""
         if self.value is None or self.low is None or self.high is None:
             return ""
-        low, high = f"{self.low:z.{self.digits}f}", f"{self.high:z.{self.digits}f}"
+        low, high = (f"{end:z.{self.digits}f}" for end in (self.low, self.high))
         return f"({low}–{high})" if self.spread else f"[{low}, {high}]"
 
 
@@ -168,11 +161,9 @@ def hide_intervals(table: Table) -> Table:
             return cell
         return replace(cell, low=None, high=None)
 
-    groups = [
-        replace(group, rows=tuple(tuple(map(bare, row)) for row in group.rows))
-        for group in table.groups
-    ]
-    return replace(table, groups=tuple(groups))
+    rows = [tuple(tuple(map(bare, row)) for row in group.rows) for group in table.groups]
+    groups = zip(table.groups, rows, strict=True)
+    return replace(table, groups=tuple(replace(group, rows=bared) for group, bared in groups))
 
 
 def plain(cell: str | int | Text) -> str:

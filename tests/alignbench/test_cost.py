@@ -12,7 +12,7 @@ from torch import nn
 
 from alignbench import InputError, load_predictor
 from alignbench.cost import Setting, count, count_predictor, measure, measure_settings
-from reports.complexity import published_sizes
+from reports.paper.complexity import published_sizes
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from doubles import Shifted, make_dataset
+from doubles import QUICK, Shifted, make_dataset
 
 from alignbench import InputError, evaluate, parse_measure
-from alignbench.stats import Bootstrap
 from reports import summary
 from reports.figures import ced
 from reports.figures.save import save
 from reports.tables import render
-
-QUICK = Bootstrap(200)
 
 
 def run_of(pixels=2.0, name="shifted", dataset=None, **options):
