@@ -100,11 +100,11 @@ def show(
     """
     from alignbench import load_dataset
     from alignbench.cli.console import progress
-    from reports.figures.faces import ENDINGS, draw
+    from reports.figures.tiles import SHEET_ENDINGS, draw_sheet
 
     require_one_process("data show")
-    require_ending(out, ENDINGS)
+    require_ending(out, SHEET_ENDINGS)
     with progress(f"Reading {dataset}", "faces") as report_drawing:
         data = load_dataset(dataset, data_root, split, report_drawing)
-    draw(data, out, faces, landmarks)
+    draw_sheet(data, out, faces, landmarks)
     typer.echo(f"Picture written to {out}", err=True)

@@ -94,7 +94,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 def put_figure(figure: Figure, out: Path) -> None:
     """Write a figure, and say so on the error stream."""
-    from reports.figures.save import save
+    from reports.figures.style import save
 
     save(figure, out)
     typer.echo(f"Figure written to {as_typed(out)}", err=True)

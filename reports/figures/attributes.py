@@ -37,10 +37,8 @@ def figure(
     ----------
     runs
         Runs on the data set, where ``dataset`` does not name it.
-    dataset
-        Registered name of the data set.
     splits
-        Its splits; by default those that are there. A data set that draws itself is drawn.
+        By default those that are there. A data set that draws itself is drawn.
 
     Raises
     ------
@@ -101,8 +99,8 @@ def draw(
     For example:
       alignbench figure attributes --dataset wflw --out attributes.svg
     """
-    runs_read = read_runs(runs or ())
-    put_figure(figure(runs_read, dataset=dataset, splits=split, data_root=data_root), out)
+    drawing = figure(read_runs(runs or ()), dataset=dataset, splits=split, data_root=data_root)
+    put_figure(drawing, out)
 
 
 def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[Dataset], list[str]]:

@@ -17,13 +17,7 @@ from alignbench import Run
 from alignbench.cli.options import DataRoot, within
 from alignbench.datasets.base import FULL
 from reports.cli.options import FigureFile, Norm, Subset, Truth, put_figure, read_runs
-from reports.data import (
-    Root,
-    evaluated_faces,
-    member,
-    require_one_run,
-    with_image,
-)
+from reports.data import Root, evaluated_faces, member, require_one_run, with_image
 from reports.figures import style, tiles
 from reports.labels import labels
 
@@ -35,10 +29,10 @@ _LINES = 3
 
 def figure(
     runs: Sequence[Run],
-    *,
-    faces: int = 20,
     subset: str = "full",
     normaliser: str | None = None,
+    *,
+    faces: int = 20,
     truth: bool = True,
     data_root: Root = None,
 ) -> Figure:
@@ -48,10 +42,10 @@ def figure(
     ----------
     runs
         One run.
-    faces
-        How many; missed ones come first.
     subset, normaliser
         Of the data set; its usual normaliser where it is None.
+    faces
+        How many; missed ones come first.
     truth
         Whether lines lead from predicted to true landmarks.
 
@@ -105,13 +99,8 @@ def draw(
     For example:
       alignbench figure worst run --faces 10 --out worst.png
     """
-    put_figure(
-        figure(
-            read_runs([run]), faces=faces, subset=subset, normaliser=norm, truth=truth,
-            data_root=data_root,
-        ),
-        out,
-    )  # fmt: skip
+    drawing = figure(read_runs([run]), subset, norm, faces=faces, truth=truth, data_root=data_root)
+    put_figure(drawing, out)
 
 
 def _names(run: Run, row: int) -> list[str]:

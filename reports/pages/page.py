@@ -21,7 +21,7 @@ from alignbench import InputError, Run
 from reports import audit, compare, summary
 from reports.data import Root, require_one_dataset
 from reports.figures import ced, landmarks, worst
-from reports.figures.save import png, svg
+from reports.figures.style import encode, svg
 from reports.labels import labels
 from reports.tables import TABLE_STYLE, to_html
 
@@ -133,7 +133,7 @@ def _landmarks(runs: Sequence[Run], data_root: Root) -> Section:
 
 def _worst(runs: Sequence[Run], data_root: Root) -> Section:
     def picture(name: str, run: Run) -> Html:
-        drawing = png(worst.figure([run], data_root=data_root))
+        drawing = encode(worst.figure([run], data_root=data_root), ".png")
         return _picture("png", drawing, f"Worst faces of {name}")
 
     parts = []

@@ -17,7 +17,7 @@ from markupsafe import Markup as Html
 from alignbench import InputError, Run, load_run
 from reports.data import Root
 from reports.figures import ced, landmarks
-from reports.figures.save import save
+from reports.figures.style import save
 from reports.pages import Section, document, leaderboard, page
 from reports.paper import NUMBERS
 from reports.paper import tables as paper_tables

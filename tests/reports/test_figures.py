@@ -35,7 +35,7 @@ from reports.figures import (
     tiles,
     worst,
 )
-from reports.figures.save import save, svg
+from reports.figures.style import save, svg
 
 QUICK = Bootstrap(200)
 FACES = 12

@@ -12,7 +12,7 @@ from alignbench import InputError, evaluate, parse_measure
 from alignbench.stats import Bootstrap
 from reports import summary
 from reports.figures import ced
-from reports.figures.save import save
+from reports.figures.style import save
 from reports.tables import render
 
 QUICK = Bootstrap(200)
