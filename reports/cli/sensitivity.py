@@ -78,7 +78,8 @@ def sensitivity(
       alignbench sensitivity --model propnet-mini --dataset synthetic
     """
     from alignbench.stats import Bootstrap
-    from reports.sensitivity import box_tables, run_tables
+    from reports.sensitivity.boxes import box_tables
+    from reports.sensitivity.stored import run_tables
     from reports.tables import render
 
     require_one_process("sensitivity")

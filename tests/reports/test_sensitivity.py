@@ -16,7 +16,8 @@ from alignbench.markups import WFLW98
 from alignbench.metrics import compat
 from alignbench.metrics.errors import distances, face_errors, normaliser_names, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
-from reports.sensitivity import box_tables, jitter_boxes, run_tables
+from reports.sensitivity.boxes import box_tables, jitter_boxes
+from reports.sensitivity.stored import run_tables
 from reports.tables import render
 
 QUICK = Bootstrap(300)
