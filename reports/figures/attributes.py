@@ -13,7 +13,7 @@ from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.cli.options import DataRoot, Threads
 from alignbench.datasets import DataNotFoundError, source
 from alignbench.datasets.base import FULL
-from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs
+from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs, several
 from reports.data import Root, require_one_dataset
 from reports.figures import style
 
@@ -83,12 +83,7 @@ def draw(
         str | None,
         typer.Option(metavar="D", help="Data set, if no run names it.", show_default=False),
     ] = None,
-    split: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="S", help="Split; repeat for several. Default: every split that is there."
-        ),
-    ] = None,
+    split: Annotated[list[str] | None, several("S", "Split", "every split that is there")] = None,
     data_root: DataRoot = None,
     threads: Threads = None,
 ) -> None:

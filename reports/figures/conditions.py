@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -17,12 +16,21 @@ from matplotlib.transforms import ScaledTranslation
 
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
-from alignbench.cli.options import DataRoot, within
+from alignbench.cli.options import DataRoot
 from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
 from alignbench.synthetic.write import CONDITIONS
-from reports.cli.options import FigureFile, Norm, Runs, Subset, put_figure, read_runs
+from reports.cli.options import (
+    FigureFile,
+    Norm,
+    Runs,
+    Subset,
+    number,
+    put_figure,
+    read_runs,
+    several,
+)
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.labels import labels
@@ -122,18 +130,13 @@ def draw(
     out: FigureFile,
     condition: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="C",
-            help="What errors are drawn against, such as yaw, size or occlusion; repeat for "
-            "several. Default: these three, where they are known.",
+        several(
+            "C",
+            "What errors are drawn against, such as yaw, size or occlusion",
+            "these three, where they are known",
         ),
     ] = None,
-    bins: Annotated[
-        int,
-        typer.Option(
-            metavar="N", callback=within(1, 100), help="Groups of faces, about equally large."
-        ),
-    ] = 8,
+    bins: Annotated[int, number("N", 1, 100, "Groups of faces, about equally large.")] = 8,
     subset: Subset = "full",
     norm: Norm = None,
     data_root: DataRoot = None,

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from alignbench import InputError, Run
 from alignbench.arrays import Floats
-from alignbench.cli.options import DataRoot, within
+from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
 from alignbench.markups import Markup
 from alignbench.metrics.errors import distances, landmark_errors, normalisers
-from reports.cli.options import FigureFile, Norm, Runs, Subset, put_figure, read_runs
+from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.labels import labels
@@ -133,17 +133,10 @@ def draw(
     runs: Runs,
     out: FigureFile,
     sigma: Annotated[
-        float,
-        typer.Option(
-            metavar="F", callback=within(0.1, 10), help="Size of ellipses, in standard deviations."
-        ),
+        float, number("F", 0.1, 10, "Size of ellipses, in standard deviations.")
     ] = 1.0,
     ellipses: Annotated[
-        bool,
-        typer.Option(
-            "--ellipses/--no-ellipses",
-            help="Draw ellipses where predictions lie; they need the data set.",
-        ),
+        bool, typer.Option(help="Draw ellipses where predictions lie; they need the data set.")
     ] = True,
     subset: Subset = "full",
     norm: Norm = None,

@@ -14,9 +14,9 @@ import typer
 from matplotlib.figure import Figure
 
 from alignbench import Run
-from alignbench.cli.options import DataRoot, within
+from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
-from reports.cli.options import FigureFile, Norm, Subset, Truth, put_figure, read_runs
+from reports.cli.options import FigureFile, Norm, Subset, Truth, number, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_run, with_image
 from reports.figures import style, tiles
 from reports.labels import labels
@@ -84,9 +84,7 @@ def draw(
     *,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     out: FigureFile,
-    faces: Annotated[
-        int, typer.Option(metavar="N", callback=within(1, 400), help="Faces to show.")
-    ] = 20,
+    faces: Annotated[int, number("N", 1, 400, "Faces to show.")] = 20,
     subset: Subset = "full",
     norm: Norm = None,
     truth: Truth = True,
