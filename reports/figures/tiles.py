@@ -33,7 +33,9 @@ _LINE = 0.115
 """Height of a line of text under a tile, in inches."""
 
 SHEET_ENDINGS = (".png", ".jpg")
-_COLUMNS, _GAP = 8, 4
+_COLUMNS = 8
+_GAP = 4
+"""Pixels between the windows of a sheet."""
 _SEEN, _HIDDEN, _BOX = (0, 158, 115), (213, 94, 0), (86, 180, 233)
 """Of Okabe and Ito's palette, RGB: landmarks that are visible or hidden, boxes."""
 
