@@ -29,10 +29,6 @@ def figure(
 
     Parameters
     ----------
-    runs
-        On one data set and split.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
     maximum
         Right end of the plot, a fraction of the normaliser; FR and AUC are taken there, so that
         AUC is the share of the plot below the curve. By default the data set's usual threshold.
@@ -40,8 +36,7 @@ def figure(
     Raises
     ------
     InputError
-        If the runs are of different data sets, the subset is empty in one of them, or
-        ``maximum`` is out of range.
+        If the subset is empty in one of the runs, or ``maximum`` is out of range.
     """
     require_one_dataset(runs, "CED plot")
     dataset = runs[0].record.dataset

@@ -64,10 +64,6 @@ def figure(
 
     Parameters
     ----------
-    runs
-        On one data set and split.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
     conditions
         What errors are drawn against, a panel each: ``size`` (the square root of the area of the
         true landmarks' tight box), ``occlusion`` (where the data set says which landmarks are
@@ -79,7 +75,7 @@ def figure(
     Raises
     ------
     InputError
-        If the runs are of different data sets, or a subset, normaliser or condition is unknown.
+        If a condition is unknown, or all faces of the subset were missed.
     """
     require_one_dataset(runs, "figure of conditions")
     norm = normaliser or runs[0].record.dataset.normalisers[0]

@@ -81,9 +81,7 @@ def figure(
     Parameters
     ----------
     runs
-        On one data set and split; a face is drawn for each.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
+        A face is drawn for each.
     sigma
         Size of the ellipses, in standard deviations of the error along each axis. Of a normal
         distribution in the plane, 39 % lie within 1 and 86 % within 2.
@@ -91,12 +89,6 @@ def figure(
         Whether to draw them; they need the data set. Where it is False the mean face is that of
         the predictions, and the errors are those the run stored. Where it is None: if the data
         set is there.
-
-    Raises
-    ------
-    InputError
-        If the runs are of different data sets, there is no such subset or normaliser, every face
-        of it was missed, or the data set is needed and is not there.
     """
     require_one_dataset(runs, "figure of landmarks")
     dataset = runs[0].record.dataset

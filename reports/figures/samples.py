@@ -33,12 +33,9 @@ def figure(
     Parameters
     ----------
     runs
-        On one data set and split; each has a row for each subset, of the same faces, chosen by
-        the error of the first run.
+        Each has a row for each subset, of the same faces, chosen by the error of the first run.
     subsets
         All of the first run's where it is None; one without an image is then left out.
-    normaliser
-        The data set's usual one where it is None.
     faces
         How many a row.
     truth
@@ -47,8 +44,7 @@ def figure(
     Raises
     ------
     InputError
-        If the runs are of different data sets or have no face in common, there is no such subset
-        or normaliser, or no image of one.
+        If the runs have no face in common, or there is no image of a subset.
     """
     require_one_dataset(runs, "figure of samples")
     run, names = runs[0], labels(runs)

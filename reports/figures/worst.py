@@ -42,17 +42,10 @@ def figure(
     ----------
     runs
         One run.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
     faces
         How many; missed ones come first.
     truth
         Whether lines lead from predicted to true landmarks.
-
-    Raises
-    ------
-    InputError
-        If there is not one run, no such subset or normaliser, or no image.
     """
     run = require_one_run(runs, "figure of the worst faces")
     norm = normaliser or run.record.dataset.normalisers[0]
