@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -33,7 +32,6 @@ from alignbench.cli.options import (
 from alignbench.errors import InputError
 from reports.cli.options import Norm, OptionalRuns, Runs, Subsets, number, read_runs, several
 
-T = TypeVar("T")
 _TIMED = "With --latency"
 _USUAL = "the one that papers on the data set use"
 
@@ -211,8 +209,12 @@ def complexity(
     chosen = choose_format(form, out)
     if not latency and (backend or precision or batch_size or threads):
         raise InputError("--backend, --precision, --batch-size, --threads", "are for --latency")
-    values = _or_usual(backend), _or_usual(precision), batch_size or [1], _or_usual(threads)
-    settings = list(itertools.starmap(Setting, itertools.product(*values)))
+    settings = [
+        Setting(*values)
+        for values in itertools.product(
+            backend or (None,), precision or (None,), batch_size or (1,), threads or (None,)
+        )
+    ]
     counted, timed = [], []
     for name in model or ["propnet", "awing", "lab"]:
         with status(f"Counting {name}"):
@@ -226,10 +228,6 @@ def complexity(
     tables = [count_table(counted), *([timing_table(timed)] if timed else [])]
     # A CSV file has one header: it holds the times if there are any.
     put(render(tables[-1:] if chosen is Format.csv else tables, chosen), out)
-
-
-def _or_usual(values: Sequence[T] | None) -> Sequence[T | None]:
-    return values or [None]
 
 
 def sensitivity(

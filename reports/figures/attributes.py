@@ -103,23 +103,20 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
 
     A split that was asked for must be there.
     """
-    loaded, missing, reason = [], [], None
+    loaded: list[Dataset] = []
+    missing: dict[str, InputError] = {}
     for split in splits or source(name).splits:
         try:
             loaded.append(load_dataset(name, root, split))
         except InputError as error:
             # A file that is damaged is another matter.
-            absent = isinstance(error, DataNotFoundError) or isinstance(
-                error.__cause__, FileNotFoundError
-            )
-            if splits is not None or not absent:
+            why = error if isinstance(error, DataNotFoundError) else error.__cause__
+            if splits is not None or not isinstance(why, DataNotFoundError | FileNotFoundError):
                 raise
-            missing.append(split)
-            reason = error
+            missing[split] = error
     if not loaded:
-        assert reason is not None
-        raise reason
-    return loaded, missing
+        raise missing.popitem()[1]
+    return loaded, list(missing)
 
 
 def _label(faces: Dataset) -> str:

@@ -57,11 +57,6 @@ def read_csv(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_one_table_answers_one_question(answers):
-    questions = ["which normaliser?", "which threshold?", "whose FR and AUC?", "whose NME?"]
-    assert list(answers) == questions
-
-
 def test_each_normaliser_has_the_runs_own_numbers(run, answers):
     table = answers["which normaliser?"]
     assert table.rows[0][0] == "inter_ocular"
