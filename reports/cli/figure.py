@@ -9,8 +9,8 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli.mount import SETTINGS, PluginGroup
-from alignbench.cli.options import DataRoot, Split, require_ending, require_one_process, within
-from reports.cli.options import FigureFile, Maximum, Norm, Runs, Subset, put_figure, read_runs
+from alignbench.cli.options import DataRoot, Split, require_ending, require_one_process
+from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
 
 
 class _Figures(PluginGroup):
@@ -56,7 +56,15 @@ def figure(
 def ced(
     runs: Runs,
     out: FigureFile,
-    maximum: Maximum = None,
+    maximum: Annotated[
+        float | None,
+        typer.Option(
+            "--max",
+            metavar="F",
+            help="Right end of the curves, a fraction; FR and AUC are taken there. Default: the "
+            "threshold that papers on the data set use, 0.08 or 0.10.",
+        ),
+    ] = None,
     subset: Subset = "full",
     norm: Norm = None,
 ) -> None:
@@ -69,8 +77,7 @@ def ced(
     """
     from reports.figures import ced
 
-    runs_read = read_runs(runs)
-    put_figure(ced.figure(runs_read, maximum=maximum, subset=subset, normaliser=norm), out)
+    put_figure(ced.figure(read_runs(runs), subset, norm, maximum=maximum), out)
 
 
 def show(
@@ -78,19 +85,9 @@ def show(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Picture to write: .png or .jpg.")],
     split: Split = "test",
     data_root: DataRoot = None,
-    faces: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            callback=within(1, 400),
-            help="Number of faces, evenly spread.",
-        ),
-    ] = 24,
+    faces: Annotated[int, number("N", 1, 400, "Number of faces, evenly spread.")] = 24,
     landmarks: Annotated[
-        bool,
-        typer.Option(
-            "--landmarks/--no-landmarks", help="Draw landmarks and boxes on every second face."
-        ),
+        bool, typer.Option(help="Draw landmarks and boxes on every second face.")
     ] = True,
 ) -> None:
     """Draw a sheet of faces with their landmarks and boxes.
@@ -100,11 +97,11 @@ def show(
     """
     from alignbench import load_dataset
     from alignbench.cli.console import progress
-    from reports.figures.faces import ENDINGS, draw
+    from reports.figures.tiles import SHEET_ENDINGS, draw_sheet
 
     require_one_process("data show")
-    require_ending(out, ENDINGS)
-    with progress(f"Reading {dataset}", "faces") as report_drawing:
-        data = load_dataset(dataset, data_root, split, report_drawing)
-    draw(data, out, faces, landmarks)
+    require_ending(out, SHEET_ENDINGS)
+    with progress(f"Reading {dataset}", "faces") as report:
+        data = load_dataset(dataset, data_root, split, report)
+    draw_sheet(data, out, faces, landmarks)
     typer.echo(f"Picture written to {out}", err=True)

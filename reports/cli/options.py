@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,21 +23,20 @@ def _require_figure_ending(path: Path) -> Path | None:
     return make_absolute(path)
 
 
-Runs = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="RUN",
-        help="Folders of runs. A folder above runs stands for the newest run of each model in it.",
-        show_default=False,
-    ),
-]
-OptionalRuns = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="RUN",
-        help="Folders of runs. A folder above runs stands for the newest run of each model in it.",
-    ),
-]
+def several(metavar: str, what: str, default: str, *names: str) -> Any:
+    """An option that may be repeated; ``default`` is what holds without it, in words."""
+    text = f"{what}; repeat for several. Default: {default}."
+    return typer.Option(*names, metavar=metavar, help=text)
+
+
+def number(metavar: str, low: float, high: float, text: str, *names: str) -> Any:
+    """An option whose number must lie within limits."""
+    return typer.Option(*names, metavar=metavar, callback=within(low, high), help=text)
+
+
+_RUNS = "Folders of runs. A folder above runs stands for the newest run of each model in it."
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help=_RUNS, show_default=False)]
+OptionalRuns = Annotated[list[Path] | None, typer.Argument(metavar="RUN", help=_RUNS)]
 FigureFile = Annotated[
     Path,
     typer.Option(
@@ -52,25 +51,8 @@ Norm = Annotated[
     typer.Option(metavar="NORM", help="Normaliser. Default: the usual one of the data set."),
 ]
 Subset = Annotated[str, typer.Option(metavar="S", help="Subset of the data set.")]
-Subsets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--subset", metavar="S", help="Subset; repeat for several. Default: every subset."
-    ),
-]
-Maximum = Annotated[
-    float | None,
-    typer.Option(
-        "--max",
-        metavar="F",
-        help="Right end of the curves, a fraction; FR and AUC are taken there. Default: the "
-        "threshold that papers on the data set use, 0.08 or 0.10.",
-    ),
-]
-FacesInRow = Annotated[
-    int,
-    typer.Option("--faces", metavar="N", callback=within(1, 400), help="Number of faces in a row."),
-]
+Subsets = Annotated[list[str] | None, several("S", "Subset", "every subset", "--subset")]
+FacesInRow = Annotated[int, number("N", 1, 400, "Number of faces in a row.", "--faces")]
 Truth = Annotated[
     bool, typer.Option("--truth/--no-truth", help="Draw lines to the true landmarks.")
 ]
@@ -94,7 +76,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 def put_figure(figure: Figure, out: Path) -> None:
     """Write a figure, and say so on the error stream."""
-    from reports.figures.save import save
+    from reports.figures.style import save
 
     save(figure, out)
     typer.echo(f"Figure written to {as_typed(out)}", err=True)

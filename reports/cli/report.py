@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from alignbench import plugins
 from alignbench.cli.mount import SETTINGS, PluginGroup
 from alignbench.cli.options import FORMATS, DataRoot, Form, Format, Out, choose_format, write_text
 from alignbench.errors import InputError
-from reports.cli.options import OptionalRuns, Runs, read_runs
+from reports.cli.options import OptionalRuns, Runs, read_runs, several
 
 if TYPE_CHECKING:
     from alignbench import Run
@@ -24,6 +25,7 @@ Folder = Annotated[
         help="File to write, or a folder, in which each table is a file. Default: print.",
     ),
 ]
+Intervals = Annotated[bool, typer.Option(help="Show intervals beside numbers.")]
 
 
 class _Reports(PluginGroup):
@@ -90,15 +92,9 @@ def report() -> None:
 def summary(
     runs: OptionalRuns = None,
     measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="E",
-            help="Measure to show, such as fr@0.05; repeat for several. Default: NME, FR and AUC.",
-        ),
+        list[str] | None, several("E", "Measure to show, such as fr@0.05", "NME, FR and AUC")
     ] = None,
-    intervals: Annotated[
-        bool, typer.Option("--intervals/--no-intervals", help="Show intervals beside numbers.")
-    ] = True,
+    intervals: Intervals = True,
     form: Form = None,
     out: Folder = None,
 ) -> None:
@@ -117,8 +113,8 @@ def summary(
         raise InputError("--table summary", "there are no runs", "folders of runs")
     chosen = choose_format(form, out)
     measures = [parse_measure(text) for text in measure or []]
-    made = tables(read_runs(runs), measures or None, intervals=intervals)
-    _put({"summary": render(made, chosen)}, chosen, out, apart=out is not None and out.is_dir())
+    text = render(tables(read_runs(runs), measures or None, intervals=intervals), chosen)
+    _put({"summary": text}, chosen, out)
 
 
 def paper(
@@ -127,9 +123,7 @@ def paper(
         int | None,
         typer.Option(metavar="1..8", help="Only this table; as --table 1..8. Default: all."),
     ] = None,
-    intervals: Annotated[
-        bool, typer.Option("--intervals/--no-intervals", help="Show intervals beside numbers.")
-    ] = False,
+    intervals: Intervals = False,
     form: Form = None,
     out: Folder = None,
 ) -> None:
@@ -147,17 +141,18 @@ def paper(
     from reports.tables import render
 
     chosen = choose_format(form, out)
-    apart = out is not None and (out.is_dir() or (number is None and not out.suffix))
     numbers = NUMBERS if number is None else (number,)
     shown = read_runs(runs or [])
-    made = {n: tables(n, shown, intervals=intervals) for n in numbers}
+    by_number = {n: tables(n, shown, intervals=intervals) for n in numbers}
     for note in filter(None, (left_out_note(run, numbers) for run in shown)):
         tell(note)
-    if apart:
-        texts = {f"table{n}": render(table, chosen) for n, table in made.items()}
+    if out is not None and number is None and not out.suffix:
+        out.mkdir(parents=True, exist_ok=True)
+    if out is not None and out.is_dir():
+        texts = {f"table{n}": render(table, chosen) for n, table in by_number.items()}
     else:
-        texts = {"tables": render([table for n in numbers for table in made[n]], chosen)}
-    _put(texts, chosen, out, apart=apart)
+        texts = {"tables": render(list(chain.from_iterable(by_number.values())), chosen)}
+    _put(texts, chosen, out)
 
 
 def page(runs: Runs, form: Form = None, out: Out = None, data_root: DataRoot = None) -> None:
@@ -175,8 +170,7 @@ def page(runs: Runs, form: Form = None, out: Out = None, data_root: DataRoot = N
         raise InputError(
             "--table page", "is HTML", remedy="Give --out a name in .html, or --format html."
         )
-    text = make_page(read_runs(runs), data_root=data_root)
-    _put({"page": text}, Format.html, out, apart=out is not None and out.is_dir())
+    _put({"page": make_page(read_runs(runs), data_root=data_root)}, Format.html, out)
 
 
 def site(
@@ -199,8 +193,8 @@ def site(
     from alignbench.cli.console import progress, tell
     from reports.pages.site import build
 
-    with progress("Site", "parts") as report_progress:
-        board = build(stores or [Path("runs")], out, data_root=data_root, progress=report_progress)
+    with progress("Site", "parts") as update:
+        board = build(stores or [Path("runs")], out, data_root=data_root, progress=update)
     for line in board.broken:
         tell(f"Left out: {line}")
     runs = f"{len(board.entries):,} run{'' if len(board.entries) == 1 else 's'}"
@@ -215,12 +209,13 @@ def summarize(runs: Sequence[Run]) -> str:
     return render(tables(runs), Format.terminal)
 
 
-def _put(texts: Mapping[str, str], form: Format, out: Path | None, *, apart: bool) -> None:
+def _put(texts: Mapping[str, str], form: Format, out: Path | None) -> None:
     """Print texts, or write them to a file, or each to a file of its own in a folder."""
     if out is None:
         typer.echo("\n\n".join(texts.values()))
         return
     ending = next(ending for ending, meaning in FORMATS.items() if meaning is form)
+    folder = out.is_dir()
     for name, text in texts.items():
-        write_text(text, out / f"{name}{ending}" if apart else out)
+        write_text(text, out / f"{name}{ending}" if folder else out)
     typer.echo(f"{'Tables' if len(texts) > 1 else 'Table'} written to {out}", err=True)

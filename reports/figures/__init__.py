@@ -1,5 +1,10 @@
 """Figures: a small module each, with ``figure(...) -> Figure`` and the command ``draw``.
 
+Every ``figure`` of runs takes ``runs`` on one data set and split; ``subset`` and ``normaliser``, by
+default the data set's usual one; and ``data_root``, where the data set lies, as
+:func:`alignbench.load_dataset` takes it. It raises InputError if the runs are of different data
+sets, there is no such subset or normaliser, or what it needs of the data set is not there.
+
 Commands are registered in the group ``alignbench.figures``. Colours are told apart by the
 colour-blind and, with dashes, markers, hatches and lightness, in grey print. Names of models and
 files are text, never formulas.

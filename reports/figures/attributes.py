@@ -13,7 +13,7 @@ from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.cli.options import DataRoot, Threads
 from alignbench.datasets import DataNotFoundError, source
 from alignbench.datasets.base import FULL
-from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs
+from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs, several
 from reports.data import Root, require_one_dataset
 from reports.figures import style
 
@@ -37,10 +37,8 @@ def figure(
     ----------
     runs
         Runs on the data set, where ``dataset`` does not name it.
-    dataset
-        Registered name of the data set.
     splits
-        Its splits; by default those that are there. A data set that draws itself is drawn.
+        By default those that are there. A data set that draws itself is drawn.
 
     Raises
     ------
@@ -85,12 +83,7 @@ def draw(
         str | None,
         typer.Option(metavar="D", help="Data set, if no run names it.", show_default=False),
     ] = None,
-    split: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="S", help="Split; repeat for several. Default: every split that is there."
-        ),
-    ] = None,
+    split: Annotated[list[str] | None, several("S", "Split", "every split that is there")] = None,
     data_root: DataRoot = None,
     threads: Threads = None,
 ) -> None:
@@ -101,8 +94,8 @@ def draw(
     For example:
       alignbench figure attributes --dataset wflw --out attributes.svg
     """
-    runs_read = read_runs(runs or ())
-    put_figure(figure(runs_read, dataset=dataset, splits=split, data_root=data_root), out)
+    drawing = figure(read_runs(runs or ()), dataset=dataset, splits=split, data_root=data_root)
+    put_figure(drawing, out)
 
 
 def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[Dataset], list[str]]:
@@ -110,23 +103,20 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
 
     A split that was asked for must be there.
     """
-    loaded, missing, reason = [], [], None
+    loaded: list[Dataset] = []
+    missing: dict[str, InputError] = {}
     for split in splits or source(name).splits:
         try:
             loaded.append(load_dataset(name, root, split))
         except InputError as error:
             # A file that is damaged is another matter.
-            absent = isinstance(error, DataNotFoundError) or isinstance(
-                error.__cause__, FileNotFoundError
-            )
-            if splits is not None or not absent:
+            why = error if isinstance(error, DataNotFoundError) else error.__cause__
+            if splits is not None or not isinstance(why, DataNotFoundError | FileNotFoundError):
                 raise
-            missing.append(split)
-            reason = error
+            missing[split] = error
     if not loaded:
-        assert reason is not None
-        raise reason
-    return loaded, missing
+        raise missing.popitem()[1]
+    return loaded, list(missing)
 
 
 def _label(faces: Dataset) -> str:

@@ -11,15 +11,8 @@ import typer
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from alignbench import (
-    Batch,
-    Dataset,
-    InputError,
-    Predictor,
-    load_dataset,
-    load_predictor,
-)
-from alignbench.arrays import Bools, Bytes
+from alignbench import Batch, Dataset, InputError, Predictor, load_dataset, load_predictor
+from alignbench.arrays import Bytes
 from alignbench.boxes import choose_boxes
 from alignbench.cli import options
 from alignbench.errors import unknown
@@ -32,19 +25,22 @@ _DIM = 0.55
 """Of an image's lightness, what is left under the boundaries."""
 _COLOUR = np.array([255.0, 255.0, 160.0])
 """Of a boundary of value 1, RGB: light in colour and in grey, on the dimmed image."""
-
 _OPAQUE = 0.8
 """Of a boundary of value 1: the image is still seen through it."""
 
 Maps = NDArray[np.float32]
+Networks = Annotated[
+    list[str],
+    typer.Option(metavar="M", help="A network, as for `alignbench run`; repeat for a row each."),
+]
 
 
 def figure(
     models: Sequence[str],
     dataset: str,
-    *,
     split: str = "test",
     subset: str = "full",
+    *,
     faces: int = 6,
     weights: str | None = None,
     data_root: Root = None,
@@ -58,26 +54,28 @@ def figure(
     ----------
     models
         Networks by their names, as :func:`alignbench.load_predictor` takes them.
-    dataset, split, subset
-        Whose faces are shown.
-    faces
-        How many faces.
+    dataset, split, subset, faces
+        Whose faces are shown, and how many.
     weights
         File of weights, for a single model.
 
     Raises
     ------
     InputError
-        If a model has no boundary maps, no image is there, or there are weights for several
-        models.
+        If a model has no boundary maps, no image is there, or several models have weights.
     """
     if weights is not None and len(models) > 1:
         raise InputError("--model with --weights", f"{len(models)} models", "one")
     predictors = [load_predictor(model, weights, {"device": "cpu"}) for model in models]
     for predictor in predictors:
-        _require_network(predictor)
+        if not hasattr(predictor, "network"):
+            raise _no_maps(predictor, "is no torch network")
     data = load_dataset(dataset, data_root, split)
-    chosen = with_image(data, _member(data, subset))
+    if subset not in data.subsets:
+        raise unknown(f"subset of {data.name}", subset, data.subsets)
+    if not data.subsets[subset].any():
+        raise InputError(f"subset {subset!r}", f"has no faces in {data.name}")
+    chosen = with_image(data, data.subsets[subset])
     shown = data.take(spread(np.flatnonzero(chosen), faces))
     images = [shown.images.read(k) for k in range(len(shown))]
     drawing, axes = tiles.grid(len(predictors), len(shown), 0)
@@ -97,12 +95,7 @@ def figure(
 def draw(
     *,
     out: FigureFile,
-    model: Annotated[
-        list[str],
-        typer.Option(
-            metavar="M", help="A network, as for `alignbench run`; repeat for a row each."
-        ),
-    ],
+    model: Networks,
     dataset: options.Dataset,
     split: options.Split = "test",
     subset: Subset = "full",
@@ -119,33 +112,15 @@ def draw(
     For example:
       alignbench figure boundaries --model lab-mini --dataset wflw --out b.png
     """
-    put_figure(
-        figure(
-            model, dataset, split=split, subset=subset, faces=faces, weights=weights,
-            data_root=data_root,
-        ),
-        out,
-    )  # fmt: skip
+    drawing = figure(
+        model, dataset, split, subset, faces=faces, weights=weights, data_root=data_root
+    )
+    put_figure(drawing, out)
 
 
-def _member(faces: Dataset, subset: str) -> Bools:
-    if subset not in faces.subsets:
-        raise unknown(f"subset of {faces.name}", subset, faces.subsets)
-    if not faces.subsets[subset].any():
-        raise InputError(f"subset {subset!r}", f"has no faces in {faces.name}")
-    return faces.subsets[subset]
-
-
-def _require_network(predictor: Predictor) -> None:
-    if not hasattr(predictor, "network"):
-        raise _without(predictor, "is no torch network")
-
-
-def _without(predictor: Predictor, why: str) -> InputError:
-    return InputError(
-        f"model {predictor.name!r}", f"has no boundary maps: it {why}",
-        "a network that predicts them, such as propnet, awing, lab and their minis",
-    )  # fmt: skip
+def _no_maps(predictor: Predictor, why: str) -> InputError:
+    accepted = "a network that predicts them, such as propnet, awing, lab and their minis"
+    return InputError(f"model {predictor.name!r}", f"has no boundary maps: it {why}", accepted)
 
 
 def boundary_maps(predictor: Any, pixels: NDArray[np.float32]) -> Maps:
@@ -164,7 +139,7 @@ def boundary_maps(predictor: Any, pixels: NDArray[np.float32]) -> Maps:
         output = network(torch.from_numpy(pixels).to(device))
     maps = getattr(output, "boundaries", None)
     if not maps:
-        raise _without(predictor, "gives none")
+        raise _no_maps(predictor, "gives none")
     largest: Maps = maps[-1].amax(dim=1).float().cpu().numpy()
     return largest
 
@@ -188,7 +163,7 @@ def overlay(image: Bytes, boundary: Maps) -> Bytes:
     """A square image (S, S, 3), dimmed, with a boundary map (h, w) of values 0 to 1 over it."""
     size = image.shape[:2]
     # Pixel centres to pixel centres, as the map lies on the crop.
-    share = np.clip(cv2.resize(boundary, size, interpolation=cv2.INTER_LINEAR), 0, 1)[..., None]
-    share = _OPAQUE * share
+    value = np.clip(cv2.resize(boundary, size, interpolation=cv2.INTER_LINEAR), 0, 1)[..., None]
+    share = _OPAQUE * value
     mixed = (1 - share) * _DIM * image + share * _COLOUR
     return mixed.round().astype(np.uint8)

@@ -15,37 +15,28 @@ from alignbench.metrics import usual_measures
 from alignbench.metrics.ced import ced_steps
 from reports.data import require_one_dataset
 from reports.figures import style
-from reports.figures.save import save
 from reports.labels import labels
 
 
 def figure(
     runs: Sequence[Run],
-    *,
-    maximum: float | None = None,
     subset: str = "full",
     normaliser: str | None = None,
+    *,
+    maximum: float | None = None,
 ) -> Figure:
     """CED curves of runs, with NME, FR and AUC.
 
     Parameters
     ----------
-    runs
-        On one data set and split.
     maximum
         Right end of the plot, a fraction of the normaliser; FR and AUC are taken there, so that
-        AUC is the share of the plot below the curve. The data set's usual threshold where it is
-        None.
-    subset
-        Subset of the data set.
-    normaliser
-        The data set's usual one where it is None.
+        AUC is the share of the plot below the curve. By default the data set's usual threshold.
 
     Raises
     ------
     InputError
-        If the runs are of different data sets, the subset is empty in one of them, or
-        ``maximum`` is out of range.
+        If the subset is empty in one of the runs, or ``maximum`` is out of range.
     """
     require_one_dataset(runs, "CED plot")
     dataset = runs[0].record.dataset
@@ -72,18 +63,15 @@ def figure(
     rows = sum(text.count("\n") + 1 for text in legend)
     drawing.set_size_inches(6.4, 4.2 + 0.2 * rows)
     axes.set(
-        xlim=(0, 100 * maximum),
-        ylim=(0, 101),
-        xlabel=f"Error, % of {style.unit(norm)}",
+        xlim=(0, 100 * maximum), ylim=(0, 101), xlabel=f"Error, % of {style.unit(norm)}",
         ylabel="Faces with at most this error, %",
-    )
+    )  # fmt: skip
     size = f"{len(curves[0]):,} faces" if one_size else ""
     axes.set_title(style.heading(runs, subset, size), fontsize="medium", loc="left")
     style.plain(axes)
     drawing.legend(
         lines, legend, title=", ".join(measure.heading.rstrip(" %") for measure in measures),
-        loc="outside lower center", frameon=False,
-        fontsize="small", title_fontsize="small",
+        loc="outside lower center", frameon=False, fontsize="small", title_fontsize="small",
     )  # fmt: skip
     return drawing
 
@@ -91,4 +79,4 @@ def figure(
 def write_run_files(run: Run, folder: Path) -> None:
     """``ced.svg`` and ``ced.png`` of a finished run."""
     for ending in (".svg", ".png"):
-        save(figure([run]), folder / f"ced{ending}")
+        style.save(figure([run]), folder / f"ced{ending}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -17,12 +16,21 @@ from matplotlib.transforms import ScaledTranslation
 
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
-from alignbench.cli.options import DataRoot, within
+from alignbench.cli.options import DataRoot
 from alignbench.errors import unknown
 from alignbench.metrics.errors import BOX, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
 from alignbench.synthetic.write import CONDITIONS
-from reports.cli.options import FigureFile, Norm, Runs, Subset, put_figure, read_runs
+from reports.cli.options import (
+    FigureFile,
+    Norm,
+    Runs,
+    Subset,
+    number,
+    put_figure,
+    read_runs,
+    several,
+)
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.labels import labels
@@ -42,11 +50,11 @@ _ASIDE = 3
 
 def figure(
     runs: Sequence[Run],
+    subset: str = "full",
+    normaliser: str | None = None,
     *,
     conditions: Sequence[str] | None = None,
     bins: int = 8,
-    subset: str = "full",
-    normaliser: str | None = None,
     data_root: Root = None,
 ) -> Figure:
     """Error against yaw, size and occlusion where they are known, with 95 % intervals.
@@ -56,8 +64,6 @@ def figure(
 
     Parameters
     ----------
-    runs
-        On one data set and split.
     conditions
         What errors are drawn against, a panel each: ``size`` (the square root of the area of the
         true landmarks' tight box), ``occlusion`` (where the data set says which landmarks are
@@ -65,13 +71,11 @@ def figure(
         and occlusion where it is None, as far as they are known.
     bins
         Groups of faces a condition.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
 
     Raises
     ------
     InputError
-        If the runs are of different data sets, or a subset, normaliser or condition is unknown.
+        If a condition is unknown, or all faces of the subset were missed.
     """
     require_one_dataset(runs, "figure of conditions")
     norm = normaliser or runs[0].record.dataset.normalisers[0]
@@ -92,12 +96,10 @@ def figure(
         inside = member(run, subset) & np.isfinite(errors)
         if not inside.any():
             raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
-        images = run.clusters[inside]
         for axes, name in zip(panels.flat, names, strict=False):
-            drawn = _curve(
-                axes, known[k][name][inside], errors[inside], images,
-                bins=bins, number=k, lines=len(runs), bootstrap=_bootstrap(run),
-            )  # fmt: skip
+            means = _group_means(run, known[k][name][inside], errors[inside], inside, bins)
+            # The runs' groups are often the same: their lines stand side by side.
+            drawn = _curve(axes, *means, _ASIDE * (k - (len(runs) - 1) / 2), number=k)
         lines.append(drawn)
     for axes, name in zip(panels.flat, names, strict=False):
         axes.set(xlabel=_TITLES.get(name, name.replace("_", " ")), ylim=(0, None))
@@ -106,13 +108,14 @@ def figure(
         axes.set_axis_off()
     for axes in panels[:, 0]:
         axes.set_ylabel(f"NME, % of {style.unit(norm)}")
-    drawing.suptitle(_heading(runs, subset), fontsize="medium")
-    entries = [style.entry(name) for name in labels(runs)]
+    missed = sum(run.record.missed for run in runs)
+    about = f"{missed:,} missed faces left out" if missed else ""
+    drawing.suptitle(style.heading(runs, subset, about), fontsize="medium")
     drawing.legend(
-        lines, entries, loc="outside lower center", frameon=False, fontsize="small",
+        lines, [style.entry(name) for name in labels(runs)], loc="outside lower center",
         title=f"Means of at most {bins} groups of about as many faces, with "
         f"{100 * runs[0].record.statistics.confidence:g} % bootstrap intervals",
-        title_fontsize="small",
+        frameon=False, fontsize="small", title_fontsize="small",
     )  # fmt: skip
     return drawing
 
@@ -123,18 +126,13 @@ def draw(
     out: FigureFile,
     condition: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="C",
-            help="What errors are drawn against, such as yaw, size or occlusion; repeat for "
-            "several. Default: these three, where they are known.",
+        several(
+            "C",
+            "What errors are drawn against, such as yaw, size or occlusion",
+            "these three, where they are known",
         ),
     ] = None,
-    bins: Annotated[
-        int,
-        typer.Option(
-            metavar="N", callback=within(1, 100), help="Groups of faces, about equally large."
-        ),
-    ] = 8,
+    bins: Annotated[int, number("N", 1, 100, "Groups of faces, about equally large.")] = 8,
     subset: Subset = "full",
     norm: Norm = None,
     data_root: DataRoot = None,
@@ -144,13 +142,10 @@ def draw(
     For example:
       alignbench figure conditions run --condition yaw --bins 5 --out yaw.svg
     """
-    put_figure(
-        figure(
-            read_runs(runs), conditions=condition, bins=bins, subset=subset, normaliser=norm,
-            data_root=data_root,
-        ),
-        out,
-    )  # fmt: skip
+    drawing = figure(
+        read_runs(runs), subset, norm, conditions=condition, bins=bins, data_root=data_root
+    )
+    put_figure(drawing, out)
 
 
 def known_conditions(faces: Dataset) -> dict[str, Floats]:
@@ -176,11 +171,10 @@ def _listed(faces: Dataset) -> dict[str, Floats]:
     path = above[min(depth, len(above) - 1)] / CONDITIONS.format(split=faces.split)
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        table = csv.DictReader(stream)
-        rows = {row.get("image"): row for row in table}
-        names = [name for name in table.fieldnames or () if name != "image"]
     try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = {row["image"]: row for row in csv.DictReader(stream)}
+        names = [name for name in rows[images[0]] if name != "image"]
         columns = {name: np.array([float(rows[image][name]) for image in images]) for name in names}
         if not all(np.isfinite(values).all() for values in columns.values()):
             raise ValueError("a value is not finite")
@@ -200,41 +194,28 @@ def group(values: Floats, bins: int) -> Ints:
     return np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)[1]
 
 
-def _curve(
-    axes: Axes,
-    values: Floats,
-    errors: Floats,
-    images: Ints,
-    *,
-    bins: int,
-    number: int,
-    lines: int,
-    bootstrap: Bootstrap,
-) -> ErrorbarContainer:
-    """Mean error of each bin of values (N,) with its interval, as a line of several."""
+def _group_means(
+    run: Run, values: Floats, errors: Floats, inside: Bools, bins: int
+) -> tuple[Floats, Floats, Floats]:
+    """Of each bin of values: their mean (G,), the mean error (G,), its interval's ends (2, G)."""
     bin_of = group(values, bins)
     within: Bools = bin_of == np.arange(bin_of.max() + 1)[:, None]
-    low, high = mean_intervals(errors[:, None], within, images, bootstrap)
-    mean = np.array([errors[one].mean() for one in within])
-    at = np.array([values[one].mean() for one in within])
-    reach = np.abs(np.stack([low[:, 0], high[:, 0]]) - mean)
-    axes.update_datalim([(at.min(), mean.min()), (at.max(), np.fmax(mean, high[:, 0]).max())])
-    axes.autoscale_view()
-    # Moved aside by so many points, because the runs' groups are often the same.
-    aside = ScaledTranslation(
-        _ASIDE / 72 * (number - (lines - 1) / 2), 0, axes.figure.dpi_scale_trans
-    )  # fmt: skip
-    return axes.errorbar(
-        at, mean, reach, capsize=2, markersize=4.5, linewidth=1.3, elinewidth=0.9,
-        transform=axes.transData + aside, **style.line(number),
-    )  # fmt: skip
-
-
-def _bootstrap(run: Run) -> Bootstrap:
     settings = run.record.statistics
-    return Bootstrap(settings.replicates, settings.confidence, settings.seed)
+    bootstrap = Bootstrap(settings.replicates, settings.confidence, settings.seed)
+    ends = mean_intervals(errors[:, None], within, run.clusters[inside], bootstrap)
+    at, means = (np.array([x[one].mean() for one in within]) for x in (values, errors))
+    return at, means, np.stack(ends)[:, :, 0]
 
 
-def _heading(runs: Sequence[Run], subset: str) -> str:
-    missed = sum(run.record.missed for run in runs)
-    return style.heading(runs, subset, f"{missed:,} missed faces left out" if missed else "")
+def _curve(
+    axes: Axes, at: Floats, means: Floats, ends: Floats, aside: float, number: int
+) -> ErrorbarContainer:
+    """A line of means (G,) with their intervals, moved aside by some points."""
+    top = np.fmax(means, ends[1]).max()
+    axes.update_datalim([(at.min(), means.min()), (at.max(), top)])
+    axes.autoscale_view()
+    shift = ScaledTranslation(aside / 72, 0, axes.figure.dpi_scale_trans)
+    return axes.errorbar(
+        at, means, np.abs(ends - means), capsize=2, markersize=4.5, linewidth=1.3, elinewidth=0.9,
+        transform=axes.transData + shift, **style.line(number),
+    )  # fmt: skip

@@ -16,13 +16,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from alignbench import Dataset, InputError, Run
+from alignbench import InputError, Run
 from alignbench.arrays import Floats
-from alignbench.cli.options import DataRoot, within
+from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
 from alignbench.markups import Markup
 from alignbench.metrics.errors import distances, landmark_errors, normalisers
-from reports.cli.options import FigureFile, Norm, Runs, Subset, put_figure, read_runs
+from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.labels import labels
@@ -44,27 +44,20 @@ Complex = NDArray[np.complex128]
 class Spread:
     """Where predictions lie about the true landmarks, in a common frame.
 
-    The frame is the mean face's, eyes level, y down; the unit is the normaliser.
-
-    Attributes
-    ----------
-    mean
-        (L, 2) the mean face.
-    errors
-        (L,) NME of each landmark, a fraction.
-    offset, covariance
-        (L, 2) and (L, 2, 2): mean and covariance over faces of predicted minus true landmark,
-        relative to each face's own normaliser and turned as the face is; None where the truth is
-        not known.
-    faces
-        Faces they are of: those that were not missed.
+    The frame is the mean face's, eyes level, y down; the unit is the normaliser. ``offset`` and
+    ``covariance`` are None where the truth is not known.
     """
 
     mean: Floats
+    """(L, 2): the mean face."""
     errors: Floats
+    """(L,): NME of each landmark, a fraction."""
     offset: Floats | None
+    """(L, 2): mean over faces of predicted minus true landmark, turned as the face is."""
     covariance: Floats | None
+    """(L, 2, 2): its covariance over faces."""
     faces: int
+    """How many faces were not missed."""
 
     def axes(self, sigma: float) -> tuple[Floats, Floats]:
         """Full lengths (L, 2), longer first, and angles (L,) in degrees of ellipses."""
@@ -76,9 +69,9 @@ class Spread:
 
 def figure(
     runs: Sequence[Run],
-    *,
     subset: str = "full",
     normaliser: str | None = None,
+    *,
     sigma: float = 1.0,
     ellipses: bool | None = None,
     data_root: Root = None,
@@ -88,9 +81,7 @@ def figure(
     Parameters
     ----------
     runs
-        On one data set and split; a face is drawn for each.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
+        A face is drawn for each.
     sigma
         Size of the ellipses, in standard deviations of the error along each axis. Of a normal
         distribution in the plane, 39 % lie within 1 and 86 % within 2.
@@ -98,12 +89,6 @@ def figure(
         Whether to draw them; they need the data set. Where it is False the mean face is that of
         the predictions, and the errors are those the run stored. Where it is None: if the data
         set is there.
-
-    Raises
-    ------
-    InputError
-        If the runs are of different data sets, there is no such subset or normaliser, every face
-        of it was missed, or the data set is needed and is not there.
     """
     require_one_dataset(runs, "figure of landmarks")
     dataset = runs[0].record.dataset
@@ -126,7 +111,12 @@ def figure(
     drawing.colorbar(
         drawn, ax=panels, shrink=0.75, label=f"NME of the landmark, % of {style.unit(norm)}"
     )
-    style.caption(drawing, style.heading(runs, subset), _about(spreads, sigma))
+    if any(one.offset is None for one in spreads):
+        about = "On the mean predicted face: where predictions lie about the truth needs the data."
+    else:
+        deviations = f"{sigma:g} standard deviation{'s' if sigma != 1 else ''}"
+        about = f"Dots: the mean true face. Ellipses: {deviations} of the error, about its mean."
+    style.caption(drawing, style.heading(runs, subset), about)
     return drawing
 
 
@@ -135,19 +125,10 @@ def draw(
     runs: Runs,
     out: FigureFile,
     sigma: Annotated[
-        float,
-        typer.Option(
-            metavar="F",
-            callback=within(0.1, 10),
-            help="Size of ellipses, in standard deviations.",
-        ),
+        float, number("F", 0.1, 10, "Size of ellipses, in standard deviations.")
     ] = 1.0,
     ellipses: Annotated[
-        bool,
-        typer.Option(
-            "--ellipses/--no-ellipses",
-            help="Draw ellipses where predictions lie; they need the data set.",
-        ),
+        bool, typer.Option(help="Draw ellipses where predictions lie; they need the data set.")
     ] = True,
     subset: Subset = "full",
     norm: Norm = None,
@@ -160,23 +141,10 @@ def draw(
     For example:
       alignbench figure landmarks run --sigma 2 --out landmarks.svg
     """
-    put_figure(
-        figure(
-            read_runs(runs), subset=subset, normaliser=norm, sigma=sigma, ellipses=ellipses,
-            data_root=data_root,
-        ),
-        out,
-    )  # fmt: skip
-
-
-def _about(spreads: Sequence[Spread], sigma: float) -> str:
-    if any(one.offset is None for one in spreads):
-        return "On the mean predicted face: where predictions lie about the truth needs the data."
-    plural = "s" if sigma != 1 else ""
-    return (
-        f"Dots: the mean true face. Ellipses: {sigma:g} standard deviation{plural} of the error, "
-        "about its mean."
+    drawing = figure(
+        read_runs(runs), subset, norm, sigma=sigma, ellipses=ellipses, data_root=data_root
     )
+    put_figure(drawing, out)
 
 
 def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root) -> Spread:
@@ -184,23 +152,23 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
     chosen = member(run, subset) & ~np.isnan(points).any(axis=(1, 2))
     if not chosen.any():
         raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
-    faces = _faces(run, ellipses, root)
-    if faces is None:
-        return _stored(run, subset, points[chosen], norm)
-    shown = faces.take(np.flatnonzero(chosen))
-    return spread_of(points[chosen], shown.points, shown.markup, shown.ids, norm)
-
-
-def _faces(run: Run, ellipses: bool | None, root: Root) -> Dataset | None:
-    """The faces of a run; None without ellipses, or where they are optional and not there."""
-    if ellipses is False:
-        return None
-    try:
-        return evaluated_faces(run, root)
-    except InputError:
-        if ellipses:
-            raise
-        return None
+    if ellipses is not False:
+        try:
+            faces = evaluated_faces(run, root).take(np.flatnonzero(chosen))
+        except InputError:
+            if ellipses:
+                raise
+        else:
+            return spread_of(points[chosen], faces.points, faces.markup, faces.ids, norm)
+    # Without its data set a run has the errors of landmarks over all faces alone.
+    if subset != FULL:
+        raise InputError(
+            f"subset {subset!r}", "has no stored errors of landmarks", FULL,
+            "Give the data set with --data-root, and leave out --no-ellipses.",
+        )  # fmt: skip
+    rows = run.breakdown[(run.breakdown["kind"] == "landmark") & (run.breakdown["norm"] == norm)]
+    mean, _ = _align(points[chosen], run.markup, norm)
+    return Spread(mean, rows["nme"].to_numpy(np.float64) / 100, None, None, int(chosen.sum()))
 
 
 def spread_of(
@@ -215,18 +183,6 @@ def spread_of(
     covariance = np.einsum("nli,nlj->lij", centred, centred) / len(centred)
     errors = landmark_errors(distances(points, truth), scale)
     return Spread(mean, errors, _real(offset), covariance, len(points))
-
-
-def _stored(run: Run, subset: str, points: Floats, norm: str) -> Spread:
-    """What a run says without its data set: the errors of landmarks over all faces."""
-    if subset != FULL:
-        raise InputError(
-            f"subset {subset!r}", "has no stored errors of landmarks", FULL,
-            "Give the data set with --data-root, and leave out --no-ellipses.",
-        )  # fmt: skip
-    rows = run.breakdown[(run.breakdown["kind"] == "landmark") & (run.breakdown["norm"] == norm)]
-    mean, _ = _align(points, run.markup, norm)
-    return Spread(mean, rows["nme"].to_numpy(np.float64) / 100, None, None, len(points))
 
 
 def _align(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
@@ -275,12 +231,10 @@ def _face(
     mean = spread.mean
     chains = [mean[list(chain)] for chain in markup.chains.values()]
     axes.add_collection(LineCollection(chains, colors="0.75", linewidths=1.0, zorder=1))
-    if spread.offset is None:
-        lengths, angles = np.full((len(mean), 2), _DOT), np.zeros(len(mean))
-        centre = mean
-    else:
-        lengths, angles = spread.axes(sigma)
+    centre, lengths, angles = mean, np.full((len(mean), 2), _DOT), np.zeros(len(mean))
+    if spread.offset is not None:
         centre = mean + spread.offset
+        lengths, angles = spread.axes(sigma)
     drawn = EllipseCollection(
         lengths[:, 0], lengths[:, 1], angles, units="xy", offsets=centre,
         offset_transform=axes.transData, array=100 * spread.errors, cmap=style.SCALE,
@@ -305,8 +259,6 @@ def _frame(panels: Sequence[Axes]) -> None:
         axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]))
         axes.set_aspect("equal")
         left, bottom = low[0] + 0.05, high[1] - 0.05
-        axes.plot(
-            [left, left + _BAR], [bottom, bottom], color="black", linewidth=2,
-            solid_capstyle="butt",
-        )  # fmt: skip
+        ends = [left, left + _BAR]
+        axes.plot(ends, [bottom, bottom], color="black", linewidth=2, solid_capstyle="butt")
         axes.text(left, bottom - 0.02, f"{100 * _BAR:g} %", fontsize="small", va="bottom")

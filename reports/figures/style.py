@@ -1,14 +1,21 @@
-"""How figures look: told apart by the colour-blind, and in grey print."""
+"""How figures look, told apart by the colour-blind and in grey print; and figures as files."""
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from textwrap import fill
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from alignbench import Run
+from alignbench.cli.options import require_ending
+from alignbench.io.files import write_atomic
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -26,6 +33,9 @@ _LETTER = 0.08
 """Width of a letter of titles, in inches: more than most have."""
 _LEGEND_LETTERS = 80
 _OF = {"box": "size", "diagonal": "of the box"}
+_STAMPS = {".svg": "Date", ".png": "Software", ".pdf": "CreationDate"}
+"""What a format says of when or by what it was written: it is left out, so that bytes repeat."""
+_DPI = 150
 
 
 def line(number: int) -> dict[str, object]:
@@ -68,3 +78,38 @@ def caption(figure: Figure, title: str, about: str) -> None:
     letters = int(figure.get_size_inches()[0] / _LETTER)
     figure.suptitle(fill(title, letters - 2), fontsize="medium")
     figure.supxlabel(fill(about, letters), fontsize="small")
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure atomically, in the format its ending says: ``.svg``, ``.png`` or ``.pdf``.
+
+    Raises
+    ------
+    InputError
+        If the ending is another, or the file cannot be written.
+    """
+    path = Path(path)
+    require_ending(path, _STAMPS)
+    data = encode(figure, path.suffix.lower())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, data)
+
+
+def encode(figure: Figure, ending: str) -> bytes:
+    """The bytes of a figure's file: the same for the same figure."""
+    buffer = io.BytesIO()
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    rules = {"svg.hashsalt": "alignbench", "text.parse_math": False}
+    with mpl.rc_context(rules), warnings.catch_warnings():
+        # In place of a character the font lacks a box is drawn, which says enough.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        stamp = {_STAMPS[ending]: None}
+        figure.savefig(buffer, format=ending[1:], dpi=_DPI, metadata=stamp)
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an ``<svg>`` element, to stand in a page."""
+    text = encode(figure, ".svg").decode()
+    return text[text.index("<svg") :]

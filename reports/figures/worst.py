@@ -14,16 +14,10 @@ import typer
 from matplotlib.figure import Figure
 
 from alignbench import Run
-from alignbench.cli.options import DataRoot, within
+from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
-from reports.cli.options import FigureFile, Norm, Subset, Truth, put_figure, read_runs
-from reports.data import (
-    Root,
-    evaluated_faces,
-    member,
-    require_one_run,
-    with_image,
-)
+from reports.cli.options import FigureFile, Norm, Subset, Truth, number, put_figure, read_runs
+from reports.data import Root, evaluated_faces, member, require_one_run, with_image
 from reports.figures import style, tiles
 from reports.labels import labels
 
@@ -35,10 +29,10 @@ _LINES = 3
 
 def figure(
     runs: Sequence[Run],
-    *,
-    faces: int = 20,
     subset: str = "full",
     normaliser: str | None = None,
+    *,
+    faces: int = 20,
     truth: bool = True,
     data_root: Root = None,
 ) -> Figure:
@@ -50,15 +44,8 @@ def figure(
         One run.
     faces
         How many; missed ones come first.
-    subset, normaliser
-        Of the data set; its usual normaliser where it is None.
     truth
         Whether lines lead from predicted to true landmarks.
-
-    Raises
-    ------
-    InputError
-        If there is not one run, no such subset or normaliser, or no image.
     """
     run = require_one_run(runs, "figure of the worst faces")
     norm = normaliser or run.record.dataset.normalisers[0]
@@ -90,9 +77,7 @@ def draw(
     *,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     out: FigureFile,
-    faces: Annotated[
-        int, typer.Option(metavar="N", callback=within(1, 400), help="Faces to show.")
-    ] = 20,
+    faces: Annotated[int, number("N", 1, 400, "Faces to show.")] = 20,
     subset: Subset = "full",
     norm: Norm = None,
     truth: Truth = True,
@@ -105,13 +90,8 @@ def draw(
     For example:
       alignbench figure worst run --faces 10 --out worst.png
     """
-    put_figure(
-        figure(
-            read_runs([run]), faces=faces, subset=subset, normaliser=norm, truth=truth,
-            data_root=data_root,
-        ),
-        out,
-    )  # fmt: skip
+    drawing = figure(read_runs([run]), subset, norm, faces=faces, truth=truth, data_root=data_root)
+    put_figure(drawing, out)
 
 
 def _names(run: Run, row: int) -> list[str]:

@@ -26,37 +26,21 @@ _HIGHEST = {"nme": float("inf"), "fr": 100.0, "auc": 1.0}
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished run on the leaderboard.
-
-    Attributes
-    ----------
-    folder
-        Where the run is stored.
-    record
-        What was run.
-    numbers
-        NME, FR and AUC of the whole set, at the data set's usual normaliser and threshold.
-    """
+    """A finished run on the leaderboard: its folder, its record and its numbers."""
 
     folder: Path
     record: RunRecord
     numbers: tuple[MetricRow, ...]
+    """NME, FR and AUC of the whole set, at the data set's usual normaliser and threshold."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """Finished runs, and messages about those that could not be read.
-
-    Attributes
-    ----------
-    entries
-        By data set and split, complete runs before incomplete ones, each by AUC. NME would leave
-        out the faces that a model missed.
-    broken
-        A message for each run that cannot be used.
-    """
+    """Finished runs, and messages about those that could not be read."""
 
     entries: tuple[Entry, ...]
+    """By data set and split, complete runs before incomplete ones, each by AUC: NME would leave
+    out the faces that a model missed."""
     broken: tuple[str, ...]
 
 
@@ -111,7 +95,7 @@ def run_folders(store: Path) -> Iterator[Path]:
 def _entry(folder: Path) -> Entry:
     record = read_record(folder)
     check_digest(folder, record, METRICS)
-    norm, measures = record.dataset.normalisers[0], _measures(record)
+    norm, measures = record.dataset.normalisers[0], usual_measures(record.dataset.threshold)
     try:
         rows = {
             (row["metric"], row["threshold"]): MetricRow.model_validate(row)
@@ -130,10 +114,6 @@ def _entry(folder: Path) -> Entry:
     return Entry(folder, record, numbers)
 
 
-def _measures(record: RunRecord) -> tuple[Measure, ...]:
-    return usual_measures(record.dataset.threshold)
-
-
 def _rank(entry: Entry) -> tuple[object, ...]:
     dataset, auc = entry.record.dataset, entry.numbers[-1].value
     return dataset.name, dataset.split, not dataset.complete, -(auc or 0.0), entry.record.key
@@ -141,28 +121,19 @@ def _rank(entry: Entry) -> tuple[object, ...]:
 
 def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
     dataset = entries[0].record.dataset
-    measures = _measures(entries[0].record)
-    headings = (measure.heading for measure in measures)
+    measures = usual_measures(dataset.threshold)
     rows: list[Row] = []
     rank = 0
     for entry in entries:
-        record = entry.record
-        rank += record.dataset.complete
-        numbers = (
+        record, complete = entry.record, entry.record.dataset.complete
+        rank += complete
+        numbers = [
             Number(row.value, measure.digits, row.ci_low, row.ci_high)
             for measure, row in zip(measures, entry.numbers, strict=True)
-        )
-        rows.append(
-            (
-                str(rank) if record.dataset.complete else "–",
-                record.model.name,
-                box_text(record),
-                record.protocol.leak,
-                record.dataset.faces,
-                *numbers,
-                record.key,
-            )
-        )
+        ]
+        about = (record.model.name, box_text(record), record.protocol.leak, record.dataset.faces)
+        rows.append((str(rank) if complete else "–", *about, *numbers, record.key))
+    headings = [measure.heading for measure in measures]
     columns = ("Rank", "Model", "Boxes", "Leak", "Faces", *headings, "Run")
     title = f"{name} {split}, {dataset.normalisers[0]}"
     return Table.of_rows(title, columns, rows, _notes(entries, measures))

@@ -15,9 +15,10 @@ from jinja2 import Environment
 from markupsafe import Markup as Html
 
 from alignbench import InputError, Run, load_run
+from alignbench.cli.options import FORMATS, Format
 from reports.data import Root
 from reports.figures import ced, landmarks
-from reports.figures.save import save
+from reports.figures.style import save
 from reports.pages import Section, document, leaderboard, page
 from reports.paper import NUMBERS
 from reports.paper import tables as paper_tables
@@ -27,7 +28,7 @@ _MARK = ".alignbench-site"
 """A file of a site that lists its files: a folder is replaced only if it holds no others."""
 _SHOWN = 12
 """How many runs of a data set its page shows: more curves could not be told apart."""
-_ENDINGS = {"md": ".md", "latex": ".tex", "html": ".html", "csv": ".csv"}
+_ENDINGS = {form.value: ending for ending, form in FORMATS.items() if form is not Format.terminal}
 
 _LINKS = Environment(autoescape=True).from_string(
     """<ul>
@@ -45,8 +46,7 @@ Links = list[tuple[str, list[tuple[str, str]]]]
 class _Shown:
     """Runs of one data set and split that are shown, of how many, and the name of their files."""
 
-    name: str
-    split: str
+    title: str
     runs: Sequence[Run]
     total: int
     stem: str
@@ -90,7 +90,7 @@ def build(
             if runs:
                 total = len(leaderboard.boards(board)[name, split])
                 stem = _stem(f"{name}-{split}", [one.stem for one in shown])
-                shown.append(_Shown(name, split, runs, total, stem))
+                shown.append(_Shown(f"{name} {split}", runs, total, stem))
                 _write(draft / f"{stem}.html", page(runs, data_root=data_root))
             progress(len(shown), steps)
         figures = _figures(shown, draft / "figures", data_root)
@@ -153,17 +153,16 @@ def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
     folder.mkdir()
     links: Links = []
     for one in shown:
-        drawings = {"ced": ced.figure(one.runs)}
+        drawings = [("CED", "ced", ced.figure(one.runs))]
         with suppress(InputError):  # The truth is missing: the page of the data set says so.
-            drawings["landmarks"] = landmarks.figure(one.runs, data_root=data_root)
-        for name, figure in drawings.items():
-            files = []
-            for kind in ("svg", "png"):
-                file = f"{name}-{one.stem}.{kind}"
-                save(figure, folder / file)
-                files.append((kind, f"figures/{file}"))
-            title = {"ced": "CED", "landmarks": "Error by landmark"}[name]
-            links.append((f"{title} on {one.name} {one.split}", files))
+            drawing = landmarks.figure(one.runs, data_root=data_root)
+            drawings.append(("Error by landmark", "landmarks", drawing))
+        for title, name, drawing in drawings:
+            files = [(kind, f"{name}-{one.stem}.{kind}") for kind in ("svg", "png")]
+            for _, file in files:
+                save(drawing, folder / file)
+            addresses = [(kind, f"figures/{file}") for kind, file in files]
+            links.append((f"{title} on {one.title}", addresses))
     return links
 
 
@@ -185,19 +184,13 @@ def _tables(shown: Sequence[_Shown], folder: Path, progress: Callable[[int], Non
 
 def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, figures: Links) -> str:
     pages: Links = [
-        (
-            f"{one.name} {one.split}",
-            [(f"{len(one.runs)} of {one.total} runs, by AUC", f"{one.stem}.html")],
-        )
+        (one.title, [(f"{len(one.runs)} of {one.total} runs, by AUC", f"{one.stem}.html")])
         for one in shown
     ]
+    ranks = Html(to_html(leaderboard.tables(board)))
+    about = "Complete runs by AUC, with their boxes and what these tell the model of the truth."
     sections = [
-        Section(
-            "leaderboard",
-            "Leaderboard",
-            "Complete runs by AUC, with their boxes and what these tell the model of the truth.",
-            Html(to_html(leaderboard.tables(board))),
-        ),
+        Section("leaderboard", "Leaderboard", about, ranks),
         Section("pages", "Data sets", "", _links(pages)),
         Section("tables", "Tables of the PropNet paper", "", _links(tables)),
         Section("figures", "Figures", "", _links(figures)),
@@ -205,8 +198,8 @@ def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, fig
     if board.broken:
         broken: Links = [(line, []) for line in board.broken]
         sections.append(Section("broken", "Runs that could not be read", "", _links(broken)))
-    count = len(board.entries)
-    about = f"{count:,} finished {'runs' if count != 1 else 'run'}. Every number here was measured"
+    size = len(board.entries)
+    about = f"{size:,} finished {'runs' if size != 1 else 'run'}. Every number here was measured"
     return document("alignbench", f"{about}, unless it says published.", sections)
 
 

@@ -7,35 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alignbench import Dataset, InputError, Measure, Predictor, Run, evaluate
+from alignbench import Dataset, InputError, Predictor, Run, evaluate
 from alignbench.arrays import Floats
-from alignbench.boxes import RECT, TIGHT, BoxProtocol
+from alignbench.boxes import RECT, TIGHT
 from alignbench.geometry import tight_boxes
 from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
 from reports.labels import incomplete_notes, missed_text
-from reports.sensitivity.rows import (
-    Line,
-    change_table,
-    mean_changes,
-    per_face,
-    reference_note,
-    title_of,
-)
+from reports.sensitivity import Line, change_table, mean_changes, reference_note, title_of
 from reports.tables import Table
 
 SCALES = (0.8, 0.9, 1.0, 1.1, 1.2)
 JITTERS = (0.05, 0.10, 0.20)
 """Standard deviations, as shares of a box's side."""
-
-
-@dataclass(frozen=True)
-class _Case:
-    """A row: its name, what the boxes tell the model of the truth, and the run with them."""
-
-    name: str
-    leak: str
-    run: Run
 
 
 def box_tables(
@@ -74,92 +58,104 @@ def box_tables(
             f"model {predictor.name!r}", "takes no boxes: its landmarks are stored",
             remedy="Give a model that runs.",
         )  # fmt: skip
-    _require_range("--jitter", jitters, 1)
-    _require_range("--scale", scales, 10)
+    for option, values, top in (("--jitter", jitters, 1), ("--scale", scales, 10)):
+        for value in values:
+            if not 0 < value <= top:
+                raise InputError(option, f"{value}", f"above 0 and at most {top:g}")
     jitters = sorted(set(jitters), reverse=True)
     scales = sorted({*scales, 1.0})
-    measures = usual_measures(dataset.threshold)
     # The protocol of the model itself is probably one of the others, and is run once.
     total, done = (dataset.boxes is not None) + len(jitters) + 1 + len(scales), 0
 
-    def run(faces: Dataset, protocol: str | None, scale: float = 1.0) -> Run:
+    def run(faces: Dataset, boxes: str | None, scale: float = 1.0) -> Run:
         nonlocal done
         progress(done, total)
         done += 1
         return evaluate(
-            predictor, faces, boxes=protocol, box_scale=scale, limit=limit, measures=measures,
-            bootstrap=bootstrap,
+            predictor, faces, boxes=boxes, box_scale=scale, limit=limit, bootstrap=bootstrap,
+            measures=usual_measures(dataset.threshold),
         )  # fmt: skip
 
     reference = run(dataset, None)
     protocol = reference.record.protocol
-
-    def case(other: BoxProtocol) -> _Case:
-        same = other.name == protocol.boxes
-        return _Case(other.name, other.leak, reference if same else run(dataset, other.name))
-
-    tight = tight_boxes(dataset.points)
-    cases = [] if dataset.boxes is None else [case(RECT)]
-    for size in jitters:
-        moved = replace(dataset, boxes=jitter_boxes(tight, size, bootstrap.seed))
-        leak = f"{TIGHT.leak} and noise"
-        cases.append(_Case(f"tight ±{100 * size:g}%", leak, run(moved, RECT.name)))
-    cases.append(case(TIGHT))
-    if all(one.run is not reference for one in cases):
-        cases.insert(0, _Case(protocol.boxes, protocol.leak, reference))
-    resized = [
-        _Case(f"{s:g}", protocol.leak, reference if s == 1 else run(dataset, None, s))
-        for s in scales
+    ladder = _ladder(dataset, jitters, bootstrap.seed)
+    if protocol.boxes not in [rung.name for rung in ladder]:
+        ladder.insert(0, _Rung(protocol.boxes, protocol.leak, dataset, None))
+    rows = [
+        (rung, reference if rung.name == protocol.boxes else run(rung.faces, rung.boxes))
+        for rung in ladder
+    ]
+    by_boxes = [(rung.name, f"Leak: {rung.leak}", one) for rung, one in rows]
+    by_scale = [
+        (f"{scale:g}", "", reference if scale == 1 else run(dataset, None, scale))
+        for scale in scales
     ]
     progress(total, total)
-    study = _Study(predictor.name, reference, measures, bootstrap)
     noise = (
         "±: the centre of the tight box shifted by a normal random number of this share of its "
         f"sides, the logarithm of its size changed by another, seed {bootstrap.seed}. Such a box "
         "is still made from the true landmarks; a detector's box is not."
     )
+    title = title_of(predictor.name, reference)
     return [
-        study.table("which boxes?", "Boxes", cases, noise, group=True),
-        study.table("which box scale?", "Scale", resized, f"Leak: {protocol.leak}.", group=False),
+        _table(f"{title}: which boxes?", "Boxes", by_boxes, reference, bootstrap, noise),
+        _table(
+            f"{title}: which box scale?",
+            "Scale",
+            by_scale,
+            reference,
+            bootstrap,
+            f"Leak: {protocol.leak}.",
+        ),
     ]
 
 
 @dataclass(frozen=True)
-class _Study:
-    """The model, the run that others are compared with, and how."""
+class _Rung:
+    """A row of the ladder: what its boxes tell the model of the truth, and how to run with them."""
 
-    model: str
-    reference: Run
-    measures: Sequence[Measure]
-    bootstrap: Bootstrap
+    name: str
+    leak: str
+    faces: Dataset
+    boxes: str | None
 
-    def table(
-        self, question: str, name: str, cases: Sequence[_Case], note: str, *, group: bool
-    ) -> Table:
-        """A row a case; ``group``: under what the boxes tell of the truth."""
-        record, measures = self.reference.record, self.measures
-        norm = record.dataset.normalisers[0]
-        changes = mean_changes(
-            [per_face(measures, case.run.errors(norm)) for case in cases],
-            self.reference.clusters,
-            self.bootstrap,
-            [measure.digits for measure in measures],
-            next(k for k, case in enumerate(cases) if case.run is self.reference),
-        )
-        lines = [
-            Line((case.name,), numbers, f"Leak: {case.leak}" if group else "")
-            for case, numbers in zip(cases, changes, strict=True)
-        ]
-        missed = [f"{c.run.record.missed:,} ({c.name})" for c in cases if c.run.record.missed]
-        row = f"{record.protocol.boxes}, which the model uses, by {norm}"
-        notes = [
-            reference_note(row, self.bootstrap),
-            note,
-            *incomplete_notes(self.reference),
-            *([f"Faces missed: {', '.join(missed)}; {missed_text(measures)}."] if missed else []),
-        ]
-        title = f"{title_of(self.model, self.reference)}: {question}"
-        return change_table(title, [name], [m.heading for m in measures], lines, notes)
+
+def _ladder(dataset: Dataset, jitters: Sequence[float], seed: int) -> list[_Rung]:
+    """From the annotated box over tight ones with ever less noise to the tight one."""
+    rungs = [] if dataset.boxes is None else [_Rung(RECT.name, RECT.leak, dataset, RECT.name)]
+    tight = tight_boxes(dataset.points)
+    for size in jitters:
+        moved = replace(dataset, boxes=jitter_boxes(tight, size, seed))
+        name, leak = f"tight ±{100 * size:g}%", f"{TIGHT.leak} and noise"
+        rungs.append(_Rung(name, leak, moved, RECT.name))
+    return [*rungs, _Rung(TIGHT.name, TIGHT.leak, dataset, TIGHT.name)]
+
+
+def _table(
+    title: str,
+    name: str,
+    rows: Sequence[tuple[str, str, Run]],
+    reference: Run,
+    bootstrap: Bootstrap,
+    note: str,
+) -> Table:
+    """A table of rows: the name, the heading and the run of each."""
+    record = reference.record
+    norm = record.dataset.normalisers[0]
+    measures = usual_measures(record.dataset.threshold)
+    runs = [run for _, _, run in rows]
+    cases = [(measures, run.errors(norm)) for run in runs]
+    changes = mean_changes(cases, reference.clusters, bootstrap, runs.index(reference))
+    lines = [
+        Line((text,), numbers, heading)
+        for (text, heading, _), numbers in zip(rows, changes, strict=True)
+    ]
+    missed = [f"{run.record.missed:,} ({text})" for text, _, run in rows if run.record.missed]
+    row = f"{record.protocol.boxes}, which the model uses, by {norm}"
+    notes = [reference_note(row, bootstrap), note, *incomplete_notes(reference)]
+    if missed:
+        notes.append(f"Faces missed: {', '.join(missed)}; {missed_text(measures)}.")
+    return change_table(title, [name], [m.heading for m in measures], lines, notes)
 
 
 def jitter_boxes(boxes: Floats, size: float, seed: int) -> Floats:
@@ -174,9 +170,3 @@ def jitter_boxes(boxes: Floats, size: float, seed: int) -> Floats:
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + size * extent * shift[:, :2]
     half = extent / 2 * np.exp(size * shift[:, 2:])
     return np.concatenate([centre - half, centre + half], axis=1)
-
-
-def _require_range(option: str, values: Sequence[float], top: float) -> None:
-    for value in values:
-        if not 0 < value <= top:
-            raise InputError(option, f"{value}", f"above 0 and at most {top:g}")

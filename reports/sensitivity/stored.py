@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from alignbench import Dataset, Measure, Run
+from alignbench import Dataset, Run
 from alignbench.arrays import Floats
 from alignbench.datasets import DataNotFoundError, dataset_names
 from alignbench.metrics import compat, usual_measures
@@ -16,11 +16,10 @@ from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap
 from reports.data import OtherDataError, evaluated_faces
 from reports.labels import labels, missed_text
-from reports.sensitivity.rows import (
+from reports.sensitivity import (
     Line,
     change_table,
     mean_changes,
-    per_face,
     plain_change,
     reference_note,
     title_of,
@@ -28,6 +27,7 @@ from reports.sensitivity.rows import (
 from reports.tables import Table
 
 THRESHOLDS = (0.05, 0.07, 0.08, 0.10)
+_HEADINGS = ("FR %", "AUC")
 
 
 def run_tables(
@@ -42,61 +42,40 @@ def run_tables(
         found without it, those rows stay empty and a note says so.
     """
     bootstrap = bootstrap or Bootstrap()
-    return [
-        table
-        for name, run in zip(labels(runs), runs, strict=True)
-        for table in (
-            _by_normaliser(name, run, bootstrap),
-            _by_threshold(name, run, bootstrap),
-            _by_convention(name, run),
-            _by_mean(name, run, root),
-        )
-    ]
+    tables = []
+    for name, run in zip(labels(runs), runs, strict=True):
+        title = title_of(name, run)
+        tables += [
+            _by_normaliser(f"{title}: which normaliser?", run, bootstrap),
+            _by_threshold(f"{title}: which threshold?", run, bootstrap),
+            _by_convention(f"{title}: whose FR and AUC?", run),
+            _by_mean(f"{title}: whose NME?", run, root),
+        ]
+    return tables
 
 
-def _by_normaliser(name: str, run: Run, bootstrap: Bootstrap) -> Table:
+def _by_normaliser(title: str, run: Run, bootstrap: Bootstrap) -> Table:
     measures = usual_measures(run.record.dataset.threshold)
     usual = run.record.dataset.normalisers[0]
     norms = [usual, *(norm for norm in run.normalisers if norm != usual)]
-    rows = mean_changes(
-        [per_face(measures, run.errors(norm)) for norm in norms],
-        run.clusters,
-        bootstrap,
-        [measure.digits for measure in measures],
-    )
-    return change_table(
-        f"{title_of(name, run)}: which normaliser?",
-        ["Normaliser"],
-        [measure.heading for measure in measures],
-        [Line((norm,), numbers) for norm, numbers in zip(norms, rows, strict=True)],
-        [
-            reference_note(f"the data set's usual normaliser, {usual}", bootstrap),
-            *_missed_notes(run, measures),
-        ],
-    )
+    cases = [(measures, run.errors(norm)) for norm in norms]
+    rows = mean_changes(cases, run.clusters, bootstrap)
+    lines = [Line((norm,), numbers) for norm, numbers in zip(norms, rows, strict=True)]
+    note = reference_note(f"the data set's usual normaliser, {usual}", bootstrap)
+    headings = [measure.heading for measure in measures]
+    return change_table(title, ["Normaliser"], headings, lines, [note, *_missed_notes(run)])
 
 
-def _by_threshold(name: str, run: Run, bootstrap: Bootstrap) -> Table:
+def _by_threshold(title: str, run: Run, bootstrap: Bootstrap) -> Table:
     usual, norm = run.record.dataset.threshold, run.record.dataset.normalisers[0]
     thresholds = sorted({usual, *THRESHOLDS})
-    rows = mean_changes(
-        [per_face(usual_measures(t)[1:], run.errors(norm)) for t in thresholds],
-        run.clusters,
-        bootstrap,
-        (2, 4),
-        thresholds.index(usual),
-    )
-    return change_table(
-        f"{title_of(name, run)}: which threshold?",
-        ["Threshold"],
-        ["FR %", "AUC"],
-        [Line((_spell(t),), numbers) for t, numbers in zip(thresholds, rows, strict=True)],
-        [reference_note(f"the data set's usual threshold, {_spell(usual)}, by {norm}", bootstrap)],
-    )
-
-
-def _spell(threshold: float) -> str:
-    return threshold_suffix(threshold).removeprefix("@")
+    cases = [(usual_measures(threshold)[1:], run.errors(norm)) for threshold in thresholds]
+    rows = mean_changes(cases, run.clusters, bootstrap, thresholds.index(usual))
+    texts = [threshold_suffix(threshold).removeprefix("@") for threshold in thresholds]
+    lines = [Line((text,), numbers) for text, numbers in zip(texts, rows, strict=True)]
+    row = f"the data set's usual threshold, {texts[thresholds.index(usual)]}, by {norm}"
+    note = reference_note(row, bootstrap)
+    return change_table(title, ["Threshold"], _HEADINGS, lines, [note])
 
 
 def _exact(errors: Floats, threshold: float) -> compat.Summary:
@@ -114,7 +93,7 @@ _CONVENTIONS: dict[str, Callable[[Floats, float], compat.Summary]] = {
 """Each convention of FR and AUC; ours is the first."""
 
 
-def _by_convention(name: str, run: Run) -> Table:
+def _by_convention(title: str, run: Run) -> Table:
     norm = run.record.dataset.normalisers[0]
     errors = run.errors(norm)
     lines = []
@@ -131,58 +110,50 @@ def _by_convention(name: str, run: Run) -> Table:
     ]
     if run.record.missed:
         notes.append("SPIGA's convention has no rule for missed faces.")
-    return change_table(
-        f"{title_of(name, run)}: whose FR and AUC?",
-        ["Threshold", "Convention"],
-        ["FR %", "AUC"],
-        lines,
-        notes,
-    )
+    return change_table(title, ["Threshold", "Convention"], _HEADINGS, lines, notes)
 
 
-def _by_mean(name: str, run: Run, root: Path | None) -> Table:
+def _by_mean(title: str, run: Run, root: Path | None) -> Table:
     """NME as peers take the mean; three of the conventions need the true landmarks."""
     norm = run.record.dataset.normalisers[0]
     errors = run.errors(norm)
     finite = errors[np.isfinite(errors)]
     ours = 100 * float(finite.mean())
-    values: dict[str, float | None] = {
-        "mean over faces": ours,
-        "ADNet: one face too few": compat.adnet_nme(finite) if len(finite) > 1 else None,
-        "HRNet: whole pixels": None,
-        "mmpose: all points of all faces": None,
-        "mmpose: visible points of all faces": None,
-    }
     notes = [f"By {norm}. Reference: mean over faces.", *_missed_notes(run)]
+    whole_pixels: float | None = None
+    every_point: float | None = None
+    visible: float | None = None
     dataset = _find_truth(run, root)
     if isinstance(dataset, str):
         notes.append(f"The rows of HRNet and mmpose need the true landmarks: {dataset}")
     else:
         scale = normalisers(dataset.points, dataset.markup, dataset.ids)[norm]
         cut = face_errors(distances(compat.hrnet_points(run.points), dataset.points), scale)
+        whole_pixels = 100 * float(cut.mean())
         distance = distances(run.points, dataset.points)
-        values["HRNet: whole pixels"] = 100 * float(cut.mean())
-        values["mmpose: all points of all faces"] = compat.mmpose_nme(
-            distance, scale, np.ones_like(distance, np.bool_)
-        )
+        every_point = compat.mmpose_nme(distance, scale, np.ones_like(distance, np.bool_))
         if dataset.visible is None:
             notes.append("The data set does not say which points are visible.")
         else:
-            values["mmpose: visible points of all faces"] = compat.mmpose_nme(
-                distance, scale, dataset.visible
-            )
+            visible = compat.mmpose_nme(distance, scale, dataset.visible)
+    values = {
+        "mean over faces": ours,
+        "ADNet: one face too few": compat.adnet_nme(finite) if len(finite) > 1 else None,
+        "HRNet: whole pixels": whole_pixels,
+        "mmpose: all points of all faces": every_point,
+        "mmpose: visible points of all faces": visible,
+    }
     lines = [
         Line((whose,), (plain_change(value, None if whose == "mean over faces" else ours, 4),))
         for whose, value in values.items()
     ]
-    title = f"{title_of(name, run)}: whose NME?"
     return change_table(title, ["Convention"], ["NME %"], lines, notes)
 
 
-def _missed_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
+def _missed_notes(run: Run) -> list[str]:
     if not run.record.missed:
         return []
-    how = missed_text(measures or usual_measures(run.record.dataset.threshold))
+    how = missed_text(usual_measures(run.record.dataset.threshold))
     return [f"{run.record.missed:,} faces missed: {how}."]
 
 

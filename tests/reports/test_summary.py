@@ -11,7 +11,7 @@ from doubles import QUICK, Shifted, make_dataset
 from alignbench import InputError, evaluate, parse_measure
 from reports import summary
 from reports.figures import ced
-from reports.figures.save import save
+from reports.figures.style import save
 from reports.tables import render
 
 
