@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 import torch
 from peers.race import Question, Time, race
-from report import milliseconds, put, rate
+from report import milliseconds, put, rate, table_row
 
 from alignbench.environment import processor
 
@@ -42,11 +42,10 @@ def table(question: Question, times: list[Time]) -> str:
     for k, taken in enumerate(times):
         goal = taken.way.goal
         met = "" if goal is None else f"{goal:g}: {'met' if taken.beside >= goal else 'missed'}"
-        cells = [
-            taken.way.name, milliseconds(taken.seconds), f"{taken.beside:.2f}",
-            rate(question.faces, taken.seconds), f"{taken.apart:.1g}" if k else "", met,
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
+        apart = f"{taken.apart:.1g}" if k else ""
+        speed = rate(question.faces, taken.seconds)
+        name, seconds, ratio = taken.way.name, milliseconds(taken.seconds), f"{taken.beside:.2f}"
+        lines.append(table_row((name, seconds, ratio, speed, apart, met)))
     if question.note:
         lines += ["", question.note]
     return "\n".join(lines) + "\n"
@@ -56,23 +55,23 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("document", nargs="?", type=Path)
     parser.add_argument("--only", choices=SUBJECTS)
-    given = parser.parse_args(arguments)
-    if given.document and given.only:
+    options = parser.parse_args(arguments)
+    if options.document and options.only:
         parser.error("a document holds all subjects")
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}"
-    made = [f"{machine}, Python {platform.python_version()}; {packages}.\n"]
-    for subject in [given.only] if given.only else SUBJECTS:
+    sections = [f"{machine}, Python {platform.python_version()}; {packages}.\n"]
+    for subject in [options.only] if options.only else SUBJECTS:
         cores = os.cpu_count() if subject == "inference" else 1
         # Of one thread, the processor's time: what else runs meanwhile does not count.
         clock = time.process_time if cores == 1 else time.perf_counter
         cv2.setNumThreads(cores)
         torch.set_num_threads(cores)
         for question in importlib.import_module(f"peers.{subject}").questions():
-            made.append(table(question, race(question, SUBJECTS[subject], clock)))
-            print(made[-1], flush=True)  # noqa: T201
-    if given.document:
-        put(given.document, "peers", "\n".join(made))
+            sections.append(table(question, race(question, SUBJECTS[subject], clock)))
+            print(sections[-1], flush=True)  # noqa: T201
+    if options.document:
+        put(options.document, "peers", "\n".join(sections))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ them between the marks in a document.
 from __future__ import annotations
 
 import json
-import re
 import sys
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from documents import put
 
 
 def milliseconds(seconds: float) -> str:
@@ -20,6 +23,10 @@ def milliseconds(seconds: float) -> str:
 def rate(faces: int, seconds: float) -> str:
     per_second = faces / seconds
     return f"{per_second:,.0f}" if per_second > 100 else f"{per_second:.2f}"
+
+
+def table_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def tables(content: dict) -> str:
@@ -36,16 +43,14 @@ def tables(content: dict) -> str:
         lines += ["| what | median | to the first | faces/s | GMAC/s |", "|:--|--:|--:|--:|--:|"]
         for row in rows:
             median = row["stats"]["median"]
-            name = row["name"].removeprefix("test_").replace("_", " ").replace("[", ": ")
+            name = (
+                row["name"].removeprefix("test_").replace("_", " ").replace("[", ": ").rstrip("]")
+            )
             faces, gmacs = (row["extra_info"].get(key) for key in ("faces", "gmacs"))
-            cells = [
-                name.rstrip("]"),
-                milliseconds(median),
-                f"{median / best:.2f}",
-                rate(faces, median) if faces else "",
-                f"{gmacs / median:.0f}" if gmacs else "",
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
+            per_second = rate(faces, median) if faces else ""
+            speed = f"{gmacs / median:.0f}" if gmacs else ""
+            cells = (name, milliseconds(median), f"{median / best:.2f}", per_second, speed)
+            lines.append(table_row(cells))
         for row in rows:
             for what, value in row["extra_info"].items():
                 if what not in ("faces", "gmacs"):
@@ -53,22 +58,12 @@ def tables(content: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put(document: Path, name: str, made: str) -> None:
-    """Put text between a document's marks of this name."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    text = document.read_text()
-    pattern = re.compile(re.escape(begin) + ".*" + re.escape(end), re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"{document} has no {begin} ... {end}")
-    document.write_text(pattern.sub(lambda _: f"{begin}\n{made}{end}", text))
-
-
 def main(source: Path, document: Path | None) -> None:
-    made = tables(json.loads(source.read_text()))
+    text = tables(json.loads(source.read_text()))
     if document is None:
-        sys.stdout.write(made)
+        sys.stdout.write(text)
     else:
-        put(document, "measured", made)
+        put(document, "measured", text)
 
 
 if __name__ == "__main__":

@@ -53,17 +53,12 @@ def test_convolution(benchmark, order):
 @pytest.mark.parametrize(
     ("backend", "precision"),
     [
-        ("eager", "fp32"),
-        ("channels-last", "fp32"),
-        ("onnxruntime", "fp32"),
-        ("openvino", "fp32"),
-        ("eager", "bf16"),
-        ("channels-last", "bf16"),
-        ("openvino", "bf16"),
+        *((name, "fp32") for name in ("eager", "channels-last", "onnxruntime", "openvino")),
+        *((name, "bf16") for name in ("eager", "channels-last", "openvino")),
     ],
 )
 def test_awing(benchmark, awing, pixels, backend, precision):
-    call, _, _ = build_network(awing, (3, 256, 256), Execution(backend, precision, "cpu"))
+    call = build_network(awing, (3, 256, 256), Execution(backend, precision, "cpu")).network
     benchmark.extra_info["gmacs"] = BATCH * AWING_GMACS
     benchmark.extra_info["faces"] = BATCH
     benchmark(call, pixels)

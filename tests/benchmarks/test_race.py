@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from documents import put
 from peers.race import Question, Way, race
-from report import put
 
 
 class Machine:

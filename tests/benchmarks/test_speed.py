@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from scipy.integrate import simpson
+from ways import ERRORS, FACES, IDS, PREDICTED, RNG, TRUTH, grid_fr_auc, loop_nme
 
 from alignbench import heatmaps, parse_measure
 from alignbench.geometry import crop_transforms, square_crops, warp
@@ -23,38 +23,15 @@ from baselines.lab.targets import distance_boundaries
 from baselines.landmark_maps import gaussians
 from baselines.propnet.targets import blurred_boundaries
 
-FACES = 2500
-RNG = np.random.default_rng(0)
-TRUTH = RNG.uniform(0, 200, (FACES, 98, 2))
-PREDICTED = TRUTH + RNG.normal(0, 3, TRUTH.shape)
-ERRORS = RNG.lognormal(np.log(0.037), 0.42, FACES)
-IDS = [str(k) for k in range(FACES)]
-(LEFT,), (RIGHT,) = WFLW98.normalisers["inter_ocular"]
-
 
 def ours_nme():
-    scales = normalisers(TRUTH, WFLW98, IDS)
     distance = distances(PREDICTED, TRUTH)
+    scales = normalisers(TRUTH, WFLW98, IDS)
     return {name: face_errors(distance, scale) for name, scale in scales.items()}["inter_ocular"]
-
-
-def loop_nme():
-    return np.array(
-        [
-            np.mean(np.linalg.norm(p - t, axis=1)) / np.linalg.norm(t[LEFT] - t[RIGHT])
-            for p, t in zip(PREDICTED, TRUTH, strict=True)
-        ]
-    )
 
 
 def ours_fr_auc():
     return [parse_measure(text).value(ERRORS) for text in ("fr@0.10", "auc@0.10")]
-
-
-def grid_fr_auc():
-    x = np.arange(0, 0.1 + 1e-4, 1e-4)
-    share = np.array([np.count_nonzero(at >= ERRORS) for at in x]) / len(ERRORS)
-    return [100 * (1 - share[-1]), simpson(share, x=x) / 0.1]
 
 
 @pytest.mark.benchmark(group="errors of 2,500 faces (ours: all four normalisers; loop: one)")
@@ -89,28 +66,19 @@ def test_decoding(benchmark, decoder):
     assert benchmark(heatmaps.DECODERS[decoder], maps).shape == (BATCH, 98, 2)
 
 
+TARGETS = {
+    "landmarks": lambda p: gaussians(p, 64),
+    "15 boundaries (PropNet)": lambda p: blurred_boundaries(p, WFLW98.chains.values(), 64),
+    "13 boundaries (LAB)": lambda p: distance_boundaries(p, lab_chains(WFLW98).values(), 64),
+    "merged boundary (AWing)": lambda p: merged_boundary(p, awing_chains(WFLW98).values(), 64),
+}
+
+
 @pytest.mark.benchmark(group="targets of 16 faces, 98 landmarks, 64 x 64, one thread")
-@pytest.mark.parametrize(
-    "draw",
-    [
-        pytest.param(lambda p: gaussians(p, 64), id="landmarks"),
-        pytest.param(
-            lambda p: blurred_boundaries(p, WFLW98.chains.values(), 64),
-            id="15 boundaries (PropNet)",
-        ),
-        pytest.param(
-            lambda p: distance_boundaries(p, lab_chains(WFLW98).values(), 64),
-            id="13 boundaries (LAB)",
-        ),
-        pytest.param(
-            lambda p: merged_boundary(p, awing_chains(WFLW98).values(), 64),
-            id="merged boundary (AWing)",
-        ),
-    ],
-)
-def test_targets(benchmark, one_thread, draw):
+@pytest.mark.parametrize("name", TARGETS)
+def test_targets(benchmark, one_thread, name):
     benchmark.extra_info["faces"] = BATCH
-    assert benchmark(draw, ON_MAP).shape[::3] == (BATCH, 64)
+    assert benchmark(TARGETS[name], ON_MAP).shape[::3] == (BATCH, 64)
 
 
 @pytest.mark.benchmark(group="crop 256 x 256 from 1280 x 720, one thread")

@@ -10,19 +10,20 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from alignbench import Run
+from alignbench import Run, evaluate
 from alignbench.markups import WFLW98
-from alignbench.metrics.errors import normaliser_names
-from alignbench.runs import MetricRow
+from alignbench.metrics.errors import normalisers
 from alignbench.stats import Bootstrap
 from reports.compare import compare
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from doubles import Shifted, make_dataset
 
 RUNS, FACES = 10, 2500
 SUBSETS = {
@@ -31,44 +32,27 @@ SUBSETS = {
 }  # fmt: skip
 
 
-def made_runs() -> list[Run]:
+def make_runs() -> list[Run]:
     """Ten runs on a set of WFLW's size: errors that are alike, as those of good models are."""
     rng = np.random.default_rng(0)
-    member = {"full": np.ones(FACES, int)}
+    subsets = {"full": np.ones(FACES, bool)}
     for name, count in SUBSETS.items():
-        member[name] = np.zeros(FACES, int)
-        member[name][rng.choice(FACES, count, replace=False)] = 1
-    face = rng.normal(np.log(4), 0.3, FACES)
+        subsets[name] = np.isin(np.arange(FACES), rng.choice(FACES, count, replace=False))
+    faces = replace(make_dataset(FACES), subsets=subsets)
+    scale = normalisers(faces.points, WFLW98, faces.ids)["inter_ocular"]
+    difficulty = rng.normal(np.log(0.04), 0.3, FACES)
     runs = []
     for k in range(RUNS):
-        errors = np.exp(face + rng.normal(0.01 * k, 0.3, FACES))
-        columns = {
-            "id": [f"face{n}" for n in range(FACES)],
-            "image": [f"{n}" for n in range(FACES)],
-        }
-        norms = dict.fromkeys(normaliser_names(WFLW98), errors)
-        rows = [
-            MetricRow(
-                subset=name, faces=int(of.sum()), norm="inter_ocular", metric="nme",
-                threshold=None, value=float(errors[of == 1].mean()), ci_low=None, ci_high=None,
-            )
-            for name, of in member.items()
-        ]  # fmt: skip
-        dataset = SimpleNamespace(
-            name="wflw", split="test", markup=WFLW98.name, fingerprint="same",
-            normalisers=("inter_ocular",), threshold=0.10, complete=True, faces=FACES,
-        )  # fmt: skip
-        record = SimpleNamespace(
-            dataset=dataset, model=SimpleNamespace(name=f"model{k}", identity={})
-        )
-        frame = pd.DataFrame(columns | member | norms)
-        runs.append(Run(record, tuple(rows), frame, pd.DataFrame(), (), np.empty((0, 98, 2))))
+        errors = np.exp(difficulty + rng.normal(0.01 * k, 0.3, FACES))
+        points = faces.points + np.multiply.outer(errors * scale, [[1.0, 0.0]])
+        model = Shifted(replace(faces, points=points), 0.0)
+        runs.append(evaluate(model, faces, name=f"model{k}", bootstrap=Bootstrap(10)))
     return runs
 
 
 @pytest.mark.benchmark(group="comparing 10 runs: 2,500 faces, 7 subsets, 10,000 samples")
 def test_joint_bootstrap(benchmark):
-    runs = made_runs()
+    runs = make_runs()
     found = benchmark.pedantic(compare, (runs,), {"bootstrap": Bootstrap()}, rounds=3)
     pairs = RUNS * (RUNS - 1) // 2
     assert len(found.differences) == pairs * (1 + len(SUBSETS)) * 3
@@ -86,7 +70,7 @@ def peak_mib() -> float:
 
 def main() -> None:
     """Compare once; print the time and the peak of this process."""
-    runs = made_runs()
+    runs = make_runs()
     before = peak_mib()
     start, worked = time.perf_counter(), time.process_time()
     compare(runs, bootstrap=Bootstrap())

@@ -11,30 +11,32 @@ import io
 import json
 import mmap
 import os
-import re
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "trust.md"
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS))
+import documents  # noqa: E402
+
 STAGES: dict[str, dict[str, list[str]]] = {
     "run": {
         "reading data and model": [
             "alignbench:load_dataset", "alignbench:load_predictor", "alignbench:evaluate",
         ],
-        "predicting": ["alignbench.runs.predict:predict_points"],
-        "keeping a part": ["alignbench.runs.store:keep_part"],
+        "predicting": ["alignbench.runs.evaluation:predict_points"],
+        "keeping a part": ["alignbench.runs.store:Folder.keep_part"],
         "evaluating": ["alignbench.runs.evaluation:_measure"],
-        "writing results": ["alignbench.runs.store:finish"],
+        "writing results": ["alignbench.runs.store:Folder.finish"],
         "moving them into place": [
             "alignbench.runs.store:_move_into_place", "alignbench.runs.store:_drop_unfinished",
         ],
@@ -56,34 +58,59 @@ STAGES: dict[str, dict[str, list[str]]] = {
 }  # fmt: skip
 """What a command does, and the functions in which it does it; "starting or ending" is the rest."""
 OTHERWISE = "starting or ending"
+KEPT = {"run": ".unfinished/*.npy", "train": "checkpoint.pt"}
+"""What a run and a training keep, to go on from."""
+RECIPE = """\
+model = "propnet"
+dataset = "wflw"
+epochs = 3
+batch_size = 8
+network = {stacks = 1, width = 16, depth = 2, hidden = [2], attention_depth = 1}
+crop = {size = 32}
+"""
+TIMES = {"run.json": "timings", "training.json": "seconds"}
+"""The field of each record that has seconds in it."""
 
 
 def stages(verb: str) -> list[str]:
     return [OTHERWISE, *STAGES[verb]]
 
 
+def find(place: str) -> tuple[Any, str]:
+    """The module or class that has a function, and the function's name in it."""
+    module, _, name = place.partition(":")
+    holder: Any = import_module(module)
+    *classes, last = name.split(".")
+    for one in classes:
+        holder = getattr(holder, one)
+    return holder, last
+
+
 def say_stages(verb: str, stage: mmap.mmap) -> None:
     """Have the functions of each stage say its number while they are called."""
 
-    def saying(function: Callable[..., Any], number: int) -> Callable[..., Any]:
+    def wrap(function: Callable[..., Any], number: int) -> Callable[..., Any]:
         @wraps(function)
-        def call(*given: Any, **named: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
             before, stage[0] = stage[0], number
             try:
-                return function(*given, **named)
+                return function(*arguments, **options)
             finally:
                 stage[0] = before
 
         return call
 
     for number, places in enumerate(STAGES[verb].values(), 1):
-        for place in places:
-            module, _, name = place.partition(":")
-            holder: Any = import_module(module)
-            *classes, last = name.split(".")
-            for one in classes:
-                holder = getattr(holder, one)
-            setattr(holder, last, saying(getattr(holder, last), number))
+        for holder, name in map(find, places):
+            setattr(holder, name, wrap(getattr(holder, name), number))
+
+
+def keep_every(seconds: float) -> None:
+    """Have a run keep its parts this often, not every 2 s."""
+    import_module("alignbench.runs.predict")._PART_SECONDS = seconds
+
+
+keep_all = partial(keep_every, 0.0)
 
 
 @dataclass
@@ -113,6 +140,12 @@ class Child:
         assert self.code is not None
         return self.code
 
+    def wait_for(self, out: Path, pattern: str = "") -> None:
+        """Wait for a file in ``out``: what the command goes on from, or of another name."""
+        while not list(out.glob(pattern or KEPT[self.verb])):
+            assert self.running(), self.log.read_text()
+            time.sleep(0.001)
+
     def kill(self) -> str:
         """SIGKILL it where it is; gives the stage, empty if it had ended by itself."""
         if self.running():
@@ -122,8 +155,11 @@ class Child:
         return stages(self.verb)[self.stage[0]] if self.code == -signal.SIGKILL else ""
 
 
-def warm() -> None:
-    """Import all that commands need, without a thread, so that this process can be forked."""
+def prepare(train: int, test: int) -> Path:
+    """A new folder with a tiny recipe and WFLW; imports all that commands need.
+
+    No thread is started, so that this process can be forked.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # before NumPy comes in: a process with threads must not be forked
     for name in (
@@ -132,42 +168,46 @@ def warm() -> None:
     ):  # fmt: skip
         import_module(name)
     import_module("cv2").setNumThreads(1)
+    home = Path(tempfile.mkdtemp(prefix="faults-"))
+    (home / "tiny.toml").write_text(RECIPE)
+    for split, faces in (("train", train), ("test", test)):
+        import_module("layouts").write_wflw(home / "data", faces, split)
+    return home
 
 
-def begin(verb: str, arguments: Sequence[object], log: Path, cold: bool = False,
-          before: Callable[[], None] = lambda: None) -> Child:  # fmt: skip
+def begin(verb: str, arguments: Sequence[object], out: Path, *, log: Path | None = None,
+          cold: bool = False, before: Callable[[], None] = lambda: None) -> Child:  # fmt: skip
     """Start a command, ``before`` being called in its process first (where it is a fork)."""
-    shown = [verb, *map(str, arguments)]
+    words = [verb, *map(str, arguments), "--out", str(out)]
+    log = log or out.with_suffix(".log")
     if cold:
         log.with_suffix(".stage").write_bytes(b"\0")
-        with log.with_suffix(".stage").open("r+b") as stream, log.open("ab") as out:
+        with log.with_suffix(".stage").open("r+b") as stream, log.open("ab") as output:
             stage = mmap.mmap(stream.fileno(), 1)
-            process = subprocess.Popen([sys.executable, __file__, stream.name, *shown],
-                                       stdout=out, stderr=out)  # fmt: skip
+            process = subprocess.Popen([sys.executable, __file__, stream.name, *words],
+                                       stdout=output, stderr=output)  # fmt: skip
         process.returncode = 0  # it is waited for here
         return Child(verb, process.pid, stage, log)
     stage = mmap.mmap(-1, 1)
-    threads = re.search(r"Threads:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert threads is not None
-    assert threads[1] == "1", f"{threads[1]} threads: not to be forked"
+    assert "\nThreads:\t1\n" in Path("/proc/self/status").read_text(), "threads: not to be forked"
     sys.stdout.flush()
     pid = os.fork()
     if pid:
         return Child(verb, pid, stage, log)
     code = 1
     try:
-        with log.open("ab") as out:
-            os.dup2(out.fileno(), 1)
-            os.dup2(out.fileno(), 2)
+        with log.open("ab") as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
         before()
-        code = _command(shown, stage)
+        code = call_command(words, stage)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def _command(arguments: Sequence[str], stage: mmap.mmap) -> int:
+def call_command(arguments: Sequence[str], stage: mmap.mmap) -> int:
     """The command line with these arguments; gives its exit status."""
     from alignbench.cli import main
 
@@ -180,53 +220,55 @@ def _command(arguments: Sequence[str], stage: mmap.mmap) -> int:
     return 0
 
 
-def torchrun(arguments: Sequence[object], log: Path) -> subprocess.Popen[bytes]:
+def finish(verb: str, arguments: Sequence[object], out: Path, log: Path | None = None) -> None:
+    """Run a command to its end."""
+    child = begin(verb, arguments, out, log=log)
+    assert child.wait() == 0, child.log.read_text()
+
+
+def torchrun(verb: str, arguments: Sequence[object], out: Path) -> subprocess.Popen[bytes]:
     """Start a command in two processes that share it; torchrun is a group of its own."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.endswith("_NUM_THREADS") and name not in ("RANK", "WORLD_SIZE")
     }
-    with log.open("ab") as out:
+    with out.with_suffix(".log").open("ab") as output:
         return subprocess.Popen(
             [
-                sys.executable, "-m", "torch.distributed.run", "--standalone",
-                "--nproc-per-node=2", "-m", "alignbench", *map(str, arguments),
+                sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+                "-m", "alignbench", verb, *map(str, arguments), "--out", out,
             ],
-            stdout=out, stderr=out, env=environment, start_new_session=True,
+            stdout=output, stderr=output, env=environment, start_new_session=True,
         )  # fmt: skip
+
+
+def finish_shared(verb: str, arguments: Sequence[object], out: Path) -> None:
+    """Run a command in two processes to its end."""
+    process = torchrun(verb, arguments, out)
+    assert process.wait(600) == 0, out.with_suffix(".log").read_text()
 
 
 def children(pid: int) -> list[int]:
     """Processes that a process started."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
+    return [int(pid) for pid in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder, hidden ones too, without the seconds that were measured."""
-    return {
-        str(path.relative_to(folder)): _timeless(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): _read_without_times(path) for path in paths}
 
 
-def _timeless(path: Path) -> bytes:
+def _read_without_times(path: Path) -> bytes:
     data = path.read_bytes()
-    if path.name == "run.json":
+    if path.name in TIMES:
         record = json.loads(data)
-        record.pop("timings")
-        return json.dumps(record).encode()
-    if path.name == "training.json":
-        record = json.loads(data)
-        record.pop("seconds")
+        record.pop(TIMES[path.name])
         return json.dumps(record).encode()
     if path.name == "log.csv":
         rows = list(csv.DictReader(io.StringIO(data.decode())))
-        return json.dumps(
-            [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-        ).encode()
+        return json.dumps([row | {"seconds": ""} for row in rows]).encode()
     if path.name == "checkpoint.pt":
         import torch
 
@@ -235,11 +277,11 @@ def _timeless(path: Path) -> bytes:
         position["seconds"] = 0.0
         for row in position["rows"]:
             row[2] = 0.0  # its seconds
-        return json.dumps(state, default=_tensor).encode()
+        return json.dumps(state, default=_describe_tensor).encode()
     return data
 
 
-def _tensor(tensor: Any) -> list[object]:
+def _describe_tensor(tensor: Any) -> list[object]:
     """A tensor to the last bit, and how it lies in memory."""
     return [str(tensor.dtype), tensor.stride(), tensor.tolist()]
 
@@ -250,22 +292,15 @@ def differing(whole: Path, other: Path) -> list[str]:
     return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
 
 
-def put(name: str, text: str) -> None:
-    """Print a table, and put it between its marks in the document, if it has them."""
-    sys.stdout.write(f"\n{text}\n")
-    command = " ".join(
-        ["python", *map(shlex.quote, [f"tests/faults/{Path(sys.argv[0]).name}", *sys.argv[1:]])]
-    )
-    begin_, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    document = DOCUMENT.read_text() if DOCUMENT.exists() else ""
-    if begin_ in document:
-        head, _, rest = document.partition(begin_)
-        tail = rest.partition(end)[2]
-        made = f"{begin_}\nBy `{command}`:\n\n{text}\n{end}"
-        DOCUMENT.write_text(head + made + tail)
+def report(name: str, table: str) -> None:
+    """Print a table, and put it between its marks in docs/trust.md, with the command before it."""
+    sys.stdout.write(f"\n{table}\n")
+    words = [f"tests/faults/{Path(sys.argv[0]).name}", *sys.argv[1:]]
+    text = f"By `python {' '.join(map(shlex.quote, words))}`:\n\n{table}"
+    documents.put(TESTS.parent / "docs" / "trust.md", name, text)
 
 
 if __name__ == "__main__":
     with Path(sys.argv[1]).open("r+b") as stream:
         shared = mmap.mmap(stream.fileno(), 1)
-    sys.exit(_command(sys.argv[2:], shared))
+    sys.exit(call_command(sys.argv[2:], shared))

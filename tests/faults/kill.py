@@ -14,42 +14,17 @@ import random
 import re
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
-from common import OTHERWISE, Child, begin, differing, put, stages, warm
+from common import OTHERWISE, Child, begin, differing, keep_every, prepare, report, stages
 from tabulate import tabulate
 
 AGAIN, COLD, AIMED = 1 / 3, 1 / 5, 1 / 2
 PART_SECONDS = 0.2
 """Parts of a forked run are kept this often, not every 2 s, so that a short one keeps several."""
-FACES = {"run": 48, "train": 24}
-RECIPE = """\
-model = "propnet"
-dataset = "wflw"
-epochs = 3
-batch_size = 8
-network = {stacks = 1, width = 16, depth = 2, hidden = [2], attention_depth = 1}
-crop = {size = 32}
-"""
-
-
-def arguments(verb: str, home: Path, out: Path) -> list[object]:
-    """The command that is killed."""
-    if verb == "run":
-        return ["--model", "propnet-mini", "--dataset", "synthetic", "--split", "sample",
-                "--limit", FACES[verb],
-                "--threads", 1, "--device", "cpu", "--out", out]  # fmt: skip
-    return [home / "tiny.toml", "--data-root", home / "data", "--threads", 1, "--device", "cpu",
-            "--checkpoint-seconds", 0, "--out", out]  # fmt: skip
-
-
-def often() -> None:
-    from alignbench.runs import predict as runner
-
-    runner._PART_SECONDS = PART_SECONDS
 
 
 class Rounds:
@@ -57,31 +32,35 @@ class Rounds:
 
     def __init__(self, verb: str, home: Path, seed: int) -> None:
         self.verb, self.home, self.chance = verb, home, random.Random(seed)
+        self.arguments: dict[str, list[object]] = {
+            "run": ["--model", "propnet-mini", "--dataset", "synthetic", "--split", "sample",
+                    "--limit", 48],
+            "train": [home / "tiny.toml", "--data-root", home / "data", "--checkpoint-seconds", 0],
+        }  # fmt: skip
         self.kills: Counter[tuple[str, bool]] = Counter()
-        self.resumes = self.went_on = self.rounds = self.cold = 0
+        self.resumes = self.went_on = self.rounds = 0
         self.differing: list[str] = []
-        self.whole = home / "whole"
-        # How long each stage takes, and all, warm and cold; of an undisturbed process each.
-        self.seconds = {cold: self._undisturbed(cold) for cold in (False, True)}
+        # How long each stage takes, warm and cold; of an undisturbed process each.
+        self.seconds = {cold: self._time_stages(cold) for cold in (False, True)}
 
     def _begin(self, out: Path, cold: bool) -> Child:
-        log = out.with_suffix(".log")
-        return begin(self.verb, arguments(self.verb, self.home, out), log, cold, often)
+        arguments = [*self.arguments[self.verb], "--threads", 1, "--device", "cpu"]
+        often = partial(keep_every, PART_SECONDS)
+        return begin(self.verb, arguments, out, cold=cold, before=often)
 
-    def _undisturbed(self, cold: bool) -> dict[str, float]:
+    def _time_stages(self, cold: bool) -> dict[str, float]:
         out = self.home / ("whole-cold" if cold else "whole")
         child, names = self._begin(out, cold), stages(self.verb)
-        found: dict[str, float] = dict.fromkeys(names, 0.0)
+        seconds: dict[str, float] = dict.fromkeys(names, 0.0)
         last = time.monotonic()
         while child.running():
             time.sleep(0.0002)
             now = time.monotonic()
-            found[names[child.stage[0]]] += now - last
+            seconds[names[child.stage[0]]] += now - last
             last = now
         assert child.code == 0, child.log.read_text()
-        if cold:
-            assert not differing(self.whole, out), differing(self.whole, out)
-        return found
+        assert not differing(self.home / "whole", out)
+        return seconds
 
     def _kill(self, child: Child, cold: bool) -> str:
         """Kill it at a random moment; gives the stage, empty if it ended before."""
@@ -108,8 +87,8 @@ class Rounds:
         """A round: killed, perhaps again, resumed to the end and compared."""
         out = self.home / f"round{self.rounds}"
         self.rounds += 1
-        killed, times = True, 0
-        while killed:
+        kills, again = 0, True
+        while again:
             cold = self.chance.random() < COLD
             child = self._begin(out, cold)
             stage = self._kill(child, cold)
@@ -117,31 +96,28 @@ class Rounds:
                 assert child.code == 0, child.log.read_text()
                 break
             self.kills[stage, cold] += 1
-            times += 1
-            killed = self.chance.random() < AGAIN
-        if not times:
-            shutil.rmtree(out)
-            return
-        child = self._begin(out, self.chance.random() < COLD)
-        assert child.wait() == 0, child.log.read_text()
-        self.resumes += times
-        said = child.log.read_text()
-        self.went_on += bool(re.search(r"faces were there from before|goes on after epoch", said))
-        wrong = differing(self.whole, out)
-        self.differing += [f"{out.name}/{name}" for name in wrong]
-        if not wrong:
-            shutil.rmtree(out)
+            kills += 1
+            again = self.chance.random() < AGAIN
+        if kills:
+            child = self._begin(out, self.chance.random() < COLD)
+            assert child.wait() == 0, child.log.read_text()
+            self.resumes += kills
+            resumed = r"faces were there from before|goes on after epoch"
+            self.went_on += bool(re.search(resumed, child.log.read_text()))
+            names = differing(self.home / "whole", out)
+            self.differing += [f"{out.name}/{name}" for name in names]
+            if names:
+                return
+        shutil.rmtree(out)
 
     def table(self) -> str:
         rows = [
-            (stage, self.kills[stage, False], self.kills[stage, True])
-            for stage in stages(self.verb)
+            (stage, *(self.kills[stage, c] for c in (False, True))) for stage in stages(self.verb)
         ]
         total = [sum(row[k] for row in rows) for k in (1, 2)]
-        text = tabulate(
-            [*rows, ("all", *total)],
-            ["killed while", "forked", "cold"], "pipe", colalign=("left", "right", "right"),
-        )  # fmt: skip
+        heads = ["killed while", "forked", "cold"]
+        alignment = ("left", "right", "right")
+        text = tabulate([*rows, ("all", *total)], heads, "pipe", colalign=alignment)
         return (
             f"{text}\n\n{sum(total)} kills in {self.rounds} rounds, {self.resumes} resumes; "
             f"{self.went_on} rounds ended with one that went on with what was kept. "
@@ -154,21 +130,13 @@ def main() -> None:
     parser.add_argument("verb", choices=("run", "train"))
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="kill-"))
-    warm()
-    if given.verb == "train":
-        sys.path.insert(0, str(Path(__file__).parents[1]))
-        from layouts import write_wflw
-
-        (home / "tiny.toml").write_text(RECIPE)
-        for split, faces in (("train", FACES["train"]), ("test", 8)):
-            write_wflw(home / "data", faces, split)
-    rounds = Rounds(given.verb, home, given.seed)
-    while sum(rounds.kills.values()) < given.kills:
+    options = parser.parse_args()
+    home = prepare(train=24, test=8)
+    rounds = Rounds(options.verb, home, options.seed)
+    while (kills := rounds.kills.total()) < options.kills:
+        sys.stderr.write(f"\r{kills} kills, {len(rounds.differing)} differ ")
         rounds.one()
-        sys.stderr.write(f"\r{sum(rounds.kills.values())} kills, {len(rounds.differing)} differ ")
-    put(f"kills of a {given.verb}", rounds.table())
+    report(f"kills of a {options.verb}", rounds.table())
     if rounds.differing:
         sys.exit(f"kept in {home}: {rounds.differing}")
     shutil.rmtree(home)

@@ -14,6 +14,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,55 +39,51 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("fuzz-findings"), help="for findings")
     parser.add_argument("--list", action="store_true", help="show the targets")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        fuzz(given.targets[0], given.runs, given.seed, given.out)
+    options = parser.parse_args()
+    if options.child:
+        fuzz(options.targets[0], options.runs, options.seed, options.out)
         return 0
     from targets import TARGETS
 
-    if given.list:
+    if options.list:
         print("\n".join(f"{name}  {target.runs:,}" for name, target in TARGETS.items()))
         return 0
     print("| target | executions | executions/s | findings | peak memory, MB |")
     print("|:--|--:|--:|--:|--:|", flush=True)
-    total, found, begun = 0, 0, time.monotonic()
-    for name in given.targets or TARGETS:
-        runs = given.runs or TARGETS[name].runs
-        done, findings = alone(name, runs, given.seed, given.out)
-        print(
-            f"| {name} | {done['executions']:,} | {done['executions'] / done['seconds']:,.0f} | "
-            f"{findings} | {done['peak_mb']:,.0f} |", flush=True,
-        )  # fmt: skip
-        total, found = total + done["executions"], found + findings
-    print(f"| all | {total:,} | in {(time.monotonic() - begun) / 60:.0f} min | {found} | |")
-    return min(found, 1)
+    executions, findings, begun = 0, 0, time.monotonic()
+    for name in options.targets or TARGETS:
+        runs = options.runs or TARGETS[name].runs
+        numbers, kinds = fuzz_alone(name, runs, options.seed, options.out)
+        done, peak = numbers["executions"], numbers["peak_mb"]
+        speed = done / numbers["seconds"]
+        print(f"| {name} | {done:,} | {speed:,.0f} | {kinds} | {peak:,.0f} |", flush=True)
+        executions, findings = executions + done, findings + kinds
+    minutes = (time.monotonic() - begun) / 60
+    print(f"| all | {executions:,} | in {minutes:.0f} min | {findings} | |")
+    return min(findings, 1)
 
 
-def alone(name: str, runs: int, seed: int, out: Path) -> tuple[dict[str, float], int]:
+def fuzz_alone(name: str, runs: int, seed: int, out: Path) -> tuple[dict[str, float], int]:
     """Fuzz one target in a process of its own; its numbers, and of how many kinds findings are."""
     folder = out / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     command = [sys.executable, __file__, "--child", name, "--runs", str(runs), "--seed", str(seed)]
-    with (folder / "log.txt").open("wb") as log:
-        code = subprocess.run([*command, "--out", out], stdout=log, stderr=log).returncode
-    numbers = folder / "numbers.json"
-    done = {"executions": 0, "seconds": 1.0, "peak_mb": 0.0}
-    if numbers.exists():
-        done = json.loads(numbers.read_text())
+    log, record = folder / "log.txt", folder / "numbers.json"
+    with log.open("wb") as stream:
+        code = subprocess.run([*command, "--out", out], stdout=stream, stderr=stream).returncode
+    numbers = {"executions": 0, "seconds": 1.0, "peak_mb": 0.0}
+    if record.exists():
+        numbers = json.loads(record.read_text())
     findings = len(list(folder.glob("*.input")))
-    if code != 0 or done["executions"] < runs:  # a crash, a hang, or no memory left
+    if code != 0 or numbers["executions"] < runs:  # a crash, a hang, or no memory left
         findings += 1
-        print(f"{name}: ended with status {code}, see {folder / 'log.txt'}", file=sys.stderr)
-    for told in sorted(folder.glob("*.txt")):
-        if told.name != "log.txt":
-            print(f"{name}: {told.read_text().splitlines()[-1][:200]} ({told})", file=sys.stderr)
+        print(f"{name}: ended with status {code}, see {log}", file=sys.stderr)
+    for report in sorted(set(folder.glob("*.txt")) - {log}):
+        print(f"{name}: {report.read_text().splitlines()[-1][:200]} ({report})", file=sys.stderr)
     if not findings:
-        for left in folder.iterdir():
-            left.unlink()
-        folder.rmdir()
-    return done, findings
+        shutil.rmtree(folder)
+    return numbers, findings
 
 
 def fuzz(name: str, runs: int, seed: int, out: Path) -> None:
@@ -100,64 +97,72 @@ def fuzz(name: str, runs: int, seed: int, out: Path) -> None:
 
     warnings.simplefilter("ignore")
     target = TARGETS[name]
-    found = Found(out / name)
-    workplace = Path(tempfile.mkdtemp(prefix="fuzz-", dir=_fast()))
-    seeds = workplace / "seeds"
+    results = (out / name).resolve()
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # faster than a disk
+    workplace = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory))
+    seeds, folder = workplace / "seeds", workplace / "folder"
     seeds.mkdir()
-    for number, content in enumerate(target.seeds()):
+    contents = target.seeds()
+    for number, content in enumerate(contents):
         (seeds / str(number)).write_bytes(content)
-    largest = max(len(content) for content in target.seeds())
-    folder = workplace / "folder"
+    largest = max(map(len, contents))
     (folder / target.file).parent.mkdir(parents=True)
     target.prepare(folder)
-    state = {"executions": 0, "begun": time.monotonic(), "written": 0.0}
+    executions, begun, written = 0, time.monotonic(), 0.0
+    kinds: set[str] = set()
     os.chdir(folder)
 
-    def tell() -> None:
-        numbers = {
-            "executions": state["executions"], "seconds": time.monotonic() - state["begun"],
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }  # fmt: skip
-        (found.folder / "numbers.json").write_text(json.dumps(numbers))
+    def add(data: bytes, error: BaseException) -> None:
+        """Keep a finding, one of each kind."""
+        kind = kind_of(error)
+        if kind not in kinds:
+            kinds.add(kind)
+            (results / f"{kind}.input").write_bytes(data)
+            report = "".join(traceback.format_exception(error, limit=-12))[-20_000:]
+            (results / f"{kind}.txt").write_text(report, errors="backslashreplace")
 
     def once(data: bytes) -> None:
+        nonlocal executions, written
         (folder / target.file).write_bytes(data)
-        begun = time.process_time()
+        started = time.process_time()
         try:
             target.read(folder)
         except InputError as error:
-            if memory := no_memory(error):
-                found.add(data, memory)
+            if cause := out_of_memory(error):
+                add(data, cause)
         except Exception as error:
-            found.add(data, error)
-        if time.process_time() - begun > SECONDS:
-            found.add(data, TimeoutError(f"{time.process_time() - begun:.1f} s"))
-        state["executions"] += 1
-        if state["executions"] == runs or time.monotonic() - state["written"] > 1:
-            state["written"] = time.monotonic()
-            tell()
+            add(data, error)
+        if (seconds := time.process_time() - started) > SECONDS:
+            add(data, TimeoutError(f"{seconds:.1f} s"))
+        executions += 1
+        if executions == runs or time.monotonic() - written > 1:
+            written = time.monotonic()
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            numbers = {"executions": executions, "seconds": written - begun, "peak_mb": peak}
+            (results / "numbers.json").write_text(json.dumps(numbers))
 
-    def mutated(data: bytes, largest: int, number: int) -> bytes:
+    def mutate(data: bytes, largest: int, number: int) -> bytes:
         chance = random.Random(number)
         if chance.random() < 0.6:
             try:
                 return target.mutation(data, chance)[:largest]
             except Exception:
-                pass  # the input is not of the format, or what was made of it cannot be written
+                pass  # the input is not of the format, or the result cannot be written
         return atheris.Mutate(data, largest)
 
-    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY,) * 2)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
     arguments = [
         name, f"-runs={runs}", f"-seed={seed}", f"-timeout={SECONDS * 10:.0f}",
         "-rss_limit_mb=4096", f"-max_len={4 * largest + 20_000}", "-print_final_stats=1",
-        "-len_control=0", f"-artifact_prefix={out.resolve() / name}/", str(seeds),
+        "-len_control=0", f"-artifact_prefix={results}/", str(seeds),
     ]  # fmt: skip
-    atheris.Setup(arguments, once, custom_mutator=mutated)
+    atheris.Setup(arguments, once, custom_mutator=mutate)
     atheris.Fuzz()
 
 
-def no_memory(error: BaseException | None) -> BaseException | None:
-    """What says in an exception's causes that memory ran out: that is no answer to an input."""
+def out_of_memory(error: BaseException | None) -> BaseException | None:
+    """The cause of an exception that says that memory ran out: that is no answer to an input."""
     while error is not None:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             return error
@@ -165,39 +170,14 @@ def no_memory(error: BaseException | None) -> BaseException | None:
     return None
 
 
-class Found:
-    """Findings in a folder, one of each kind: an exception's type and the line it came from."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        self._kinds: set[str] = set()
-
-    def add(self, data: bytes, error: BaseException) -> None:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if _ours(f.filename)]
-        last = frames[-1] if frames else None
-        place = f"{Path(last.filename).stem}-{last.lineno}" if last else "slow"
-        kind = re.sub(r"\W+", "-", f"{type(error).__name__}-{place}")
-        if kind in self._kinds:
-            return
-        self._kinds.add(kind)
-        (self.folder / f"{kind}.input").write_bytes(data)
-        told = "".join(traceback.format_exception(error, limit=-12))
-        (self.folder / f"{kind}.txt").write_text(told[-20_000:], errors="backslashreplace")
-
-
-def _ours(file: str) -> bool:
-    parts = Path(file).parts
-    return any(package in parts for package in PACKAGES) and "site-packages" not in parts
-
-
-def _address_space() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    return pages * resource.getpagesize()
-
-
-def _fast() -> str | None:
-    """A folder in memory, where there is one."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+def kind_of(error: BaseException) -> str:
+    """An exception's type and the last line of ours that it came through."""
+    place = "slow"
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if set(PACKAGES) & set(path.parts) and "site-packages" not in path.parts:
+            place = f"{path.stem}-{frame.lineno}"
+    return re.sub(r"\W+", "-", f"{type(error).__name__}-{place}")
 
 
 if __name__ == "__main__":

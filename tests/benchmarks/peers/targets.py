@@ -24,29 +24,19 @@ def questions() -> Iterator[Question]:
         FACES,
         [
             Way("alignbench `gaussians`", lambda: gaussians(POINTS, SIZE, 1.0), goal=None),
-            Way(
-                "mmpose `generate_gaussian_heatmaps`",
-                lambda: mmpose(generate_gaussian_heatmaps),
-                1e-6,
-            ),
+            theirs(generate_gaussian_heatmaps),
             Way("face-alignment `draw_gaussian`", face_alignment, 2, peaks_apart),
         ],
-        note=(
-            "Windows of 7 x 7 and sigma 1; face-alignment has one window only, of 13 x 13 and "
-            "sigma 3.25, so its peaks alone are compared. Where the map's border cuts a window it "
-            "lays it up to two pixels off."
-        ),
+        note="Windows of 7 x 7 and sigma 1; face-alignment has one window only, of 13 x 13 and "
+        "sigma 3.25, so its peaks alone are compared. Where the map's border cuts a window it "
+        "lays it up to two pixels off.",
     )
     yield Question(
         f"{title}: about the landmark itself",
         FACES,
         [
             Way("alignbench `gaussians(subpixel=True)`", ours_subpixel, goal=None),
-            Way(
-                "mmpose `generate_udp_gaussian_heatmaps`",
-                lambda: mmpose(generate_udp_gaussian_heatmaps),
-                1e-6,
-            ),
+            theirs(generate_udp_gaussian_heatmaps),
         ],
     )
 
@@ -55,8 +45,11 @@ def ours_subpixel():
     return gaussians(POINTS, SIZE, 1.0, subpixel=True)
 
 
-def mmpose(draw):
-    return np.stack([draw((SIZE, SIZE), face[None], VISIBLE, 1)[0] for face in POINTS])
+def theirs(draw):
+    def call():
+        return np.stack([draw((SIZE, SIZE), face[None], VISIBLE, 1)[0] for face in POINTS])
+
+    return Way(f"mmpose `{draw.__name__}`", call, 1e-6)
 
 
 def face_alignment():
