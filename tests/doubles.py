@@ -30,7 +30,6 @@ class Shifted(Predictor):
     name = "shifted"
     markup = WFLW98
     needs_images = False
-    transient = ("left", "batches", "ending", "cut")
     ending: BaseException = Killed()
 
     def __init__(self, dataset, pixels=2.0, breaks_after=None):

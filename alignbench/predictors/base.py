@@ -8,14 +8,14 @@ reproductions go wrong. The harness gives it batches and never looks inside.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset
 from alignbench.markups import Markup
-from alignbench.predictors.identity import Origin
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,19 @@ class Batch:
     ids: Sequence[str]
     images: Sequence[Bytes]
     boxes: Floats
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How :func:`alignbench.load_predictor` made a predictor.
+
+    From a module, with options, in a working folder, at a time (seconds).
+    """
+
+    module: str
+    options: Mapping[str, Any]
+    folder: Path
+    loaded: float
 
 
 class Predictor(ABC):
@@ -59,11 +72,8 @@ class Predictor(ABC):
         Faces in a batch, where the user does not say.
     remarks
         Sentences to print before a run, such as which back end was chosen.
-    transient
-        Names of its attributes on which no landmark depends, such as caches and counters. All
-        others are part of its identity (:func:`alignbench.predictors.identity.identify`).
     built_from
-        A user's functions and networks that it calls, whose source and values identify it too.
+        Functions and networks that it calls, which may be a user's own.
     origin
         How :func:`alignbench.load_predictor` made it; None where it was made otherwise.
 
@@ -80,7 +90,6 @@ class Predictor(ABC):
     decoding: str | None = None
     batch_size: int = 32
     remarks: Sequence[str] = ()
-    transient: Sequence[str] = ()
     built_from: Sequence[Any] = ()
     origin: Origin | None = None
 
@@ -104,7 +113,8 @@ class Predictor(ABC):
     def describe(self) -> dict[str, Any]:
         """What identifies the model, as JSON: source, hash of weights, preprocessing.
 
-        It is part of the run's key, with the source code and values of a user's own class.
+        It is part of the run's key, with the source and options of a user's own model
+        (:func:`alignbench.predictors.identity.identify`).
         ``notes``, a list of sentences, is printed under every table.
         """
 

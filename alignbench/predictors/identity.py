@@ -1,51 +1,34 @@
-"""What identifies a user's own model: source code, options, weights and values.
+"""What identifies a user's own model: source code, options, files of weights and packages.
 
-Stored results of a model are read back only where nothing that made them can have changed. What a
-model says of itself in ``describe()`` is not enough for that. This module adds what can be seen:
-the source of its functions and classes and of every module of the user's own that these import,
-the files it names and the values it holds. Where something cannot be seen, the identity is
-uncertain and the model runs again.
+Stored results of a model are read back only where nothing that made them can have changed. Other
+code of a Python process can change anything in it: a value that a function holds, an attribute of
+a module. The command line runs no other code, so that there a model is known by what it is loaded
+from: its options, the source of its module and of every module of the user's own that this imports,
+the files that these name, and the versions of the installed packages that they import. Where one
+of these cannot be seen, and in every other process, the identity is uncertain and the model runs
+again.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
-import inspect
-import re
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
-from functools import cache, partial
-from importlib.machinery import SourceFileLoader
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
-import numpy as np
-
-from alignbench.datasets.base import Dataset
-from alignbench.errors import blame
 from alignbench.io.files import sha256
+from alignbench.predictors.base import Predictor
 
-if TYPE_CHECKING:
-    from alignbench.predictors.base import Predictor
-
-_WEIGHTS = re.compile(
-    r".+\.(bin|ckpt|dat|h5|hdf5|joblib|json|mat|npy|npz|onnx|pb|pkl|pth?|safetensors|tar|tflite|"
-    r"toml|xml|ya?ml|zip)",
-    re.IGNORECASE,
-)
-"""A text that may name a file from which the model is made."""
-
-_first_seen: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
-"""Hash of a module's file when this process first looked, to notice a later edit."""
+_CODE = (".py", ".pyc")
+_packages_distributions = cache(packages_distributions)
 
 
 @dataclass(frozen=True)
@@ -55,25 +38,17 @@ class Identity:
     Attributes
     ----------
     parts
-        As JSON: hashes of ``modules``, ``files`` and ``values``, versions of ``packages``.
+        As JSON, by name: ``options``, hashes of ``modules`` and ``files``, versions of
+        ``packages``.
     certain
         Whether nothing else can change its landmarks.
     reason
         The first reason why not, as a clause; empty where it is certain.
     """
 
-    parts: dict[str, Any]
+    parts: dict[str, dict[str, str]]
     certain: bool
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """How :func:`alignbench.load_predictor` made a predictor: factory, options, working folder."""
-
-    factory: Any
-    options: Mapping[str, Any]
-    folder: Path
 
 
 def identify(predictor: Predictor) -> Identity:
@@ -81,28 +56,28 @@ def identify(predictor: Predictor) -> Identity:
 
     Nothing else does for a model of alignbench itself: its version is in the key of a run.
     """
-    origin, kind = predictor.origin, type(predictor)
-    roots = [kind, *predictor.built_from, *([origin.factory] if origin else [])]
-    if all(_is_ours(_home(root)) for root in roots):
+    origin = predictor.origin
+    roots = [type(predictor), *predictor.built_from]
+    homes = [_home(root) for root in roots] + ([origin.module] if origin else [])
+    if all(map(_is_ours, homes)):
         return Identity({}, certain=True)
-    look = _Look(predictor.transient, origin)
-    with blame(f"model {predictor.name!r}, describe()"):
-        description = predictor.describe()
+    look = _Look(origin.folder if origin else Path.cwd(), origin.loaded if origin else 0.0)
+    bases = [kind for root in roots for kind in getattr(root, "__mro__", type(root).__mro__)]
     try:
-        for root in roots:
-            look.add_root(root)
-        look.add([description, dict(origin.options) if origin else None])
-        if not _is_ours(kind.__module__):
-            look.add({k: v for k, v in sorted(vars(predictor).items()) if k not in look.ignored})
-    except Exception as error:  # whatever a value of the user's does when it is looked at
-        look.doubts.append(f"its code and values cannot be read ({type(error).__name__}: {error})")
-    parts: dict[str, Any] = {
-        "modules": dict(sorted(look.modules.items())),
-        "packages": dict(sorted(look.packages.items())),
-        "files": dict(sorted(look.files.items())),
-        "values": look.digest.hexdigest(),
-    }
-    return Identity({k: p for k, p in parts.items() if p}, not look.doubts, *look.doubts[:1])
+        for module in [*homes, *map(_home, bases)]:
+            look.add_module(module)
+        for name, value in (origin.options if origin else {}).items():
+            look.add_option(name, value)
+    except Exception as error:  # a source that is no Python, an import hook that fails
+        look.doubts.append(f"its code cannot be read ({type(error).__name__}: {error})")
+    if origin is None or not _is_command_line():
+        look.doubts.insert(0, "other code of this Python process may have changed the model")
+    parts = {
+        "options": look.options, "modules": look.modules, "packages": look.packages,
+        "files": look.files,
+    }  # fmt: skip
+    sorted_parts = {kind: dict(sorted(part.items())) for kind, part in parts.items() if part}
+    return Identity(sorted_parts, not look.doubts, *look.doubts[:1])
 
 
 def _home(thing: Any) -> str:
@@ -124,8 +99,14 @@ def _is_ours(module: str) -> bool:
     return module.partition(".")[0] in _our_packages()
 
 
-def _is_standard(module: str) -> bool:
-    return module != "__main__" and module.partition(".")[0] in sys.stdlib_module_names
+def _is_command_line() -> bool:
+    """Whether this process is the command ``alignbench``, or ``python -m alignbench``."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:
+        return _is_ours(main.__spec__.name)
+    script = Path(getattr(main, "__file__", None) or "")
+    folders = {sysconfig.get_path("scripts", scheme) for scheme in sysconfig.get_scheme_names()}
+    return script.stem == "alignbench" and str(script.absolute().parent) in folders
 
 
 @cache
@@ -139,204 +120,81 @@ def _is_users(file: Path) -> bool:
     )
 
 
-def _file_of(name: str) -> Path | None:
-    """The file of a module, imported or not."""
-    module, parent = sys.modules.get(name), name.rpartition(".")[0]
-    file = getattr(module, "__file__", None)
-    if module is None and name and (not parent or hasattr(sys.modules.get(parent), "__path__")):
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            return None
-        file = spec.origin if spec and spec.has_location else None
-    return Path(file) if file and Path(file).is_file() else None
-
-
-@cache
-def _codes(content: bytes, file: str) -> set[CodeType]:
-    """The code of every function and class of a source file."""
-    level, codes = [SourceFileLoader("", file).source_to_code(content, file)], set[CodeType]()
-    while level:
-        level = [c for code in level for c in code.co_consts if isinstance(c, CodeType)]
-        codes.update(level)
-    return codes
-
-
-def _names(code: CodeType) -> list[str]:
-    """Names of globals and attributes in a function and the functions inside it."""
-    inner = [name for c in code.co_consts if isinstance(c, CodeType) for name in _names(c)]
-    return [*code.co_names, *inner]
+def _find_spec(name: str) -> ModuleSpec | None:
+    """Where a module comes from; it need not have been imported, and is not imported by this."""
+    if name in sys.modules:
+        return sys.modules[name].__spec__
+    parent = name.rpartition(".")[0]
+    if not parent:
+        return importlib.util.find_spec(name)
+    above = _find_spec(parent)
+    places = above.submodule_search_locations if above else None
+    return None if places is None else PathFinder.find_spec(name, places)
 
 
 class _Look:
-    """Goes through a model's values and code, hashes what it sees and notes what it cannot see."""
+    """Hashes what a model is loaded from, and notes what it cannot see.
 
-    def __init__(self, transient: Sequence[str], origin: Origin | None) -> None:
+    ``folder`` is the working folder and ``loaded`` the time (seconds) when the model was loaded.
+    """
+
+    def __init__(self, folder: Path, loaded: float) -> None:
+        self.options: dict[str, str] = {}
         self.modules: dict[str, str] = {}
         self.packages: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.doubts: list[str] = []
-        self.digest = hashlib.sha256()
-        self.ignored = {"_abc_impl", "origin", *transient}
-        self._loaded, self._folder = origin is not None, origin.folder if origin else Path.cwd()
-        self._known: dict[int, tuple[int, Any]] = {}  # objects by id, kept alive
-        self._visited: set[str] = set()
+        self._folder, self._loaded = folder, loaded
+        self._users: dict[str, bool] = {}
 
-    def _feed(self, *texts: object) -> None:
-        self.digest.update("\0".join(map(str, texts)).encode(errors="surrogatepass") + b"\1")
+    def add_option(self, name: str, value: object) -> None:
+        """Take in an option of the model's factory; a file of weights by its content alone."""
+        self.options[name] = self._hash(value) if isinstance(value, Path) else repr(value)
+        if isinstance(value, str):
+            self._add_file(value, self._folder)
 
-    def _doubt(self, reason: str, *, always: bool = False) -> None:
-        # A model loaded by its name is made anew, by its source from options and files.
-        if always or not self._loaded:
-            self.doubts.append(reason)
-
-    def add_root(self, thing: Any) -> None:
-        """Take in what computes landmarks: a class, a function, a network."""
-        torch = sys.modules.get("torch")
-        known = isinstance(thing, (type, FunctionType, MethodType, partial))
-        if not known and not (torch and isinstance(thing, torch.nn.Module)):
-            self._doubt(f"the model is an object of {type(thing).__qualname__}, which may change")
-        for name in {_home(kind) for kind in getattr(thing, "__mro__", [thing])}:
-            file = None if _is_ours(name) or _is_standard(name) else _file_of(name)
-            if file and not _is_users(file):
-                for owner in packages_distributions().get(name.partition(".")[0], []):
-                    self.packages[owner] = version(owner)
-        self.add(thing)
-
-    def add(self, value: Any) -> None:
-        """Take in a value and all that it holds."""
-        if value is None or isinstance(value, bool | int | float | complex | bytes):
-            self._feed(type(value).__name__, repr(value))
-        elif isinstance(value, str | Path):
-            self._feed(type(value).__name__, value)
-            self._file(value, self._folder)
-        elif id(value) in self._known:
-            self._feed("again", self._known[id(value)][0])
-        else:
-            self._known[id(value)] = len(self._known), value
-            self._feed(type(value).__name__)
-            self._add_new(value)
-
-    def _add_all(self, values: Iterable[Any]) -> None:
-        for value in values:
-            self.add(value)
-
-    def _add_new(self, value: Any) -> None:
-        match value:
-            case FunctionType():
-                self._function(value)
-                if hasattr(value, "__wrapped__"):
-                    self.add(value.__wrapped__)
-            case MethodType():
-                self._add_all([value.__func__, value.__self__])
-            case staticmethod() | classmethod():
-                self.add(value.__func__)
-            case property():
-                self._add_all([value.fget, value.fset])
-            case partial():
-                self._add_all([value.func, value.args, value.keywords])
-            case type():
-                self._class(value)
-            case ModuleType():
-                self._feed(value.__name__)
-                self._module(value.__name__)
-            case Enum() | re.Pattern() | range() | slice() | np.dtype():
-                self._feed(repr(value))
-            case BuiltinFunctionType() | np.ufunc():
-                self._feed(getattr(value, "__qualname__", value))
-            case BaseException():
-                self._add_all([type(value), value.args])
-            case np.ndarray() | np.generic() if value.dtype.kind not in "OV":
-                self._feed(value.dtype.str, value.shape)
-                self.digest.update(np.ascontiguousarray(value).tobytes())
-            case list() | tuple():
-                self._feed(len(value))
-                self._add_all(value)
-            case set() | frozenset():
-                self._feed(sorted(map(repr, value)))
-            case Mapping():
-                self._feed(len(value))
-                self._add_all(part for item in value.items() for part in item)
-            case _:
-                self._object(value)
-
-    def _object(self, value: Any) -> None:
-        kind, torch = type(value), sys.modules.get("torch")
-        # Only of classes written in Python can all values be listed (Py_TPFLAGS_HEAPTYPE).
-        plain = all(base.__flags__ & (1 << 9) for base in kind.__mro__[:-1])
-        if torch and isinstance(value, torch.device | torch.dtype):
-            self._feed(str(value).partition(":")[0])
-        elif torch and isinstance(value, torch.Tensor) and value.layout is torch.strided:
-            self._feed(value.dtype, tuple(value.shape))
-            flat = value.detach().cpu().contiguous().reshape(-1)
-            self.digest.update(flat.view(torch.uint8).numpy().tobytes())
-        elif isinstance(value, Dataset):
-            self.add(value.fingerprint())
-        elif plain and hasattr(value, "__dict__"):
-            self._add_all([kind, vars(value)])
-        else:
-            name = f"{kind.__module__}.{kind.__qualname__}"
-            self._feed(name)
-            self._doubt(f"{name}, which it uses, cannot be compared")
-
-    def _class(self, kind: type) -> None:
-        self._feed(kind.__module__, kind.__qualname__)
-        if not self._module(kind.__module__):
-            return
-        self._add_all(kind.__mro__[1:-1])
-        for name, value in vars(kind).items():
-            inner = inspect.unwrap(getattr(value, "__func__", value))
-            code = isinstance(inner, FunctionType | property)
-            if isinstance(inner, FunctionType) and inner.__code__.co_filename.startswith("<"):
-                continue  # generated from the class's source, as by dataclass
-            slot = inspect.isdatadescriptor(value)
-            if code or not (name.startswith("__") or name in self.ignored or slot):
-                self._add_all([name, value])
-
-    def _function(self, function: FunctionType) -> None:
-        code = function.__code__
-        self._feed(function.__module__, code.co_qualname, code.co_firstlineno)
-        if not self._module(function.__module__ or ""):
-            return
-        if code.co_name == "<lambda>":
-            self._doubt("the model uses a lambda")
-        file = Path(code.co_filename)
-        if not file.is_file():
-            self._doubt(f"the source of {code.co_qualname} is not in a file", always=True)
-        elif code not in _codes(file.read_bytes(), str(file)):
-            self._doubt(f"{file} has changed since it was imported", always=True)
-        self._add_all([function.__defaults__, function.__kwdefaults__])
-        for variable, value in inspect.getclosurevars(function).nonlocals.items():
-            if isinstance(value, np.ndarray) or hasattr(value, "detach"):
-                self._doubt(f"{code.co_qualname} uses an array of the function around it")
-            self._add_all([variable, value])
-        for name in _names(code):
-            if name in function.__globals__:
-                self._add_all([name, function.__globals__[name]])
-
-    def _module(self, name: str) -> bool:
+    def add_module(self, name: str) -> bool:
         """Take in a module and those it imports; whether it is the user's own."""
+        if name not in self._users:
+            self._users[name] = False  # unless the rest says otherwise; ends circles, too
+            self._users[name] = self._add_new(name)
+        return self._users[name]
+
+    def _add_new(self, name: str) -> bool:
+        top, _, _ = name.partition(".")
+        if _is_ours(name) or (top != "__main__" and top in sys.stdlib_module_names):
+            return False
         parent = name.rpartition(".")[0]
-        if parent:
-            self._module(parent)
-        if name in self._visited or _is_ours(name) or _is_standard(name):
-            return name in self.modules
-        self._visited.add(name)
-        module, file = sys.modules.get(name), _file_of(name)
-        if file is None:
-            if not hasattr(module, "__path__"):
-                self._doubt(f"module {name!r} has no source file", always=module is not None)
+        if parent and not self.add_module(parent):
+            return False
+        spec = _find_spec(name)
+        if spec is None:
+            if name in sys.modules:
+                self.doubts.append(f"module {name!r} has no source file")
+            elif not parent:
+                self.packages[name] = "not installed"
+            return False
+        if spec.origin is None and spec.submodule_search_locations is not None:
+            return True  # a folder without __init__.py
+        file = Path(spec.origin or "")
+        if not (spec.has_location and file.is_file()):
+            self.doubts.append(f"module {name!r} has no source file")
             return False
         if not _is_users(file):
+            self._add_package(top)
             return False
-        self.modules[name] = digest = sha256(file)
-        if module is not None and _first_seen.setdefault(module, digest) != digest:
-            self._doubt(f"{file} has changed since it was imported", always=True)
+        self._users[name] = True
+        self.modules[name] = self._hash(file)
         if file.suffix == ".py":
             for imported in self._imports(file, name if file.stem == "__init__" else parent):
-                if imported in sys.modules or _file_of(imported):
-                    self._module(imported)
+                self.add_module(imported)
         return True
+
+    def _add_package(self, name: str) -> None:
+        owners = _packages_distributions().get(name, [])
+        self.packages |= {owner: version(owner) for owner in owners}
+        if not owners:
+            self.doubts.append(f"package {name!r} has no version")
 
     def _imports(self, file: Path, package: str) -> Iterator[str]:
         """Names of what a source file may import; takes in the files that it names."""
@@ -354,23 +212,27 @@ class _Look:
                     ast.Name(id="exec" | "eval" | "__import__" | "import_module" as called)
                     | ast.Attribute(attr="import_module" | "run_path" | "exec_module" as called)
                 ):
-                    self._doubt(f"{called} in {file} may run any code", always=True)
+                    self.doubts.append(f"{called} in {file} may run any code")
                 case ast.Constant(value=str() as text):
-                    self._file(text, self._folder)
-                    self._file(text, file.parent)
+                    self._add_file(text, self._folder)
+                    self._add_file(text, file.parent)
 
-    def _file(self, name: str | Path, folder: Path) -> None:
-        """Take in the content of a file that a path, or a text, names; of a folder, its list."""
-        if isinstance(name, str) and (len(name) > 1024 or not _WEIGHTS.fullmatch(name)):
+    def _add_file(self, text: str, folder: Path) -> None:
+        """Take in the file that a text names, if any; what of a folder is read cannot be seen."""
+        if not text.strip("./\\ \n"):
             return
-        path = folder / name
+        path = folder / text
         try:
             if path.is_file():
-                self.files[path.name] = digest = sha256(path)
-                self._feed(digest)
-            elif path.is_dir():
-                for inside in sorted(path.rglob("*")):
-                    status = inside.stat()
-                    self._feed(inside.relative_to(path), status.st_size, status.st_mtime_ns)
-        except (OSError, ValueError):
+                hashes = self.files.get(path.name, "").split()
+                self.files[path.name] = " ".join(dict.fromkeys([*hashes, self._hash(path)]))
+            elif any(file.suffix not in _CODE and file.is_file() for file in path.rglob("*")):
+                self.doubts.append(f"it names the folder {path}, whose files may change")
+        except (OSError, ValueError):  # no path: too long, or with characters no path has
             return
+
+    def _hash(self, file: Path) -> str:
+        status = file.stat()
+        if max(status.st_mtime, status.st_ctime) > self._loaded > 0:
+            self.doubts.append(f"{file} has changed since the model was loaded")
+        return sha256(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -16,10 +17,9 @@ from alignbench import plugins
 from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
-from alignbench.predictors.base import Predictor
+from alignbench.predictors.base import Origin, Predictor
 from alignbench.predictors.function import FunctionPredictor
 from alignbench.predictors.guard import guard_streams
-from alignbench.predictors.identity import Origin
 
 RANDOM = "random"
 """What ``weights`` says for a network with weights drawn at random."""
@@ -105,7 +105,7 @@ def load_predictor(
         If the name is unknown, the file does not exist, the model takes no such option, or the
         factory fails or gives no predictor.
     """
-    folder = Path.cwd()  # a module may change it when it is imported
+    folder, loaded = Path.cwd(), time.time()  # a module may change the folder when it is imported
     given: dict[str, Any] = dict(options)
     defaults = dict(defaults or {})
     if weights == RANDOM:
@@ -115,7 +115,7 @@ def load_predictor(
     if weights is not None:
         defaults.pop("random", None)
     with guard_streams():
-        factory, argument = _find(model, given)
+        factory, module, argument = _find(model, given)
         where = f"model {model!r}"
         accepted = _parameters(model, factory)
         typed = parse_options(argument, where)
@@ -129,7 +129,7 @@ def load_predictor(
         given |= typed
         predictor = _make(model, factory, given, defaults)
     with suppress(AttributeError):  # a class of its own with slots
-        predictor.origin = Origin(factory, given, folder)
+        predictor.origin = Origin(module, given, folder, loaded)
     return predictor
 
 
@@ -143,18 +143,19 @@ def _weights_file(weights: str | Path) -> Path:
     return path
 
 
-def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str]:
-    """A model's factory and the text of its options; its argument is added to what is given."""
+def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, str]:
+    """A model's factory, its module and the text of its options; adds its argument to ``given``."""
     name, _, argument = model.partition(":")
     if name in plugins.registered(plugins.PREDICTORS):
+        module = plugins.registered(plugins.PREDICTORS)[name].module
         factory = plugins.load(plugins.PREDICTORS, name)
         if argument and ("argument" in _parameters(model, factory) or "=" not in argument):
             given["argument"] = argument
-            return factory, ""
-        return factory, argument
+            argument = ""
+        return factory, module, argument
     if argument and all(part.isidentifier() for part in name.split(".")):
         attribute, _, argument = argument.partition(":")
-        return _import(model, name, attribute), argument
+        return _import(model, name, attribute), name, argument
     raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -30,27 +30,15 @@ _PART_SECONDS = 2.0
 """A killed run loses about this much work; an interrupted one none."""
 
 
-class Place(Protocol):
-    """Where landmarks are kept while a run is under way."""
+class Place:
+    """Where landmarks are kept while a run is under way; this one keeps nothing."""
 
     def restore(self, points: Floats) -> int:
         """Fill in the faces done before (N, L, 2), from the first on; gives their number."""
-        ...
-
-    def keep_part(self, start: int, points: Floats) -> None:
-        """Keep the landmarks (B, L, 2) of the faces from ``start`` on."""
-        ...
-
-
-class Nowhere:
-    """Keeps nothing and restores nothing."""
-
-    def restore(self, points: Floats) -> int:
-        """No face was done before."""
         return 0
 
     def keep_part(self, start: int, points: Floats) -> None:
-        """Nothing is kept."""
+        """Keep the landmarks (B, L, 2) of the faces from ``start`` on."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +72,21 @@ def predict_points(
         If an image is broken, or the model raises an error or gives no landmarks.
     """
     size = min(batch_size or predictor.batch_size, len(faces))
-    place = place or Nowhere()
+    place = place or Place()
     points = full(faces.points.shape, np.nan)
     restored = done = kept = _restore(place, points, ranks)
     progress(done, len(faces))
     batches = [range(k, min(k + size, len(faces))) for k in range(done, len(faces), size)]
-    own = predict_batches(predictor, faces, boxes, batches[ranks.rank :: ranks.size])
+    predicted = predict_batches(predictor, faces, boxes, batches[ranks.rank :: ranks.size])
     last = time.monotonic()
-    with closing(own):
+    with closing(predicted):
         try:
             for at in range(0, len(batches), ranks.size):
                 turn = batches[at : at + ranks.size]
-                mine = np.full((size, *faces.points.shape[1:]), np.nan)
+                contribution = np.full((size, *faces.points.shape[1:]), np.nan)
                 if ranks.rank < len(turn):
-                    mine[: len(turn[ranks.rank])] = next(own)
-                for batch, landmarks in zip(turn, ranks.gather(mine), strict=False):
+                    contribution[: len(turn[ranks.rank])] = next(predicted)
+                for batch, landmarks in zip(turn, ranks.gather(contribution), strict=False):
                     points[batch.start : batch.stop] = landmarks[: len(batch)]
                 done = turn[-1].stop
                 progress(done, len(faces))

@@ -1,9 +1,9 @@
 """The record of a run: ``run.json`` and the rows of ``metrics.json``, schema version 2.
 
 What identifies a run stands in ``model``, ``dataset``, ``protocol`` and ``statistics``; the run's
-key is their hash. Dates and speed stand in ``timings`` alone, so everything else is the same for
-the same inputs. The record is complete: a run can be read, compared and plotted where the packages
-of its data set, mark-up and measures are not installed.
+key is their hash. Dates and speed stand in ``timings`` and versions and machine in ``environment``;
+everything else is the same for the same inputs. The record is complete: a run can be read, compared
+and plotted where the packages of its data set, mark-up and measures are not installed.
 """
 
 from __future__ import annotations
@@ -155,11 +155,12 @@ class RunRecord(_Block):
     missed: int = Field(default=0, ge=0)
     """Faces for which the model gave no landmarks: failures in FR and AUC, left out of NME."""
     files: dict[str, str] = {}
-    """sha256 of each file of results, by its name."""
+    """sha256 of each file of results, those of plug-ins included, by its path in the folder."""
     environment: dict[str, Any] = {}
+    """Versions and machine: the same for the same inputs on the same machine."""
     timings: dict[str, Any] = {}
     """Dates, durations, batch size, threads and processes: the only part that differs between two
-    runs of the same inputs."""
+    runs of the same inputs on one machine."""
 
 
 class MetricRow(_Block):

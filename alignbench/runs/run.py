@@ -209,13 +209,13 @@ def load_run(path: str | Path) -> Run:
     record = read_record(folder)
     for name in RESULTS:
         check_digest(folder, record, name)
-    with _damage(folder / FACES):
+    with _name_damaged_file(folder / FACES):
         faces = _read_faces(folder / FACES, record)
-    with _damage(folder / PREDICTIONS):
+    with _name_damaged_file(folder / PREDICTIONS):
         ids, points = _read_predictions(folder / PREDICTIONS, record, faces)
-    with _damage(folder / BREAKDOWN):
+    with _name_damaged_file(folder / BREAKDOWN):
         breakdown = _read_breakdown(folder / BREAKDOWN, record)
-    with _damage(folder / METRICS):
+    with _name_damaged_file(folder / METRICS):
         run = Run(record, read_metrics(folder), faces, breakdown, ids, points, folder)
         _check_metrics(run)
     return run
@@ -228,9 +228,9 @@ def check_digest(folder: Path, record: RunRecord, name: str) -> None:
         require_regular(path)
         digest = sha256(path)
     except OSError as error:
-        raise _damaged(path, f"cannot be read ({error.strerror or error})") from error
+        raise _damage_error(path, f"cannot be read ({error.strerror or error})") from error
     if digest != record.files.get(name):
-        raise _damaged(path, "is not the file that the run wrote: it was edited or damaged")
+        raise _damage_error(path, "is not the file that the run wrote: it was edited or damaged")
 
 
 def read_metrics(folder: Path) -> tuple[MetricRow, ...]:
@@ -241,19 +241,19 @@ def read_metrics(folder: Path) -> tuple[MetricRow, ...]:
     return tuple(MetricRow.model_validate(row) for row in rows)
 
 
-def _damaged(path: Path, what: str) -> InputError:
+def _damage_error(path: Path, what: str) -> InputError:
     return InputError(path, what, remedy="Run it again with --fresh.")
 
 
 @contextmanager
-def _damage(path: Path) -> Any:
+def _name_damaged_file(path: Path) -> Any:
     """Turn whatever a damaged file raises into one message about it."""
     try:
         yield
     except InputError:
         raise
     except Exception as error:  # pandas and NumPy raise many kinds for a damaged file
-        raise _damaged(path, f"damaged ({error})") from error
+        raise _damage_error(path, f"damaged ({error})") from error
 
 
 def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from alignbench.arrays import BLOCK, Floats
 from alignbench.errors import InputError, blame
 from alignbench.io.files import WriteError, lock_folder, sha256, write_atomic
 from alignbench.runs.plan import Plan
-from alignbench.runs.predict import Nowhere
+from alignbench.runs.predict import Place
 from alignbench.runs.record import RunRecord
 from alignbench.runs.run import (
     BREAKDOWN,
@@ -42,13 +43,14 @@ from alignbench.runs.run import (
 
 _LOCK = ".lock"
 _FINISHED = "finished.json"
-_DRAFT = re.compile(r"\..+\.draft")
 _PART = re.compile(r"\d{8}\.npy")
+_DRAFT = re.compile(r"\..+\.draft")
+_RECORDS_HEAD = re.compile(rb'\{\s*"schema_version":')
 
 Out = str | Path | Callable[[RunRecord], Path] | None
 
 
-class Memory(Nowhere):
+class Memory(Place):
     """A run that is kept in memory alone."""
 
     finished: Run | None = None
@@ -58,7 +60,7 @@ class Memory(Nowhere):
         return run
 
 
-class Folder:
+class Folder(Place):
     """A run that is kept in a folder, which is locked meanwhile.
 
     Attributes
@@ -73,10 +75,7 @@ class Folder:
         self._folder = folder.absolute()  # a model may change the working directory
 
     def restore(self, points: Floats) -> int:
-        """Fill ``points`` (N, L, 2) with the faces done before, from the first on; their number.
-
-        A damaged part ends it: what follows is predicted again.
-        """
+        """The faces done before; a damaged part ends them: what follows is predicted again."""
         if self.finished is not None:
             points[:] = self.finished.all_points()
             return len(points)
@@ -96,27 +95,36 @@ class Folder:
 
     def keep_part(self, start: int, points: Floats) -> None:
         """Keep the landmarks (B, L, 2) of the faces from ``start`` on, with the record."""
-        _claim(self._folder, self._record)
-        part = self._folder / UNFINISHED / f"{start:08d}.npy"
+        part = self._claim() / f"{start:08d}.npy"
         write_atomic(part, lambda stream: np.save(stream, np.asarray(points)))
 
     def finish(self, run: Run) -> Run:
         """Write a finished run; if it is cut short anywhere, it can be resumed."""
-        _claim(self._folder, self._record)
-        staging = self._folder / UNFINISHED
+        staging = self._claim()
         rows = ",\n".join(json.dumps(row.model_dump()) for row in run.metrics)
         write_atomic(staging / METRICS, f"[\n{rows}\n]\n".encode())
         write_atomic(staging / FACES, lambda stream: _write_csv(run.faces, stream))
         write_atomic(staging / BREAKDOWN, lambda stream: _write_csv(run.breakdown, stream))
-        write_atomic(staging / PREDICTIONS, lambda stream: _write_npz(run, stream))
-        files = {name: sha256(staging / name) for name in RESULTS}
-        record = run.record.model_copy(update={"files": files})
-        run = replace(run, record=record, folder=self._named)
+        # The same bytes for the same content: NumPy writes no dates.
+        write_atomic(
+            staging / PREDICTIONS,
+            lambda stream: np.savez(stream, ids=np.array(run.ids, np.str_), points=run.points),
+        )
+        run = _add_hashes(replace(run, folder=self._named), staging)
         _write_run_files(run, staging)
-        write_atomic(staging / _FINISHED, _record_bytes(record))
+        run = _add_hashes(run, staging)
+        write_atomic(staging / _FINISHED, _record_bytes(run.record))
         _move_into_place(staging, self._folder)
         _drop_unfinished(self._folder)
         return run
+
+    def _claim(self) -> Path:
+        """The folder of the unfinished run, its record first: what is there belongs to a run."""
+        unfinished = self._folder / UNFINISHED
+        unfinished.mkdir(exist_ok=True)
+        if not (unfinished / RECORD).exists():
+            write_atomic(unfinished / RECORD, _record_bytes(self._record))
+        return unfinished
 
 
 @contextmanager
@@ -133,12 +141,9 @@ def open_place(out: Out, plan: Plan, fresh: bool) -> Iterator[Memory | Folder]:
         return
     record = plan.record
     folder = out(record) if callable(out) else Path(out)
-    if not plan.identity.certain and _holds(folder, record.key):
-        warnings.warn(
-            f"{folder}: the run there is not read back, because {plan.identity.reason}.",
-            stacklevel=3,
-        )
     readable = plan.identity.certain and not fresh
+    if not readable and not fresh:
+        _warn_of_results(folder, plan)
     if readable and _holds(folder, record.key):
         _tidy(folder, record.key)
         yield Folder(folder, record, replace(load_run(folder), read_back=True))
@@ -151,6 +156,24 @@ def open_place(out: Out, plan: Plan, fresh: bool) -> Iterator[Memory | Folder]:
         if not readable:
             _drop_unfinished(folder)
         yield Folder(folder, record)
+
+
+def _warn_of_results(folder: Path, plan: Plan) -> None:
+    """Say why results of a model that may have changed are not used."""
+    unfinished = _unfinished_record(folder)
+    for use, is_there in (
+        ("read back", _holds(folder, plan.record.key)),
+        ("resumed", unfinished is not None and unfinished.key == plan.record.key),
+    ):
+        if is_there:
+            reason = f"the run there is not {use}, because {plan.identity.reason}"
+            warnings.warn(f"{folder}: {reason}.", stacklevel=5)
+
+
+def _add_hashes(run: Run, staging: Path) -> Run:
+    """The run with the hash of each file of results, plug-ins' included, in its record."""
+    files = {name: sha256(staging / name) for name in _result_files(staging)}
+    return replace(run, record=run.record.model_copy(update={"files": files}))
 
 
 def _write_run_files(run: Run, folder: Path) -> None:
@@ -181,8 +204,8 @@ def _tidy(folder: Path, key: str) -> None:
     if not any((folder / name).exists() for name in (_LOCK, UNFINISHED)):
         return
     with suppress(InputError, OSError), lock_folder(folder, "run"):
-        begun = _begun(folder)
-        if begun is None or begun.key == key:
+        unfinished = _unfinished_record(folder)
+        if unfinished is None or unfinished.key == key:
             _drop_unfinished(folder)
 
 
@@ -192,36 +215,49 @@ def _prepare(folder: Path, key: str, fresh: bool) -> None:
     Raises
     ------
     InputError
-        If the folder holds another run, finished or not, and ``fresh`` does not say to replace
-        it; or if it holds files that are no run's, whatever ``fresh`` says.
+        If the folder holds another run, finished or not, or one whose record is damaged, and
+        ``fresh`` does not say to replace it; or if it holds files that are no run's, whatever
+        ``fresh`` says.
     """
-    there = read_record(folder) if (folder / RECORD).exists() else None
-    begun = _begun(folder)
-    if there is None and begun is None:
+    if fresh and (folder / RECORD).exists() and _is_run(folder):
+        _drop_unfinished(folder)
+        return
+    finished = read_record(folder) if (folder / RECORD).exists() else None
+    unfinished = _unfinished_record(folder)
+    if finished is None and unfinished is None:
         for entry in folder.iterdir():
             if entry.name not in (_LOCK, UNFINISHED) and not _DRAFT.fullmatch(entry.name):
                 raise InputError(
-                    folder,
-                    f"holds {entry.name} but no run",
-                    "an empty or new folder",
+                    folder, f"holds {entry.name} but no run", "an empty or new folder",
                     "Give another --out.",
-                )
-    if fresh:
-        _drop_unfinished(folder)
-    elif begun is None or begun.key != key:
-        # What was begun here goes first: a finished run beside it was to be replaced.
-        for other in (begun, there):
-            if other is not None and other.key != key:
-                raise InputError(
-                    folder,
-                    f"holds another run ({other.model.name} on {other.dataset.name}, key "
-                    f"{other.key}; this one has key {key})",
-                    remedy="Give another --out, or --fresh to replace it.",
-                )
-        _drop_unfinished(folder)
+                )  # fmt: skip
+    if unfinished is not None and unfinished.key == key and not fresh:
+        return
+    # The unfinished run goes first: a finished run beside it was to be replaced.
+    for other in () if fresh else (unfinished, finished):
+        if other is not None and other.key != key:
+            raise InputError(
+                folder,
+                f"holds another run ({other.model.name} on {other.dataset.name}, key "
+                f"{other.key}; this one has key {key})",
+                remedy="Give another --out, or --fresh to replace it.",
+            )
+    _drop_unfinished(folder)
 
 
-def _begun(folder: Path) -> RunRecord | None:
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run's, also where its record is damaged or of another version.
+
+    The record then at least begins as one, or every file of results is beside it.
+    """
+    with suppress(InputError):
+        return bool(read_record(folder))
+    with (folder / RECORD).open("rb") as stream:
+        begins_as_record = _RECORDS_HEAD.match(stream.read(100)) is not None
+    return begins_as_record or all((folder / name).is_file() for name in RESULTS)
+
+
+def _unfinished_record(folder: Path) -> RunRecord | None:
     """The record of the unfinished run in a folder; None where it is not there or damaged."""
     try:
         return read_record(folder / UNFINISHED)
@@ -229,29 +265,43 @@ def _begun(folder: Path) -> RunRecord | None:
         return None
 
 
+def _result_files(staging: Path) -> list[str]:
+    """Names of a finished run's files but its record, those of plug-ins and sub-folders too."""
+    files = (path for path in staging.rglob("*") if path.is_file())
+    names = (
+        path.relative_to(staging).as_posix() for path in files if not _DRAFT.fullmatch(path.name)
+    )
+    ours = (RECORD, _FINISHED)
+    return sorted(name for name in names if name not in ours and not _PART.fullmatch(name))
+
+
 def _move_into_place(staging: Path, folder: Path) -> None:
     """Rename a finished run's files, which takes no space on the disk.
 
     Without its record the folder is that of an unfinished run until the new one is there, last.
     """
+    names = _result_files(staging)
+    with suppress(InputError, OSError, ValueError):  # of a hostile record, any name may come
+        _remove_files(folder, read_record(folder), keep=names)
     (folder / RECORD).unlink(missing_ok=True)
-    for entry in sorted(staging.iterdir()):
-        if entry.name not in (RECORD, _FINISHED) and not _ours(entry):
-            entry.replace(folder / entry.name)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).replace(folder / name)
     (staging / _FINISHED).replace(folder / RECORD)
 
 
-def _ours(entry: Path) -> bool:
-    """Whether a file in ``.unfinished`` is a part or a draft."""
-    return bool(_PART.fullmatch(entry.name) or _DRAFT.fullmatch(entry.name))
-
-
-def _claim(folder: Path, record: RunRecord) -> None:
-    """Put the unfinished record first: whatever is written then belongs to a run."""
-    unfinished = folder / UNFINISHED
-    unfinished.mkdir(exist_ok=True)
-    if not (unfinished / RECORD).exists():
-        write_atomic(unfinished / RECORD, _record_bytes(record))
+def _remove_files(folder: Path, record: RunRecord, keep: list[str]) -> None:
+    """Remove the files that a run's plug-ins wrote, as far as they are still what they were."""
+    home = folder.resolve()
+    for name in set(record.files) - {*RESULTS, *keep}:
+        path = (folder / name).resolve()
+        inside = path.is_relative_to(home) and path.is_file()
+        if inside and sha256(path) == record.files[name]:
+            path.unlink()
+            for parent in path.parents:
+                if parent == home or any(parent.iterdir()):
+                    break
+                parent.rmdir()
 
 
 def _drop_unfinished(folder: Path) -> None:
@@ -262,7 +312,9 @@ def _drop_unfinished(folder: Path) -> None:
     if not unfinished.is_dir():
         return
     for entry in unfinished.iterdir():
-        if entry.name != RECORD:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != RECORD:
             entry.unlink()
     (unfinished / RECORD).unlink(missing_ok=True)
     unfinished.rmdir()
@@ -274,8 +326,3 @@ def _record_bytes(record: RunRecord) -> bytes:
 
 def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
     frame.to_csv(stream, index=False, lineterminator="\n", chunksize=BLOCK)
-
-
-def _write_npz(run: Run, stream: BinaryIO) -> None:
-    """``predictions.npz``: the same bytes for the same content (NumPy writes no dates)."""
-    np.savez(stream, ids=np.array(run.ids, dtype=np.str_), points=run.points)

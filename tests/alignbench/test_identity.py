@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
+import sysconfig
+import time
 from functools import partial
-from types import FunctionType, ModuleType
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from doubles import QUICK, make_dataset
+from doubles import QUICK, SAMPLE, make_dataset
 
 from alignbench import InputError, Predictor, evaluate, load_predictor
 from alignbench.markups import WFLW98
+from alignbench.predictors import identity
 from alignbench.predictors.function import FunctionPredictor
 from alignbench.predictors.guard import guard_streams
 from alignbench.predictors.identity import identify
+from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.output import check_landmarks
+from alignbench.predictors.settings import Crop, CropSettings
 
 MODEL = '''
 import numpy as np
@@ -58,7 +66,8 @@ DEEP = "import numpy as np\nrepeat = lambda points: np.repeat(points, 98, axis=1
 
 @pytest.fixture
 def users(tmp_path, monkeypatch):
-    """A folder of a user's own modules; gives a function that loads from it as anew."""
+    """A folder of a user's own modules; gives a function that loads from it as a new command."""
+    monkeypatch.setattr(identity, "_is_command_line", lambda: True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -82,10 +91,10 @@ def users(tmp_path, monkeypatch):
 
 
 def parts(predictor):
-    identity = identify(predictor)
-    assert identity.certain, identity.reason
-    assert not identity.reason
-    return identity.parts
+    known = identify(predictor)
+    assert known.certain, known.reason
+    assert not known.reason
+    return known.parts
 
 
 EDITS = {
@@ -127,167 +136,193 @@ def test_an_edit_of_what_it_does_not_import_changes_nothing(users):
     assert parts(users("f")) == before
 
 
-def test_classes_and_values_are_told_apart_where_describe_is_inherited(users):
-    made = [users("Base"), users("Left"), users("Right"), users("Base:scale=2")]
-    assert len({str(parts(one)) for one in made}) == len(made)
-    module = sys.modules["users_model"]
-    held = [module.Left(), module.Left(2.0), module.Left(np.ones(2)), module.Left(np.zeros(2))]
-    held.append(module.Left())
-    held[-1].offset = 3
-    assert len({str(parts(one)) for one in held}) == len(held)
-    before = parts(held[0])
-    assert parts(module.Left()) == before
-    module.Left.shift = 2.0  # not in the source
-    assert parts(module.Left()) != before
+def test_options_and_packages_identify_it(users, monkeypatch):
+    texts = [str(parts(users(model))) for model in ("Base", "Left", "Base:scale=2", "Base:scale=3")]
+    assert len(set(texts)) == len(texts) - 1  # two classes of one module: the name is the model's
+    before = parts(users("f"))
+    assert before["packages"]["numpy"] == np.__version__
+    monkeypatch.setattr("alignbench.predictors.identity.version", lambda owner: "next")
+    assert parts(users("f")) != before
 
 
-def test_what_no_landmark_depends_on_may_change(users):
-    model = users("Left")
-    model.transient = ("calls",)
-    model.calls = 0
-    before = identify(model).parts
-    model.calls = 7
-    assert identify(model).parts == before
+def test_what_is_imported_later_identifies_it(users, tmp_path):
+    """Inside a function, from a package that nothing has imported yet, or that is not there."""
+    (tmp_path / "late").mkdir()
+    for name in ("__init__", "inner"):
+        (tmp_path / "late" / f"{name}.py").write_text("x = 1")
+    users.write(
+        "users_model", MODEL + "\ndef g(images, boxes):\n    import late.inner, nowhere_1\n"
+    )
+    before = parts(users("f"))
+    assert "late.inner" in before["modules"]
+    assert before["packages"]["nowhere_1"] == "not installed"
+    (tmp_path / "late" / "inner.py").write_text("x = 2")
+    assert parts(users("f")) != before
 
 
-@pytest.mark.parametrize("model", ["weighted", "Base:weights=other.bin", "Base"])
+@pytest.mark.parametrize(
+    "model", ["weighted", "Base:weights=other.bin", "Base:scale=other.bin", "Base"]
+)
 def test_weights_that_were_replaced_make_another_model(users, model, tmp_path):
-    """Given, as an option, or named in the source."""
+    """Given, as an option, as a text that names them, or named in the source."""
     (tmp_path / "other.bin").write_bytes(b"1")
     name = "other.bin" if ":" in model else "w.npy"
-    before = parts(users(model, "w.npy" if model == "weighted" else None))
-    assert name in before["files"]
+    weights = "w.npy" if model == "weighted" else None
+    before = parts(users(model, weights))
     (tmp_path / name).write_bytes(b"2")
-    assert parts(users(model, "w.npy" if model == "weighted" else None)) != before
+    assert parts(users(model, weights)) != before
 
 
-def test_classes_with_generated_code_are_known(users):
-    users.write(
-        "users_model",
-        f"""{MODEL}
-from dataclasses import dataclass
-from enum import Enum
-from typing import NamedTuple
-class Side(Enum):
-    LEFT = -5
-class Size(NamedTuple):
-    width: int = 3
-@dataclass
-class Data(Base):
-    side: Side = Side.LEFT
-    size: Size = Size()
-    def __post_init__(self):
-        self.scale = 1.0
-""",
-    )
-    model = users("Data")
-    alike, other = type(model)(), type(model)(size=(4,))
-    assert parts(alike) == parts(type(model)()) != parts(other)
-    assert parts(model) == parts(users("Data"))
+def test_files_of_one_name_are_told_apart(users, tmp_path):
+    users.write("users_model", MODEL + "\nFILES = 'a/mean.npy', 'b/mean.npy'\n")
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mean.npy").write_text(folder)
+    before = parts(users("f"))
+    for folder, text in ("ab", "ba"):
+        (tmp_path / folder / "mean.npy").write_text(text)
+    assert parts(users("f")) != before
 
 
-def test_a_changed_global_makes_another_function(users):
-    users.write("users_model", MODEL + "\nSTEP = 1\ndef g(images, boxes):\n    return STEP\n")
-    users("g")
-    module = sys.modules["users_model"]
-    before = parts(FunctionPredictor("g", module.g))
-    module.STEP = 2
-    assert parts(FunctionPredictor("g", module.g)) != before
-
-
-def test_a_source_that_changed_after_its_import_is_not_known(users):
+@pytest.mark.parametrize("name", ["users_model.py", "deep.py", "w.npy"])
+def test_what_has_changed_since_it_was_loaded_is_not_known(users, tmp_path, name):
     model = users("f")
     assert identify(model).certain
-    users.write("users_model", MODEL + "\n# more\n")
-    assert "has changed since it was imported" in identify(model).reason
-    users.write("users_model", MODEL.replace("centre(boxes)", "0 * centre(boxes)"))
-    for name in ("users_model", "helper"):
-        assert name in sys.modules
-    assert not identify(FunctionPredictor("f", sys.modules["users_model"].f)).certain
+    os.utime(tmp_path / name)
+    time.sleep(0.05)  # longer than a tick of the clock of files
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes())
+    assert "has changed since the model was loaded" in identify(model).reason
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("exec('1')", "exec in .* may run any code"),
+        ("__import__('helper')", "__import__ in .* may run any code"),
+        ("import importlib\nimportlib.import_module(x)", "import_module in .* may run any code"),
+        ("WEIGHTS = 'weights'", "it names the folder .*weights, whose files may change"),
+        ("import sourceless", "module 'sourceless' has no source file"),
+        ("import broken", "its code cannot be read .SyntaxError"),
+    ],
+)
+def test_what_cannot_be_seen_is_said(users, tmp_path, monkeypatch, code, reason):
+    for name in ("weights/w1", "mine/model.py"):  # a folder of code is no matter
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    users.write("broken", "def f(:")
+    monkeypatch.setitem(sys.modules, "sourceless", ModuleType("sourceless"))
+    users.write(
+        "users_model", f"x = 'helper'\n{MODEL}\ndef later():\n    " + code.replace("\n", "\n    ")
+    )
+    known = identify(users("f"))
+    assert not known.certain
+    assert re.search(reason, known.reason)
 
 
 def closure():
     mean = np.zeros((98, 2))
-    return lambda images, boxes: mean
+    return lambda images, boxes: np.tile(mean, (len(boxes), 1, 1))
 
 
-def around():
-    mean = np.zeros((98, 2))
+class Held(Predictor):
+    """Its landmarks are an attribute."""
 
-    def model(images, boxes):
-        return mean
+    name = "held"
+    markup = WFLW98
+    points = np.zeros((98, 2))
 
-    return model
+    def predict(self, batch):
+        return np.tile(self.points, (len(batch.ids), 1, 1))
 
-
-class Instance:
-    def __call__(self, images, boxes):
-        return np.zeros((len(boxes), 98, 2))
-
-
-def typed_in():
-    """A function as a notebook defines it."""
-    notebook = ModuleType("notebook")
-    sys.modules["notebook"] = notebook
-    code = compile("def model(images, boxes): return boxes", "<ipython-input-1>", "exec")
-    return FunctionType(code.co_consts[0], vars(notebook))
+    def describe(self):
+        return {"source": "held"}
 
 
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (closure(), "a lambda"),
-        (around(), "uses an array of the function around it"),
-        (Instance(), "an object of Instance, which may change"),
-        (typed_in(), "module 'notebook' has no source file"),
-        (partial(around(), sys.stdin.__class__), "around it"),
-    ],
-)
-def test_what_cannot_be_known_is_said(function, reason):
-    identity = identify(FunctionPredictor("it", function))
-    assert not identity.certain
-    assert reason in identity.reason
+def network():
+    settings = CropSettings(markup="wflw98", crop=Crop(size=8))
+    layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 64, 196))
+    return NetworkPredictor("net", settings, layers, {"source": "net"})
 
 
-def test_an_object_of_a_library_cannot_be_compared():
-    class Session(Predictor):
-        name = "session"
-        session = memoryview(b"")
-
-        def describe(self):
-            return {}
-
-    assert "builtins.memoryview, which it uses, cannot be compared" in identify(Session()).reason
+OTHERS_CODE = "other code of this Python process may have changed the model"
 
 
-@pytest.mark.parametrize(
-    "code", ["exec('1')", "__import__('helper')", "importlib.import_module(x)"]
-)
-def test_code_from_elsewhere_is_not_known(users, code):
-    users.write("users_model", f"import importlib\nx = 'helper'\n{code}\n{MODEL}")
-    assert "may run any code" in identify(users("f")).reason
-
-
-def test_a_model_that_is_uncertain_is_run_again_and_says_so(tmp_path):
+@pytest.mark.parametrize("make", [closure, Held, network, lambda: partial(closure())])
+def test_a_model_that_is_made_in_python_is_run_again_and_says_so(tmp_path, make):
+    """Also where its values come from an installed package: nothing says that they are the same."""
+    made = make()
+    model = made if isinstance(made, Predictor) else FunctionPredictor("it", made)
     dataset = make_dataset(4)
-    model = FunctionPredictor("it", lambda images, boxes: np.repeat(boxes[:, None, :2], 98, axis=1))
     evaluate(model, dataset, bootstrap=QUICK, out=tmp_path / "run")
-    with pytest.warns(UserWarning, match=r"not read back, because the model uses a lambda\."):
+    with pytest.warns(UserWarning, match=f"not read back, because {OTHERS_CODE}"):
         run = evaluate(model, dataset, bootstrap=QUICK, out=tmp_path / "run")
     assert not run.read_back
+    assert not evaluate(model, dataset, bootstrap=QUICK, out=tmp_path / "run", fresh=True).read_back
 
 
-def test_a_network_in_memory_is_its_code_and_weights():
-    from alignbench.predictors.network import NetworkPredictor
-    from alignbench.predictors.settings import Crop, CropSettings
+def test_a_value_that_is_set_at_run_time_is_not_overlooked(users, tmp_path, monkeypatch):
+    """An attribute of a module of the user's own, also where the model is loaded by its name."""
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    users.write("helper", "SCALE = 1\n" + HELPER.replace("return", "return SCALE *"))
+    model, dataset = users("f"), make_dataset(4)
+    first = evaluate(model, dataset, bootstrap=QUICK, out=tmp_path / "run")
+    sys.modules["helper"].SCALE = 50
+    with pytest.warns(UserWarning, match=OTHERS_CODE):
+        second = evaluate(model, dataset, bootstrap=QUICK, out=tmp_path / "run")
+    np.testing.assert_allclose(second.points, 50 * first.points)
 
-    def predictor(seed):
-        torch.manual_seed(seed)
-        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 64, 196))
-        settings = CropSettings(markup="wflw98", crop=Crop(size=8))
-        return NetworkPredictor("net", settings, network, {"source": "net"})
 
-    assert parts(predictor(0)) == parts(predictor(0)) != parts(predictor(1))
+def test_an_unfinished_run_of_a_model_that_is_not_known_begins_again_and_says_so(tmp_path):
+    class Stopping(Held):
+        calls = 0
+
+        def predict(self, batch):
+            self.calls += 1
+            if self.calls == 2:
+                raise KeyboardInterrupt
+            return super().predict(batch)
+
+    options = {"batch_size": 2, "bootstrap": QUICK, "out": tmp_path / "run"}
+    model, dataset = Stopping(), make_dataset(6)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, dataset, **options)
+    with pytest.warns(UserWarning, match=f"the run there is not resumed, because {OTHERS_CODE}"):
+        evaluate(model, dataset, **options)
+    assert model.calls == 5
+
+
+@pytest.mark.parametrize(
+    ("main", "certain"),
+    [
+        ({"__spec__": ModuleSpec("alignbench.__main__", None)}, True),
+        ({"__file__": sysconfig.get_path("scripts") + "/alignbench", "__spec__": None}, True),
+        ({"__file__": "/home/me/alignbench", "__spec__": None}, False),
+        ({"__file__": sysconfig.get_path("scripts") + "/ipython", "__spec__": None}, False),
+        ({"__spec__": ModuleSpec("pytest.__main__", None)}, False),
+        ({"__spec__": None}, False),
+    ],
+)
+def test_only_the_command_line_runs_no_other_code(users, monkeypatch, main, certain):
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(**main))
+    assert identity._is_command_line() == certain
+
+
+def test_the_command_line_reads_a_users_model_back(tmp_path):
+    write = {"users_model": MODEL, "helper": HELPER, "deep": DEEP}
+    for name, text in write.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    command = [sys.executable, "-m", "alignbench", "run", "--model", "users_model:Left"]
+    options = ["--dataset", *SAMPLE, "--limit", "4", "--bootstrap", "100"]
+    outputs = [
+        subprocess.run(
+            [*command, *options], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    ]
+    assert "finished before" not in outputs[0].stdout + outputs[0].stderr
+    assert "finished before" in outputs[1].stdout + outputs[1].stderr
 
 
 def test_our_own_models_are_known_by_their_version():
@@ -419,20 +454,3 @@ def test_streams_that_were_closed_come_back(monkeypatch, tmp_path):
             stream.close()
         assert not sys.stdout.closed
         assert sys.stdout is not stream
-
-
-def test_what_a_decorator_holds_identifies_a_function():
-    import functools
-
-    def make(offset):
-        def base(images, boxes):
-            return boxes
-
-        @functools.wraps(base)
-        def moved(images, boxes):
-            return base(images, boxes) + offset
-
-        return FunctionPredictor("moved", moved)
-
-    same, other = identify(make(1.0)), identify(make(50.0))
-    assert identify(make(1.0)).parts == same.parts != other.parts

@@ -24,10 +24,19 @@ from doubles import (
     record_without_timings,
 )
 
-from alignbench import InputError, Predictor, evaluate, load_dataset, load_predictor, load_run
+from alignbench import (
+    InputError,
+    Predictor,
+    evaluate,
+    load_dataset,
+    load_predictor,
+    load_run,
+    plugins,
+)
 from alignbench.io import files
 from alignbench.io.files import WriteError, lock_folder, sha256
 from alignbench.markups import COFW29, IBUG68, WFLW98
+from alignbench.runs.run import RESULTS
 from reports.figures import style as figure_files
 
 
@@ -328,6 +337,81 @@ def test_another_programs_run_json_is_not_ours_to_replace(tmp_path):
         with pytest.raises(InputError, match=r"run.json: not a record of this version's schema"):
             evaluate(Shifted(dataset), dataset, bootstrap=QUICK, out=tmp_path, fresh=fresh)
     assert (tmp_path / "metrics.json").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        lambda record: b"",
+        lambda record: record[: len(record) // 2],
+        lambda record: record.replace(b'"schema_version": 2', b'"schema_version": 1'),
+    ],
+    ids=["empty", "cut", "older"],
+)
+def test_fresh_replaces_a_run_whose_record_is_damaged(tmp_path, record):
+    dataset = make_dataset(4)
+    options = {"bootstrap": QUICK, "out": tmp_path}
+    evaluate(Shifted(dataset), dataset, **options)
+    (tmp_path / "run.json").write_bytes(record((tmp_path / "run.json").read_bytes()))
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"run\.json: not a record"):
+        evaluate(Shifted(dataset), dataset, **options)
+    run = evaluate(Shifted(dataset, 3), dataset, **options, fresh=True)
+    assert load_run(tmp_path).metrics == run.metrics
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def register_run_files(monkeypatch, write):
+    """Have ``write(folder)`` be the one plug-in that adds files to runs."""
+    registered, load = plugins.registered, plugins.load
+
+    def is_run_files(group, name="written"):
+        return group == plugins.RUN_FILES
+
+    monkeypatch.setattr(
+        plugins, "registered", lambda g: {"written": None} if is_run_files(g) else registered(g)
+    )
+    monkeypatch.setattr(
+        plugins, "load",
+        lambda g, name: (lambda run, folder: write(folder)) if is_run_files(g) else load(g, name),
+    )  # fmt: skip
+
+
+def test_files_of_plug_ins_go_with_their_run(tmp_path, monkeypatch):
+    """Also in sub-folders; what the user put there, or changed, stays."""
+    plots = ["a.svg", "plots/b.svg", "plots/deep/c.svg", "plots/edited.svg", "plots/00000000.npy"]
+
+    def write(folder):
+        for name in plots:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("drawn")
+
+    dataset = make_dataset(4)
+    options = {"bootstrap": QUICK, "out": tmp_path}
+    register_run_files(monkeypatch, write)
+    for pixels in (2.0, 3.0):  # with the same files, and without
+        evaluate(Shifted(dataset, pixels), dataset, **options, fresh=True)
+        assert all((tmp_path / name).read_text() == "drawn" for name in plots)
+        assert not (tmp_path / ".unfinished").exists()
+    (tmp_path / "plots/mine.txt").write_text("mine")
+    (tmp_path / "plots/edited.svg").write_text("mine")
+    plots.clear()
+    evaluate(Shifted(dataset), dataset, **options, fresh=True)
+    rest = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert rest == {*RESULTS, "run.json", "plots", "plots/mine.txt", "plots/edited.svg"}
+
+
+def test_a_record_cannot_have_files_elsewhere_removed(tmp_path):
+    dataset = make_dataset(4)
+    options = {"bootstrap": QUICK, "out": tmp_path / "run"}
+    evaluate(Shifted(dataset), dataset, **options)
+    (tmp_path / "thesis.tex").write_text("all my work")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    for name in ("../thesis.tex", str(tmp_path / "thesis.tex"), "\0"):
+        record["files"][name] = sha256(tmp_path / "thesis.tex")
+    (tmp_path / "run/run.json").write_text(json.dumps(record))
+    evaluate(Shifted(dataset), dataset, **options, fresh=True)
+    assert (tmp_path / "thesis.tex").exists()
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["new", "fresh"])
@@ -820,7 +904,6 @@ class Unsteady(Predictor):
     name = "unsteady"
     markup = WFLW98
     needs_images = False
-    transient = ("breaks_on",)
 
     def __init__(self, dataset, breaks_on=None):
         self.truth = dict(zip(dataset.ids, dataset.points, strict=True))
