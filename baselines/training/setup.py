@@ -20,8 +20,7 @@ from alignbench.markups import Markup
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
 from baselines.model import STRIDE, Method, Model
-from baselines.registry import MODELS
-from baselines.training.recipe import Recipe
+from baselines.training.recipe import MODELS, Recipe
 
 
 @dataclass(frozen=True)

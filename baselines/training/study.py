@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.errors import InputError, blame
-from baselines.training.checkpoint import WEIGHTS
 from baselines.training.data import attributes
+from baselines.training.folder import WEIGHTS
 from baselines.training.loop import Progress, Say
 from baselines.training.recipe import first_mistake, read_recipe, read_toml
 from baselines.training.setup import set_up
