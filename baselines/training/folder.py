@@ -29,19 +29,9 @@ _LOSS, _NME = "#0072B2", "#D55E00"
 
 
 class TrainingFolder:
-    """The folder of one training.
+    """The folder ``path`` of one training; ``what`` it is, as JSON: recipe and data.
 
-    Parameters
-    ----------
-    path
-        The folder.
-    what
-        What the training is, as JSON: recipe and data.
-
-    Attributes
-    ----------
-    kept
-        Words for the place of the last checkpoint that was read or written; empty before.
+    ``kept`` says in words where the last checkpoint was that was read or written; empty before.
     """
 
     def __init__(self, path: Path, what: Mapping[str, Any]) -> None:

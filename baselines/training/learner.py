@@ -126,10 +126,7 @@ class DivergedError(ArithmeticError):
 class Learner:
     """A network and its optimiser, and the opponent of a recipe's second stage.
 
-    Attributes
-    ----------
-    network
-        The module itself, to be evaluated and saved.
+    ``network`` is the module itself, to be evaluated and saved.
     """
 
     def __init__(self, fabric: Fabric, setup: Setup, recipe: Recipe) -> None:
@@ -150,11 +147,8 @@ class Learner:
     def learn(self, faces: Faces, lr: float, adversarial: bool) -> float:
         """Learn from a batch; gives the mean loss of the processes.
 
-        Raises
-        ------
-        DivergedError
-            If loss or gradient are not finite, on every process at once; the weights are as
-            before.
+        Raises DivergedError if loss or gradient are not finite, on every process at once; the
+        weights are as before.
         """
         output = self._module(faces.images)
         loss = self.setup.method.loss(output, faces)
@@ -182,12 +176,8 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """All that :meth:`load` needs to go on exactly."""
-        opponent = {} if self._opponent is None else self._opponent.state()
-        return {
-            "network": self.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            **opponent,
-        }
+        state = {"network": self.network.state_dict(), "optimiser": self._optimiser.state_dict()}
+        return state if self._opponent is None else state | self._opponent.state()
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` gave."""

@@ -61,18 +61,9 @@ class Position:
 class Loop:
     """A training that is set up.
 
-    Attributes
-    ----------
-    position
-        Where it stands. It belongs to the learner's weights, but for the time of a step.
-    title
-        Of its curves.
-    progress
-        Called after a step with (steps done, steps in all, a few words).
-    say
-        Called with a line now and then.
-    checkpoint_seconds
-        Longest time between two checkpoints, but for that of a validation.
+    ``title`` stands above its curves; ``progress`` and ``say`` are as :func:`train` takes them. A
+    checkpoint is written every ``checkpoint_seconds``, but for the time of a validation.
+    ``position`` belongs to the learner's weights, but for the time of a step.
     """
 
     recipe: Recipe

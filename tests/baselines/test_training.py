@@ -512,7 +512,7 @@ def test_weights_to_begin_with(tmp_path, data):
     recipe = write_recipe(tmp_path)
     first = learn(recipe, data, tmp_path / "first")
     given = [f"initial.weights={first / WEIGHTS}", "epochs=1", "optimiser.lr=1e-9"]
-    again = learn(recipe, data, tmp_path / "again", overrides=given)
+    again = learn(recipe, data, tmp_path / "again", *given)
     before, after = (checkpoints.read(out / WEIGHTS).state for out in (first, again))
     torch.testing.assert_close(before["stem.conv.conv.weight"], after["stem.conv.conv.weight"])
     new = learn(recipe, data, tmp_path / "new", *given, 'initial.anew=["stages.0.head"]')
