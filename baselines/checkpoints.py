@@ -32,15 +32,10 @@ _TENSORS = "a file of tensors alone, by torch.save"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights holds.
+    """What a file of weights holds: tensors by name, and what they are weights of.
 
-    Attributes
-    ----------
-    state
-        Tensors by name.
-    model, options, settings
-        The model's name, its network's options as JSON, and its crop; None in a file that does
-        not hold them.
+    That is the model's name, its network's options as JSON and its crop; None where the file does
+    not hold them.
     """
 
     state: State

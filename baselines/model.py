@@ -265,16 +265,14 @@ def _read(model: Model, chosen: dict[str, Any], weights: Path) -> _Loaded:
         variant = options.variant(kept, model.network)
         if chosen and options.variant(kept | chosen, model.network) != variant:
             raise InputError(
-                model.where,
-                f"options are given, and the weights say {variant}",
+                model.where, f"options are given, and the weights say {variant}",
                 remedy="Leave out what stands behind ':'.",
-            )
+            )  # fmt: skip
         chosen = kept
     settings = stored.settings or model.settings(chosen)
     if settings.markup != chosen.get("markup", WFLW98.name):
-        raise InputError(
-            weights, f"its crop is for {settings.markup}, its network for another mark-up"
-        )
+        what = f"its crop is for {settings.markup}, its network for another mark-up"
+        raise InputError(weights, what)
     network = options.build(model.network, chosen, model.where)
     names = network.state_dict().keys()
     released = model.adapt(replace(stored, settings=settings), names)

@@ -40,7 +40,7 @@ def check(options: Mapping[str, Any], network: type[nn.Module], where: object) -
     """
     parameters = inspect.signature(network).parameters
     hints = get_type_hints(network.__init__)
-    checked: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     for name, value in options.items():
         if name not in parameters:
             raise unknown(f"{where}, option", name, parameters)
@@ -48,13 +48,13 @@ def check(options: Mapping[str, Any], network: type[nn.Module], where: object) -
         if kind is Markup:
             if not isinstance(value, str) or value not in markup_names():
                 raise unknown(f"{where}, markup", str(value), markup_names())
-            checked[name] = value
+            valid[name] = value
             continue
         # A list of one may be given without its brackets.
         if get_origin(kind) is Sequence and not isinstance(value, list | tuple):
             value = [value]
         try:
-            checked[name] = TypeAdapter(kind).validate_python(value, strict=True)
+            valid[name] = TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(
@@ -64,9 +64,9 @@ def check(options: Mapping[str, Any], network: type[nn.Module], where: object) -
                 remedy=f"The default is {_spell(complete({}, network)[name])}.",
             ) from error
         largest = _LARGEST.get(name, 1024)
-        if any(type(n) is int and not 0 < n <= largest for n in _each(checked[name])):
+        if any(type(n) is int and not 0 < n <= largest for n in _each(valid[name])):
             raise InputError(f"{where}, option {name}", f"{value}", f"1 to {largest:,}")
-    return checked
+    return valid
 
 
 def complete(options: Mapping[str, Any], network: type[nn.Module]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -78,6 +80,16 @@ def record_without_timings(folder):
     record = json.loads((folder / "run.json").read_text())
     assert record.pop("timings")["seconds"] > 0
     return record
+
+
+def torchrun(folder, *arguments, script=("-m", "alignbench")):
+    """Run a command by two processes in a folder; gives exit status and output."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    return subprocess.run(
+        [sys.executable, *launch, *script, *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, env=environment, timeout=300, check=False,
+    )  # fmt: skip
 
 
 class ArrayImages:

@@ -14,7 +14,7 @@ from doubles import make_dataset
 
 from alignbench import evaluate, load_predictor, plugins
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
-from baselines.registry import MODELS
+from baselines.training.recipe import MODELS
 
 ROOT = Path(__file__).parents[1]
 

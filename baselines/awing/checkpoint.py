@@ -23,6 +23,15 @@ _BLOCK = {
 }  # fmt: skip
 """Layers of a multi-view block: their name to ours."""
 
+_PLACES = {
+    r"conv1\.conv": "stem.conv.conv", r"bn1": "stem.bn",
+    r"m(\d+)\.coordconv\.conv": r"stages.\1.coordconv.conv",
+    r"conv_last(\d+)": r"stages.\1.conv", r"bn_end(\d+)": r"stages.\1.bn",
+    r"l(\d+)": r"stages.\1.head",
+    r"bl(\d+)": r"merges.\1.features", r"al(\d+)": r"merges.\1.heatmaps",
+}  # fmt: skip
+"""Single layers: patterns of their names, and ours."""
+
 _DEPTH = 4
 _HOURGLASS = {"b1": "skip", "b2": "down", "b2_plus": "inner", "b3": "up"}
 
@@ -47,14 +56,11 @@ def rename(state: State) -> dict[str, Tensor]:
 
 
 def _rename(name: str) -> str:
-    if match := re.fullmatch(r"conv1\.conv\.(\w+)", name):
-        return f"stem.conv.conv.{match[1]}"
-    if match := re.fullmatch(r"bn1\.(\w+)", name):
-        return f"stem.bn.{match[1]}"
+    for pattern, place in _PLACES.items():
+        if match := re.fullmatch(pattern + r"\.(\w+)", name):
+            return f"{match.expand(place)}.{match[match.re.groups]}"
     if match := re.fullmatch(r"conv([234])\.(.+)", name):
         return f"stem.block{int(match[1]) - 1}.{_in_block(match[2])}"
-    if match := re.fullmatch(r"m(\d+)\.coordconv\.conv\.(\w+)", name):
-        return f"stages.{match[1]}.coordconv.conv.{match[2]}"
     if match := re.fullmatch(r"m(\d+)\.(b1|b2_plus|b2|b3)_(\d)\.(.+)", name):
         stage, part, level, rest = match.groups()
         # Their level 4 is the outermost, 1 the innermost.
@@ -62,16 +68,6 @@ def _rename(name: str) -> str:
         return f"stages.{stage}.hourglass.{inner}{_HOURGLASS[part]}.{_in_block(rest)}"
     if match := re.fullmatch(r"top_m_(\d+)\.(.+)", name):
         return f"stages.{match[1]}.top.{_in_block(match[2])}"
-    if match := re.fullmatch(r"(conv_last|bn_end|bl|al|l)(\d+)\.(\w+)", name):
-        part, stage, rest = match.groups()
-        places = {
-            "conv_last": f"stages.{stage}.conv",
-            "bn_end": f"stages.{stage}.bn",
-            "l": f"stages.{stage}.head",
-            "bl": f"merges.{stage}.features",
-            "al": f"merges.{stage}.heatmaps",
-        }
-        return f"{places[part]}.{rest}"
     return name
 
 

@@ -11,9 +11,8 @@ from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.markups import Markup
 from baselines.awing.checkpoint import adapt
-from baselines.awing.loss import Loss, awing_loss
+from baselines.awing.loss import Loss, awing_loss, chains, merged_boundary
 from baselines.awing.network import AWing, AWingOutput
-from baselines.awing.targets import chains, merged_boundary
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings
 from baselines.model import Faces, Model, factory

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 from torch.optim import Adam
 
+from baselines.lab.loss import LABMethod
 from baselines.lab.network import Discriminator, LABOutput
 from baselines.model import Faces, SecondStage
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from baselines.lab.predictor import LABMethod
 
 
 class Adversarial(SecondStage):
@@ -54,12 +51,9 @@ class LABOpponent:
         """Learn to tell these maps from true ones; gives the adversarial loss, weighted."""
         maps = output.boundaries[-1]
         with torch.no_grad():
+            points, table = self._method.window_pixels(output, faces), self._table
             effective = boundary_effectiveness(
-                self._method.window_pixels(output, faces),
-                faces.points,
-                self._method.chains,
-                theta=self._table.theta,
-                delta=self._table.delta,
+                points, faces.points, self._method.chains, theta=table.theta, delta=table.delta
             )
         # One call for both: several processes expect one forward for each backward.
         verdict = self._module(torch.cat([faces.maps["boundaries"], maps.detach()]))

@@ -35,16 +35,16 @@ def chains(markup: Markup) -> dict[str, Indices]:
 
     Raises InputError if the mark-up has no chain for one of them.
     """
-    found = {}
+    boundaries = {}
     for name in BOUNDARIES:
         if dot := _DOTS.get(markup.name, {}).get(name):
-            found[name] = markup.chains[dot][1:2]
+            boundaries[name] = markup.chains[dot][1:2]
             continue
-        own = name if name in markup.chains else _OTHER_NAMES.get(name, name)
-        if own not in markup.chains:
+        chain = name if name in markup.chains else _OTHER_NAMES.get(name, name)
+        if chain not in markup.chains:
             raise InputError(
                 f"mark-up {markup.name!r}", f"has no chain {name!r}", ", ".join(BOUNDARIES),
                 "LAB needs all of its boundaries: choose another model or mark-up.",
             )  # fmt: skip
-        found[name] = markup.chains[own]
-    return found
+        boundaries[name] = markup.chains[chain]
+    return boundaries

@@ -1,15 +1,19 @@
-"""PropNet's loss: Adaptive Wing over landmarks and boundaries, with a focal factor."""
+"""What PropNet learns: landmarks and boundaries, with a focal factor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
 
+import cv2
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from baselines.adaptive_wing import map_loss
+from alignbench.arrays import Floats
+from baselines.drawing import Chains, Drawn, draw_lines, filter_maps
+from baselines.landmark_maps import map_loss
 from baselines.model import Table
 
 FocalReading = Literal["printed", "per-sample", "none"]
@@ -22,6 +26,24 @@ class Loss(Table):
     beta: float = Field(default=0.5, ge=0)
 
 
+def blurred_boundaries(points: Floats, chains: Chains, size: int, sigma: float = 1.0) -> Drawn:
+    """PropNet's boundary targets (N, M, size, size).
+
+    Straight segments between consecutive landmarks of each chain, one pixel wide, blurred by a
+    Gaussian and divided by their maximum, so that the ridge is 1. (The paper names segments
+    and Gaussian; width, sigma and scale are ours.)
+    """
+    reach = int(np.ceil(3 * sigma))
+    kernel = (2 * reach + 1, 2 * reach + 1)
+    maps = filter_maps(
+        draw_lines(points, chains, size),
+        reach,
+        lambda image: cv2.GaussianBlur(image, kernel, sigma, borderType=cv2.BORDER_CONSTANT),
+    )
+    maps /= np.maximum(maps.max(axis=(2, 3), keepdims=True), np.finfo(np.float32).tiny)
+    return maps
+
+
 def focal_factor(attributes: Tensor, reading: FocalReading = "printed") -> Tensor:
     """Weight (B,) of each face: the focal factor of PropNet's eq. 2, summed over attributes.
 
@@ -29,12 +51,13 @@ def focal_factor(attributes: Tensor, reading: FocalReading = "printed") -> Tenso
 
     ``printed``
         The equation as it stands. No face occurs in it, so that all faces of a batch have the
-        same weight. The default, because it is what the paper prints.
+        same weight.
     ``per-sample``
         N / S for the faces that have the attribute, 1 for the others, which is what the paper's
         prose says (a weight on every sample that stresses the difficult ones).
     ``none``
         1, for data without attributes, such as 300W and COFW, whose labels were not published.
+        The default of a recipe.
     """
     faces = len(attributes)
     if reading == "none":

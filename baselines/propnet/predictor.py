@@ -13,9 +13,8 @@ from alignbench.markups import Markup
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings
 from baselines.model import Faces, Model, factory
-from baselines.propnet.loss import Loss, propnet_loss
+from baselines.propnet.loss import Loss, blurred_boundaries, propnet_loss
 from baselines.propnet.network import PropNet, PropNetOutput
-from baselines.propnet.targets import blurred_boundaries
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,12 @@ class PropNetMethod:
 
     def loss(self, output: PropNetOutput, faces: Faces) -> Tensor:
         """:func:`propnet_loss` of a batch."""
+        attributes = faces.attributes if self.attributes else None
         return propnet_loss(
-            output.heatmaps,
-            output.boundaries,
-            faces.maps["landmarks"],
-            faces.maps.get("boundaries"),
-            attributes=faces.attributes if self.attributes else None,
-            focal=self.weights.focal,
+            output.heatmaps, output.boundaries, faces.maps["landmarks"],
+            faces.maps.get("boundaries"), attributes=attributes, focal=self.weights.focal,
             beta=self.weights.beta,
-        )
+        )  # fmt: skip
 
 
 def _method(network: PropNet, markup: Markup, targets: MapTargets, loss: Loss) -> PropNetMethod:

@@ -186,8 +186,7 @@ def draw_order(faces: int, size: int, seed: int, epoch: int) -> Ints:
 class _Answers(TorchDataset[Faces | InputError]):
     """Samples that give an InputError instead of raising it.
 
-    PyTorch turns what a process that makes batches raises into a RuntimeError with a traceback
-    for a message.
+    What a worker raises becomes a RuntimeError in PyTorch, with a traceback for a message.
     """
 
     def __init__(self, samples: Samples) -> None:
@@ -246,12 +245,8 @@ def make_batches(
 class Loader:
     """Each process's part of every batch, on its device.
 
-    Attributes
-    ----------
-    batch_size
-        That of all processes together.
-    workers
-        Processes that make batches; 0 for this one alone.
+    ``batch_size`` is that of all processes together; ``workers`` are the processes that make
+    batches, 0 for this one alone.
     """
 
     samples: Samples

@@ -1,21 +1,122 @@
-"""One step of learning: output, loss, gradient, update."""
+"""Processes and devices, and one step of learning: output, loss, gradient, update.
+
+Processes and devices by Lightning Fabric, because it leaves the loop where one can read it: it
+wraps network and optimiser for the device, the precision and ``torchrun``'s processes, and has no
+configuration of its own.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Adam, RMSprop
 
+from alignbench import threads
+from alignbench.backends.torch_module import device_of
+from alignbench.distributed import lost_process, processes
+from alignbench.errors import InputError
 from baselines.model import STRIDE, Faces, Opponent
 from baselines.training.recipe import Recipe
 from baselines.training.setup import Setup
 
 _OPTIMISERS: dict[str, type[Adam | RMSprop]] = {"adam": Adam, "rmsprop": RMSprop}
+
+
+@contextmanager
+def launch(recipe: Recipe, device: str) -> Iterator[Fabric]:
+    """Fabric for this process, together with those ``torchrun`` started beside it.
+
+    Raises InputError if the device is not there, the processes cannot reach each other, or a
+    batch cannot be shared among them.
+    """
+    where, ranks = device_of(device), processes()
+    if recipe.batch_size % ranks or recipe.batch_size // ranks < 2:
+        raise InputError(
+            "key batch_size", f"{recipe.batch_size} for {ranks} processes",
+            f"a multiple of {ranks}, at least {2 * ranks}",
+        )  # fmt: skip
+    if ranks > 1 and where.type == "cuda" and ":" in device:
+        raise InputError(
+            f"device {device!r}", f"one GPU for {ranks} processes", "cuda, auto",
+            "Each process takes the one of its local rank.",
+        )  # fmt: skip
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads.count())
+    try:
+        fabric = Fabric(
+            accelerator=where.type,
+            precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+            **_places(where, ranks),
+        )
+        fabric.launch()
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        raise InputError(
+            "torch.distributed", f"the processes cannot join ({error})",
+            remedy="Start them by torchrun.",
+        ) from error  # fmt: skip
+    try:
+        with _deterministic(where):
+            yield fabric
+    except RuntimeError as error:
+        if ranks > 1 and _lost(error):
+            raise lost_process() from error
+        raise
+    finally:
+        torch.set_num_threads(before)
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _lost(error: RuntimeError) -> bool:
+    """Whether an error is that of a collective operation, which gloo has no type for."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+
+
+def _places(device: torch.device, ranks: int) -> dict[str, Any]:
+    """Fabric's words for where this process and the others are."""
+    if ranks == 1:
+        return {"devices": 1 if device.index is None else [device.index]}
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", ranks))
+    strategy = DDPStrategy(
+        cluster_environment=TorchElasticEnvironment(),
+        process_group_backend="gloo" if device.type == "cpu" else "nccl",
+    )
+    return {"devices": here, "num_nodes": ranks // here, "strategy": strategy}
+
+
+@contextmanager
+def _deterministic(device: torch.device) -> Iterator[None]:
+    """The same bits every time, as far as the GPU's algorithms go; on a CPU they always are."""
+    if device.type == "cpu":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn = torch.backends.cudnn
+    switches = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*deterministic.*", category=UserWarning)
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        cudnn.benchmark, cudnn.deterministic = switches
 
 
 class DivergedError(ArithmeticError):
@@ -25,10 +126,7 @@ class DivergedError(ArithmeticError):
 class Learner:
     """A network and its optimiser, and the opponent of a recipe's second stage.
 
-    Attributes
-    ----------
-    network
-        The module itself, to be evaluated and saved.
+    ``network`` is the module itself, to be evaluated and saved.
     """
 
     def __init__(self, fabric: Fabric, setup: Setup, recipe: Recipe) -> None:
@@ -49,11 +147,8 @@ class Learner:
     def learn(self, faces: Faces, lr: float, adversarial: bool) -> float:
         """Learn from a batch; gives the mean loss of the processes.
 
-        Raises
-        ------
-        DivergedError
-            If loss or gradient are not finite, on every process at once; the weights are as
-            before.
+        Raises DivergedError if loss or gradient are not finite, on every process at once; the
+        weights are as before.
         """
         output = self._module(faces.images)
         loss = self.setup.method.loss(output, faces)
@@ -81,12 +176,8 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """All that :meth:`load` needs to go on exactly."""
-        opponent = {} if self._opponent is None else self._opponent.state()
-        return {
-            "network": self.network.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            **opponent,
-        }
+        state = {"network": self.network.state_dict(), "optimiser": self._optimiser.state_dict()}
+        return state if self._opponent is None else state | self._opponent.state()
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` gave."""

@@ -25,32 +25,13 @@ from alignbench.metrics.measure import threshold_suffix
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.runs.predict import predict_points
 from baselines.model import save
-from baselines.training.checkpoint import WEIGHTS, TrainingFolder
 from baselines.training.data import Loader
+from baselines.training.folder import WEIGHTS, Row, TrainingFolder, draw_curves, write_log
 from baselines.training.learner import DivergedError, Learner
-from baselines.training.log import Row, draw_curves, write_log
 from baselines.training.recipe import Recipe
 
 Progress = Callable[[int, int, str], None]
 Say = Callable[[str], None]
-
-
-class Reporter(NamedTuple):
-    """How a training reports.
-
-    Attributes
-    ----------
-    title
-        Of its curves.
-    progress
-        Called after a step with (steps done, steps in all, a few words).
-    say
-        Called with a line now and then.
-    """
-
-    title: str
-    progress: Progress
-    say: Say
 
 
 @dataclass
@@ -80,12 +61,9 @@ class Position:
 class Loop:
     """A training that is set up.
 
-    Attributes
-    ----------
-    position
-        Where it stands. It belongs to the learner's weights, but for the time of a step.
-    checkpoint_seconds
-        Longest time between two checkpoints, but for that of a validation.
+    ``title`` stands above its curves; ``progress`` and ``say`` are as :func:`train` takes them. A
+    checkpoint is written every ``checkpoint_seconds``, but for the time of a validation.
+    ``position`` belongs to the learner's weights, but for the time of a step.
     """
 
     recipe: Recipe
@@ -93,7 +71,9 @@ class Loop:
     loader: Loader
     validation: Dataset
     folder: TrainingFolder
-    reporter: Reporter
+    title: str
+    progress: Progress
+    say: Say
     checkpoint_seconds: float
     position: Position = field(default_factory=Position)
 
@@ -125,19 +105,19 @@ class Loop:
                 try:
                     loss = self.learner.learn(faces, lr, adversarial)
                 except DivergedError as error:
-                    raise self._diverged(lr, faces.indices.tolist(), error) from error
+                    raise self._diverged(lr, faces.indices.tolist(), str(error)) from error
                 position.step += 1
                 position.loss += loss
                 position.seconds = time.monotonic() - started
                 self._between_steps = True
             if time.monotonic() - saved >= self.checkpoint_seconds:
                 if not self.learner.finite():
-                    broken = DivergedError("weights that are not finite")
+                    broken = "weights that are not finite"
                     raise self._diverged(lr, faces.indices.tolist(), broken)
                 self._save()
                 saved = time.monotonic()
             done = position.epoch * steps + position.step
-            self.reporter.progress(done, self.recipe.all_epochs * steps, self._words(lr))
+            self.progress(done, self.recipe.all_epochs * steps, self._words(lr))
 
     def _finish_epoch(self) -> None:
         """Validate after an epoch's last step, and write all files but the record."""
@@ -145,8 +125,8 @@ class Loop:
         lr = self._rate(position.step - 1)
         score = validate(self.learner, self.validation, self._ranks)
         if not (self.learner.finite() and math.isfinite(score.nme)):
-            error = DivergedError(f"weights of which the validation NME is {score.nme:g} %")
-            raise self._diverged(lr, [], error)
+            broken = f"weights of which the validation NME is {score.nme:g} %"
+            raise self._diverged(lr, [], broken)
         loss, epoch = position.loss / position.step, position.epoch + 1
         row = Row(epoch, epoch * position.step, position.seconds, lr, loss, *score)
         with hold_interrupts():
@@ -155,10 +135,10 @@ class Loop:
             if self.learner.fabric.global_rank == 0:
                 write_log(self.folder.path, position.rows)
                 unit = self.validation.normalisers[0].replace("_", "-") + " distance"
-                draw_curves(self.folder.path, position.rows, self.reporter.title, unit)
+                draw_curves(self.folder.path, position.rows, self.title, unit)
                 self.save_weights()
             self._save()
-        self.reporter.say(
+        self.say(
             f"epoch {epoch}/{recipe.all_epochs}: loss {loss:.4g}, validation NME {row.nme:.2f} %, "
             f"FR {row.fr:.2f} %, AUC {row.auc:.4f}, {row.seconds:,.0f} s"
         )
@@ -174,9 +154,8 @@ class Loop:
         if stage is not None and self.position.epoch >= self.recipe.epochs:
             return stage.lr
         steps = self.loader.steps
-        return self.recipe.optimiser.rate(
-            self.position.epoch * steps + step, self.recipe.epochs * steps
-        )
+        done = self.position.epoch * steps + step
+        return self.recipe.optimiser.rate(done, self.recipe.epochs * steps)
 
     def _save(self) -> None:
         if self.learner.fabric.global_rank == 0:
@@ -190,7 +169,7 @@ class Loop:
         place = f"epoch {position.epoch + 1}/{self.recipe.all_epochs}"
         return f"{place}, loss {loss:.3g}, lr {lr:.1e}{score}"
 
-    def _diverged(self, lr: float, faces: list[int], error: DivergedError) -> InputError:
+    def _diverged(self, lr: float, faces: list[int], what: str) -> InputError:
         position, dataset = self.position, self.loader.samples.dataset
         names = ", ".join(dataset.ids[face] for face in faces)
         whose = "" if self.learner.fabric.world_size == 1 else "this process's "
@@ -198,7 +177,7 @@ class Loop:
         kept = f" Weights of epoch {position.epoch}, to begin with, are in {weights}."
         return InputError(
             f"epoch {position.epoch + 1}, step {position.step + 1}",
-            f"{error}, at learning rate {lr:g}" + (f", of {whose}faces {names}" if names else ""),
+            f"{what}, at learning rate {lr:g}" + (f", of {whose}faces {names}" if names else ""),
             "finite numbers",
             "Lower optimiser.lr, or bound the gradient with optimiser.clip."
             + (kept if position.epoch else ""),

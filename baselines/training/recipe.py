@@ -9,17 +9,21 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import Field, ValidationError, create_model
 
 from alignbench.datasets.base import FULL
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
+from baselines.awing.predictor import AWING
+from baselines.lab.predictor import LAB
 from baselines.model import Model, SecondStage, Table
-from baselines.registry import MODELS
+from baselines.propnet.predictor import PROPNET
 from baselines.training.augmentation import Amount, Augmentation, Share
 
+MODELS = {model.name: model for model in (PROPNET, AWING, LAB)}
+"""The models that a recipe can train, by name."""
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -139,22 +143,17 @@ def _schema(model: Model) -> type[Recipe]:
 
 
 SCHEMAS = {name: _schema(model) for name, model in MODELS.items()}
-
-
-_TABLES: Mapping[str, type[BaseModel]] = {
-    "crop": CropChanges,
-    "augmentation": Augmentation,
-    "optimiser": Optimiser,
-    "initial": Initial,
-}
+_TABLES: dict[str, type[Table]] = {
+    "crop": CropChanges, "augmentation": Augmentation, "optimiser": Optimiser, "initial": Initial,
+}  # fmt: skip
 
 
 def _keys(name: str | None) -> list[str]:
     """Every key of a recipe of a model, those of a table with its name and a dot."""
     if name is None:
         return list(Recipe.model_fields)
-    model, tables = MODELS[name], dict(_TABLES)
-    tables |= {"targets": model.targets, "loss": model.loss}
+    model = MODELS[name]
+    tables = {**_TABLES, "targets": model.targets, "loss": model.loss}
     if stage := model.second_stage:
         tables["adversarial"] = stage
     plain = [key for key in Recipe.model_fields if key != "adversarial" or stage]
@@ -209,10 +208,10 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
     if model:
         _check_use(content, model, recipe, changed)
     try:
-        checked = SCHEMAS.get(model, Recipe).model_validate(content)  # type: ignore[arg-type]
+        valid = SCHEMAS.get(model, Recipe).model_validate(content)  # type: ignore[arg-type]
     except ValidationError as error:
         raise first_mistake(error, recipe, _keys(model), changed) from error
-    return str(recipe) if str(recipe) in recipes else Path(recipe).stem, checked
+    return str(recipe) if str(recipe) in recipes else Path(recipe).stem, valid
 
 
 def complete(recipe: Recipe) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -20,8 +21,7 @@ from alignbench.markups import Markup
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
 from baselines.model import STRIDE, Method, Model
-from baselines.registry import MODELS
-from baselines.training.recipe import Recipe
+from baselines.training.recipe import MODELS, Recipe
 
 
 @dataclass(frozen=True)
@@ -118,20 +118,16 @@ def load_initial(setup: Setup, recipe: Recipe) -> str | None:
     shipped = files("baselines").joinpath("weights")
     names = [entry.name.removesuffix(".safetensors") for entry in shipped.iterdir()]
     weights, anew = recipe.initial.weights, recipe.initial.anew
-    if Path(weights).is_file():
-        return _fill(setup, Path(weights), anew)
-    if weights not in names:
-        raise unknown("key initial.weights", weights, names, "Or give a file of weights.")
-    with as_file(shipped.joinpath(f"{weights}.safetensors")) as path:
-        return _fill(setup, path, anew)
-
-
-def _fill(setup: Setup, path: Path, anew: tuple[str, ...]) -> str:
-    """Fill the network with a file's weights, but for tensors whose names begin with ``anew``."""
-    stored, model = checkpoints.read(path), setup.model.name
+    file: Traversable = Path(weights)
+    if not file.is_file():
+        if weights not in names:
+            raise unknown("key initial.weights", weights, names, "Or give a file of weights.")
+        file = shipped.joinpath(f"{weights}.safetensors")
+    drawn, model = setup.network.state_dict(), setup.model.name
+    with as_file(file) as path:
+        stored, digest = checkpoints.read(path), sha256(path)
     if stored.model not in (None, model):
         raise InputError(path, f"holds weights of {stored.model!r}", f"weights of {model!r}")
-    drawn = setup.network.state_dict()
     for prefix in anew:
         if not any(name.startswith(prefix) for name in drawn):
             parts = {".".join(name.split(".")[:3]) for name in drawn}
@@ -139,4 +135,4 @@ def _fill(setup: Setup, path: Path, anew: tuple[str, ...]) -> str:
     kept = {name: t for name, t in stored.state.items() if not name.startswith(anew)}
     again = {name: t for name, t in drawn.items() if name.startswith(anew)}
     checkpoints.fill(setup.network, kept | again, path)
-    return sha256(path)
+    return digest

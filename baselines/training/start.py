@@ -17,11 +17,10 @@ from alignbench.environment import environment
 from alignbench.io.files import lock_folder, write_atomic
 from alignbench.predictors.settings import toml_text
 from alignbench.version import __version__
-from baselines.training.checkpoint import RECIPE, TrainingFolder
 from baselines.training.data import Data, Loader, Samples, load_data
-from baselines.training.engine import launch
-from baselines.training.learner import Learner
-from baselines.training.loop import Loop, Position, Progress, Reporter, Say
+from baselines.training.folder import RECIPE, TrainingFolder
+from baselines.training.learner import Learner, launch
+from baselines.training.loop import Loop, Position, Progress, Say, Score
 from baselines.training.recipe import Recipe, complete, read_recipe
 from baselines.training.setup import load_initial, set_up
 
@@ -105,18 +104,14 @@ def train(
                 return path
             if data.without_image:
                 say(f"{data.without_image:,} faces have no image: left out")
-            title = f"{name}: {content.model} on {content.dataset}"
+            count = _workers(fabric, workers)
             loop = Loop(
-                recipe=content,
-                learner=Learner(fabric, setup, content),
-                loader=Loader(
-                    samples, content.batch_size, content.seed, _workers(fabric, workers), fabric
-                ),
-                validation=data.validation,
-                folder=folder,
-                reporter=Reporter(title, progress, say),
-                checkpoint_seconds=checkpoint_seconds,
-            )
+                recipe=content, learner=Learner(fabric, setup, content),
+                loader=Loader(samples, content.batch_size, content.seed, count, fabric),
+                validation=data.validation, folder=folder,
+                title=f"{name}: {content.model} on {content.dataset}",
+                progress=progress, say=say, checkpoint_seconds=checkpoint_seconds,
+            )  # fmt: skip
             _resume(loop)
             if first:
                 write_atomic(path / RECIPE, toml_text(complete(content)).encode())
@@ -152,41 +147,32 @@ def _workers(fabric: Fabric, workers: int | None) -> int:
 def _resume(loop: Loop) -> None:
     """Go on from the checkpoint; the first process reads it, because others may not see it."""
     fabric, folder = loop.learner.fabric, loop.folder
-    stored = folder.read_checkpoint() if fabric.global_rank == 0 else None
-    stored = fabric.broadcast(stored)
+    stored = fabric.broadcast(folder.read_checkpoint() if fabric.global_rank == 0 else None)
     if stored is not None:
         state = folder.unpack_checkpoint(stored)
         loop.learner.load(state["learner"])
         loop.position = Position.of(state["position"])
         folder.kept = str(loop.position)
-        loop.reporter.say(f"goes on after epoch {loop.position.epoch}, step {loop.position.step}")
+        loop.say(f"goes on after epoch {loop.position.epoch}, step {loop.position.step}")
 
 
 def _write_results(loop: Loop, data: Data) -> None:
-    last, fabric = loop.position.rows[-1], loop.learner.fabric
+    last, fabric, faces = loop.position.rows[-1], loop.learner.fabric, data.validation
+    device = fabric.device
     loop.save_weights()
     loop.folder.write_record(
         {
             "alignbench": __version__,
             "faces_without_image": data.without_image,
-            "validation": {
-                "normaliser": data.validation.normalisers[0],
-                "threshold": data.validation.threshold,
-                "nme": last.nme,
-                "fr": last.fr,
-                "auc": last.auc,
-            },
+            "validation": {"normaliser": faces.normalisers[0], "threshold": faces.threshold}
+            | {name: getattr(last, name) for name in Score._fields},
             "environment": environment(),
-            "device": _device(fabric.device),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
             "processes": fabric.world_size,
             "threads": threads.count(),
             "seconds": loop.position.seconds,
         }
     )
-
-
-def _device(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _what_is_kept(folder: TrainingFolder | None, fresh: bool) -> str:

@@ -10,42 +10,32 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.errors import InputError, blame
-from baselines.training.checkpoint import WEIGHTS
+from baselines.model import Table
 from baselines.training.data import attributes
+from baselines.training.folder import WEIGHTS
 from baselines.training.loop import Progress, Say
 from baselines.training.recipe import first_mistake, read_recipe, read_toml
 from baselines.training.setup import set_up
 from baselines.training.start import train
 
 
-class Study(BaseModel):
-    """A study.
+class Study(Table):
+    """A study, as its TOML file has it.
 
-    Attributes
-    ----------
-    about
-        One line for lists.
-    recipe
-        The recipe that all variants change: a file, or the name of one that is shipped.
-    split
-        Split of the recipe's data set that every variant is run on.
-    seeds
-        Trainings of each variant, with seeds 0, 1, ...
-    common, variants
-        ``key=value`` that all variants change, and that each variant changes besides.
+    ``recipe`` is a file or the name of a shipped one, ``split`` what every variant is run on.
+    Each variant is trained with the seeds 0 to ``seeds`` - 1. ``common`` is the ``key=value`` that
+    all variants change, ``variants`` what each of them changes besides.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     about: str = ""
     recipe: str
     split: str = "test"
     seeds: int = Field(default=2, ge=1)
-    common: list[str] = []
+    common: list[str] = Field(default_factory=list)
     variants: dict[str, list[str]] = Field(min_length=1)
 
 

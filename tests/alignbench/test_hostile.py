@@ -49,7 +49,7 @@ from alignbench.runs import store
 from alignbench.stats import Bootstrap
 from baselines import checkpoints, linear, mean_shape, options
 from baselines.awing.network import AWing
-from baselines.training import checkpoint as trainings
+from baselines.training import folder as trainings
 from baselines.training.recipe import read_recipe
 from baselines.training.study import read_study
 from reports import labels

@@ -9,7 +9,7 @@ import pytest
 
 from alignbench import InputError
 from alignbench.markups import COFW29, IBUG68, WFLW98, Markup, by_landmarks, convert
-from baselines.awing.targets import chains as awing_chains
+from baselines.awing.loss import chains as awing_chains
 from baselines.lab.boundaries import BOUNDARIES
 from baselines.lab.boundaries import chains as lab_chains
 

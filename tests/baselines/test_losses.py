@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignbench.markups import WFLW98
-from baselines.adaptive_wing import adaptive_wing, map_loss, wing
 from baselines.awing.loss import awing_loss, weight_map
 from baselines.lab.adversarial import adversarial_loss, boundary_effectiveness, discriminator_loss
 from baselines.lab.boundaries import chains as lab_chains
 from baselines.lab.loss import estimator_loss, regressor_loss
+from baselines.landmark_maps import adaptive_wing, map_loss, wing
 from baselines.propnet.loss import focal_factor, propnet_loss
 
 # Value of Adaptive Wing at distances 0.1, 0.3, 0.5 and 0.8 from a target, and its A and C.

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from doubles import SAMPLE, ArrayImages, make_dataset
+from doubles import QUICK, SAMPLE, ArrayImages, contents, make_dataset, torchrun
 from safetensors.torch import save_file
 
 from alignbench import Batch, InputError, evaluate, load_dataset, load_predictor, parse_measure
@@ -21,7 +19,6 @@ from alignbench.geometry import square_crops
 from alignbench.markups import IBUG68, WFLW98
 from alignbench.predictors.crop import CropPredictor, Windows
 from alignbench.predictors.settings import Crop, CropSettings, Output
-from alignbench.stats import Bootstrap
 from baselines import checkpoints, options
 from baselines.awing.boxes import awing_boxes
 from baselines.awing.checkpoint import OUTPUT
@@ -32,18 +29,25 @@ from baselines.lab.predictor import LAB_CROP
 from baselines.landmark_maps import CROP as AWING_CROP
 from baselines.model import save
 from baselines.propnet.network import PropNet
-from baselines.registry import MODELS
+from baselines.training.recipe import MODELS
 
 SMALL = {
     "propnet": "stacks=1,width=16,depth=1,hidden=4,attention_depth=1",
     "awing": "stacks=2,width=16,depth=2",
     "lab": "stacks=1,width=16,regressor_width=8,message_passing=false",
 }
-QUICK = Bootstrap(200)
 
 
 def small(name, **given):
     return load_predictor(f"{name}:{SMALL[name]}", "random", **given)
+
+
+def random_run(name, limit=3):
+    """Command line that runs a small network of random weights on the drawn faces."""
+    return (
+        "run", "--model", f"{name}:{SMALL[name]}", "--weights", "random", "--limit", limit,
+        "--dataset", *SAMPLE,
+    )  # fmt: skip
 
 
 def noise_images(count, seed=0):
@@ -63,12 +67,10 @@ def test_without_weights_there_is_no_accuracy(cli, name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_random_weights_run_and_say_what_they_are(cli, name):
-    asked = ("run", "--model", f"{name}:{SMALL[name]}", "--weights", "random", "--limit", 4)
-    result = cli(*asked, "--dataset", *SAMPLE, "--out", "one")
+    result = cli(*random_run(name, 4), "--out", "one")
     assert result.code == 0, result.err
     assert "Random weights: only speed counts, accuracy means nothing." in result.out
-    again = cli(*asked, "--dataset", *SAMPLE, "--out", "two")
-    assert again.code == 0
+    assert cli(*random_run(name, 4), "--out", "two").code == 0
     first, second = (
         [Path(run, f).read_bytes() for f in ("metrics.json", "predictions.npz")]
         for run in ("one", "two")
@@ -82,19 +84,13 @@ def test_random_weights_run_and_say_what_they_are(cli, name):
 
 
 def test_back_end_precision_and_flip_test_make_another_run(cli):
-    model = f"propnet:{SMALL['propnet']}"
-    asked = ("run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", *SAMPLE)
     for more in ([], ["--backend", "channels-last"], ["--precision", "bf16"], ["--flip-test"]):
-        assert cli(*asked, *more).code == 0
+        assert cli(*random_run("propnet"), *more).code == 0
     assert len(list(Path("runs/synthetic/propnet").iterdir())) == 4
 
 
 def test_auto_says_what_it_picked(cli):
-    model = f"propnet:{SMALL['propnet']}"
-    result = cli(
-        "run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", *SAMPLE,
-        "--backend", "auto", "--out", "run",
-    )  # fmt: skip
+    result = cli(*random_run("propnet"), "--backend", "auto", "--out", "run")
     assert result.code == 0, result.err
     said = re.search(r"back end auto: ([\w-]+)\. Faces per second: eager [\d.e+]+", result.err)
     record = json.loads(Path("run/run.json").read_text())
@@ -104,59 +100,37 @@ def test_auto_says_what_it_picked(cli):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "linear", "--backend", "eager"], r"'linear': takes no backend.*--backend"),
-        (["--model", "linear", "--flip-test"], r"takes no flip test.*--flip-test"),
-        (["--model", "linear", "--weights", "random"], r"takes no random weights"),
-        (["--model", "propnet", "--weights", "no.pth"], r"no.pth: no such file of weights"),
+        ("linear --backend eager", r"'linear': takes no backend.*--backend"),
+        ("linear --flip-test", r"takes no flip test.*--flip-test"),
+        ("linear --weights random", r"takes no random weights"),
+        ("propnet --weights no.pth", r"no.pth: no such file of weights"),
+        ("propnet:stakcs=2 --weights random", r"option 'stakcs': unknown.*Did you mean 'stacks'"),
         (
-            ["--model", "propnet:stakcs=2", "--weights", "random"],
-            r"option 'stakcs': unknown.*Did you mean 'stacks'",
-        ),
-        (
-            ["--model", "propnet:anti_aliasing=4", "--weights", "random"],
+            "propnet:anti_aliasing=4 --weights random",
             r"option anti_aliasing: Input should be 2, 3 or 5.*The default is 3",
         ),
-        (["--model", "propnet:stacks=0", "--weights", "random"], r"option stacks: 0; .*1 to "),
-        (["--model", "propnet:stacks", "--weights", "random"], r"option 'stacks'; .*name=value"),
+        ("propnet:stacks=0 --weights random", r"option stacks: 0; .*1 to "),
+        ("propnet:stacks --weights random", r"option 'stacks'; .*name=value"),
+        ("propnet:markup=wflw --weights random", r"markup 'wflw': unknown.*Did you mean 'wflw98'"),
+        ("lab --weights random --backend x", r"--backend 'x': unknown"),
+        ("propnet:hidden=[0] --weights random", r"hidden: \[0\]; .*1 to "),
+        ("propnet:stacks=true --weights random", r"stacks: Input should be"),
+        ("awing:stacks=2,stacks=3 --weights random", r"stacks is given twice"),
+        ("awing:markup=[1] --weights random", r"markup '\[1\]': unknown"),
+        ("propnet:anti_aliasing=5,depth=6 --weights random", r"depth is 6; accepted: 1 to 5"),
+        ("propnet:attention_depth=7 --weights random", r"attention_depth is 7; accepted: 1 to 6"),
+        ("lab --weights random --device cpu:5", r"--device: 'cpu:5'"),
         (
-            ["--model", "propnet:markup=wflw", "--weights", "random"],
-            r"markup 'wflw': unknown.*Did you mean 'wflw98'",
-        ),
-        (["--model", "lab", "--weights", "random", "--backend", "x"], r"--backend 'x': unknown"),
-        (["--model", "propnet:hidden=[0]", "--weights", "random"], r"hidden: \[0\]; .*1 to "),
-        (["--model", "propnet:stacks=true", "--weights", "random"], r"stacks: Input should be"),
-        (["--model", "awing:stacks=2,stacks=3", "--weights", "random"], r"stacks is given twice"),
-        (["--model", "awing:markup=[1]", "--weights", "random"], r"markup '\[1\]': unknown"),
-        (
-            ["--model", "propnet:anti_aliasing=5,depth=6", "--weights", "random"],
-            r"depth is 6; accepted: 1 to 5",
-        ),
-        (
-            ["--model", "propnet:attention_depth=7", "--weights", "random"],
-            r"attention_depth is 7; accepted: 1 to 6",
-        ),
-        (["--model", "lab", "--weights", "random", "--device", "cpu:5"], r"--device: 'cpu:5'"),
-        (
-            ["--model", "lab", "--weights", "random", "--boxes", "awing-official"],
+            "lab --weights random --boxes awing-official",
             r"'awing-official': lab does not crop as it expects.*1.344 times a box's mean side",
         ),
-        (
-            ["--model", "linear", "--boxes", "lab-official"],
-            r"'lab-official': linear does not crop as it expects",
-        ),
-        (
-            ["--model", "lab:side=100", "--weights", "random"],
-            r"side.* 100.*multiple of 64",
-        ),
-        (
-            ["--model", "awing:stacks=1,depth=7", "--weights", "random"],
-            r"depth.*7.*1 to 6",
-        ),
+        ("linear --boxes lab-official", r"'lab-official': linear does not crop as it expects"),
+        ("lab:side=100 --weights random", r"side.* 100.*multiple of 64"),
+        ("awing:stacks=1,depth=7 --weights random", r"depth.*7.*1 to 6"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_wrong_use_is_one_message(cli, arguments, message):
-    result = cli("run", *arguments, "--dataset", *SAMPLE)
+    result = cli("run", "--model", *arguments.split(), "--dataset", *SAMPLE)
     assert result.code == 2, result
     assert re.search(message, result.err), result.err
     assert "Traceback" not in result.err
@@ -238,8 +212,7 @@ def test_options_spelt_out_are_the_same_run():
 
 
 def test_runs_are_told_apart_by_what_computed_them(cli):
-    model = f"propnet:{SMALL['propnet']}"
-    asked = ("run", "--model", model, "--weights", "random", "--limit", 3, "--dataset", *SAMPLE)
+    asked = random_run("propnet")
     assert "Computed with" not in cli(*asked, "--out", "a").out
     assert "Computed with: bf16." in cli(*asked, "--precision", "bf16", "--out", "b").out
     shown = cli(*asked, "--backend", "channels-last", "--flip-test", "--out", "c").out
@@ -441,9 +414,14 @@ def test_a_window_is_standardised_for_lab():
     assert np.abs(seen.pixels[1]).max() < 1e-3
 
 
+def crops_of(boxes, crop):
+    """Squares (N, 3) that a model's crop takes from boxes (N, 4)."""
+    return square_crops(boxes, crop.scale, of=crop.of)
+
+
 def test_the_crop_of_awing_is_1344_of_the_mean_side():
     boxes = np.array([[10.0, 20, 110, 140]])
-    (left, top, side) = square_crops(boxes, AWING_CROP.scale, of=AWING_CROP.of)[0]
+    (left, top, side) = crops_of(boxes, AWING_CROP)[0]
     assert side == pytest.approx(1.344 * 110)
     assert (left + side / 2 - 0.5, top + side / 2 - 0.5) == pytest.approx((60, 80))
 
@@ -452,13 +430,13 @@ def test_awings_official_box_is_the_rect_unless_the_truth_would_not_fit():
     dataset = make_dataset(6)
     inside = dataset.boxes + np.array([-15, -15, 15, 15])
     roomy = replace(dataset, boxes=inside)
-    crops = square_crops(awing_boxes(roomy), AWING_CROP.scale, of=AWING_CROP.of)
-    plain = square_crops(inside, AWING_CROP.scale, of=AWING_CROP.of)
+    crops = crops_of(awing_boxes(roomy), AWING_CROP)
+    plain = crops_of(inside, AWING_CROP)
     np.testing.assert_allclose(crops[:, 2], plain[:, 2], rtol=0.02)
     # Landmarks that reach beyond the box make the window grow until they are in.
     tight = replace(dataset, boxes=dataset.boxes + np.array([45, 45, -45, -45]))
-    grown = square_crops(awing_boxes(tight), AWING_CROP.scale, of=AWING_CROP.of)
-    small_ = square_crops(tight.boxes, AWING_CROP.scale, of=AWING_CROP.of)
+    grown = crops_of(awing_boxes(tight), AWING_CROP)
+    small_ = crops_of(tight.boxes, AWING_CROP)
     assert (grown[:, 2] > 1.2 * small_[:, 2]).all()
     seen = (dataset.points - grown[:, None, :2]) / grown[:, None, 2:]
     assert seen.min() > 0
@@ -489,7 +467,7 @@ def test_awings_official_box_is_its_loop(shrink):
     dataset = make_dataset(40, seed=3)
     boxes = dataset.boxes + np.array([shrink, shrink, -shrink, -shrink])
     dataset = replace(dataset, boxes=boxes)
-    crops = square_crops(awing_boxes(dataset), AWING_CROP.scale, of=AWING_CROP.of)
+    crops = crops_of(awing_boxes(dataset), AWING_CROP)
     for crop, rect, points in zip(crops, boxes, dataset.points, strict=True):
         centre, side = awing_official_slowly(rect, points)
         assert crop[2] == pytest.approx(side)
@@ -499,15 +477,13 @@ def test_awings_official_box_is_its_loop(shrink):
 def test_labs_official_box_follows_the_face_and_not_its_rotation():
     dataset = make_dataset(4)
     moved = replace(dataset, points=2.5 * dataset.points + [30, -7])
-    first, second = (
-        square_crops(lab_boxes(one), LAB_CROP.scale, of=LAB_CROP.of) for one in (dataset, moved)
-    )
+    first, second = (crops_of(lab_boxes(one), LAB_CROP) for one in (dataset, moved))
     np.testing.assert_allclose(second[:, 2], 2.5 * first[:, 2])
     angle = 0.4
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     middle = dataset.points.mean(axis=1, keepdims=True)
     turned = replace(dataset, points=(dataset.points - middle) @ turn + middle)
-    third = square_crops(lab_boxes(turned), LAB_CROP.scale, of=LAB_CROP.of)
+    third = crops_of(lab_boxes(turned), LAB_CROP)
     np.testing.assert_allclose(third[:, 2], first[:, 2])
     with pytest.raises(InputError, match=r"lab-official.*mark-up ibug68.*wflw98"):
         lab_boxes(make_dataset(2, markup=IBUG68))
@@ -515,7 +491,7 @@ def test_labs_official_box_follows_the_face_and_not_its_rotation():
 
 def test_labs_official_window_on_wflw_is_what_its_default_crop_is_on_average(shared):
     dataset = load_dataset("wflw", shared)
-    crops = square_crops(lab_boxes(dataset), LAB_CROP.scale, of=LAB_CROP.of)
+    crops = crops_of(lab_boxes(dataset), LAB_CROP)
     extent = (dataset.boxes[:, 2:] - dataset.boxes[:, :2]).mean(axis=1)
     ratio = crops[:, 2] / extent
     assert ratio.mean() == pytest.approx(LAB_CROP.scale, abs=0.01)
@@ -525,23 +501,21 @@ def test_labs_official_window_on_wflw_is_what_its_default_crop_is_on_average(sha
 
 
 def test_an_official_box_is_named_with_its_leak(cli):
-    asked = ("run", "--model", f"awing:{SMALL['awing']}", "--weights", "random", "--limit", 3)
-    result = cli(*asked, "--dataset", *SAMPLE, "--boxes", "awing-official", "--out", "run")
+    asked = random_run("awing")
+    result = cli(*asked, "--boxes", "awing-official", "--out", "run")
     assert result.code == 0, result.err
     assert "Boxes: awing-official; leak: ground-truth landmarks." in result.out
     protocol = json.loads(Path("run/run.json").read_text())["protocol"]
     assert (protocol["boxes"], protocol["leak"]) == ("awing-official", "ground-truth landmarks")
     assert "lab-official" in cli("list", "boxes").out
-    wrong = cli(*asked, "--dataset", *SAMPLE, "--boxes", "awing")
+    wrong = cli(*asked, "--boxes", "awing")
     assert wrong.code == 2
     assert "alignbench list boxes" in wrong.err
 
 
 def test_export_writes_what_onnx_reads(cli):
-    result = cli(
-        "export", "--model", f"propnet:{SMALL['propnet']}", "--weights", "random", "--out",
-        "nets/prop.onnx",
-    )  # fmt: skip
+    model = f"propnet:{SMALL['propnet']}"
+    result = cli("export", "--model", model, "--weights", "random", "--out", "nets/prop.onnx")
     assert result.code == 0, result.err
     dataset = load_dataset("synthetic", split="sample")
     want = evaluate(small("propnet"), dataset, limit=6, bootstrap=QUICK)
@@ -554,21 +528,18 @@ def test_export_writes_what_onnx_reads(cli):
         assert run.row(nme).value == pytest.approx(want.row(nme).value, rel=0.01)
     with pytest.raises(InputError, match=r"'eager' with precision 'fp32'; accepted: onnxruntime"):
         load_predictor("onnx:nets/prop.onnx", backend="eager")
-    assert cli("export", "--model", "linear", "--out", "x.onnx").code == 2
-    assert cli("export", "--model", "linear", "--weights", "random", "--out", "x.onnx").code == 2
-    for model in ("linear", "mean-shape"):
-        wrong = cli("export", "--model", model, "--out", "x.onnx")
-        assert wrong.code == 2
-        assert "is no torch network" in wrong.err
     Path("nets/prop.toml").write_text("markup = 'cofw29'")
-    model = f"propnet:{SMALL['propnet']}"
-    wrong = cli("export", "--model", model, "--weights", "random", "--out", "nets/prop.onnx")
-    assert wrong.code == 2
-    assert "prop.toml: exists already, with other settings" in wrong.err
+    for arguments, message in (
+        ("linear --out x.onnx", "is no torch network"),
+        ("mean-shape --out x.onnx", "is no torch network"),
+        ("linear --weights random --out x.onnx", "takes no random weights"),
+        (f"{model} --weights random --out nets/prop.onnx", "prop.toml: exists already, with other"),
+        ("lab --weights random --out x.pt", "ends in '.pt'; accepted: .onnx"),
+    ):
+        wrong = cli("export", "--model", *arguments.split())
+        assert wrong.code == 2
+        assert message in wrong.err
     assert Path("nets/prop.toml").read_text() == "markup = 'cofw29'"
-    wrong = cli("export", "--model", "lab", "--weights", "random", "--out", "x.pt")
-    assert wrong.code == 2
-    assert "ends in '.pt'; accepted: .onnx" in wrong.err
 
 
 def test_steps_of_a_predictor_make_its_predict():
@@ -611,31 +582,13 @@ def test_a_subclass_s_own_predict_is_called():
     np.testing.assert_allclose(runs[1].points, runs[0].points + 1)
 
 
-FILES = ["metrics.json", "predictions.npz", "faces.csv", "breakdown.csv", "ced.svg", "ced.png"]
-
-
-def torchrun(folder, *arguments, processes=2):
-    environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")}
-    return subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone",
-            f"--nproc-per-node={processes}", "-m", "alignbench", *map(str, arguments),
-        ],
-        cwd=folder, capture_output=True, text=True, env=environment, timeout=300, check=False,
-    )  # fmt: skip
-
-
 def test_two_processes_give_the_bytes_of_one(cli, tmp_path):
-    asked = (
-        "run", "--model", f"propnet:{SMALL['propnet']}", "--weights", "random", "--dataset",
-        *SAMPLE, "--threads", 1, "--batch-size", 7, "--limit", 31,
-    )  # fmt: skip
+    asked = (*random_run("propnet", 31), "--threads", 1, "--batch-size", 7)
     assert cli(*asked, "--out", "one").code == 0
     done = torchrun(tmp_path, *asked, "--out", "two")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Run kept in two") == 1
-    for name in FILES:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
     records = [json.loads((tmp_path / run / "run.json").read_text()) for run in ("one", "two")]
     timings = [record.pop("timings") for record in records]
     assert records[0] == records[1]
@@ -646,10 +599,7 @@ def test_two_processes_give_the_bytes_of_one(cli, tmp_path):
 
 
 def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatch):
-    asked = (
-        "run", "--model", f"awing:{SMALL['awing']}", "--weights", "random", "--dataset", *SAMPLE,
-        "--threads", 1, "--batch-size", 4, "--limit", 22,
-    )  # fmt: skip
+    asked = (*random_run("awing", 22), "--threads", 1, "--batch-size", 4)
     assert cli(*asked, "--out", "one").code == 0
     calls = []
 
@@ -667,8 +617,7 @@ def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatc
     done = torchrun(tmp_path, *asked, "--out", "two")
     assert done.returncode == 0, done.stderr
     assert re.search(r"\((8|12) faces were there from before\)", done.stdout), done.stdout
-    for name in FILES:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 def test_a_mistake_under_torchrun_ends_all_processes_with_a_message(tmp_path):
@@ -704,9 +653,8 @@ class Breaking(Predictor):
 )
 def test_a_process_that_breaks_ends_the_others_without_a_traceback(tmp_path, how):
     (tmp_path / "breaking.py").write_text(BREAKING.replace("HOW", how))
-    done = torchrun(
-        tmp_path, "run", "--model", "breaking:Breaking", "--dataset", *SAMPLE, "--batch-size", 9
-    )
+    asked = ("run", "--model", "breaking:Breaking", "--dataset", *SAMPLE, "--batch-size", 9)
+    done = torchrun(tmp_path, *asked)
     assert done.returncode != 0
     if "raise" in how:
         assert "alignbench (process 1): model 'breaking'" in done.stderr

@@ -16,19 +16,16 @@ from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.predictors.crop import window
 from alignbench.predictors.network import Inference
 from alignbench.predictors.settings import Crop, CropSettings, Input
-from baselines.awing.loss import awing_loss
+from baselines.awing.loss import awing_loss, merged_boundary
+from baselines.awing.loss import chains as awing_chains
 from baselines.awing.network import AWing
-from baselines.awing.targets import chains as awing_chains
-from baselines.awing.targets import merged_boundary
 from baselines.drawing import to_heatmap
 from baselines.lab.boundaries import chains as lab_chains
-from baselines.lab.loss import estimator_loss, regressor_loss
+from baselines.lab.loss import distance_boundaries, estimator_loss, regressor_loss
 from baselines.lab.network import LAB
-from baselines.lab.targets import distance_boundaries
 from baselines.landmark_maps import gaussians
-from baselines.propnet.loss import propnet_loss
+from baselines.propnet.loss import blurred_boundaries, propnet_loss
 from baselines.propnet.network import PropNet
-from baselines.propnet.targets import blurred_boundaries
 
 FACES, SIDE = 4, 64
 MAP = SIDE // 4

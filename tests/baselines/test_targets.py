@@ -14,12 +14,12 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from alignbench import heatmaps
 from alignbench.markups import COFW29, IBUG68, WFLW98
-from baselines.awing.targets import merged_boundary
+from baselines.awing.loss import merged_boundary
 from baselines.drawing import to_heatmap
 from baselines.lab.boundaries import chains as lab_chains
-from baselines.lab.targets import distance_boundaries
+from baselines.lab.loss import distance_boundaries
 from baselines.landmark_maps import WINDOW, gaussians
-from baselines.propnet.targets import blurred_boundaries
+from baselines.propnet.loss import blurred_boundaries
 
 SIZE = 24
 POINTS = st.integers(1, 5).flatmap(

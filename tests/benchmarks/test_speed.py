@@ -16,12 +16,12 @@ from alignbench.geometry import crop_transforms, square_crops, warp
 from alignbench.markups import WFLW98
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
-from baselines.awing.targets import chains as awing_chains
-from baselines.awing.targets import merged_boundary
+from baselines.awing.loss import chains as awing_chains
+from baselines.awing.loss import merged_boundary
 from baselines.lab.boundaries import chains as lab_chains
-from baselines.lab.targets import distance_boundaries
+from baselines.lab.loss import distance_boundaries
 from baselines.landmark_maps import gaussians
-from baselines.propnet.targets import blurred_boundaries
+from baselines.propnet.loss import blurred_boundaries
 
 
 def ours_nme():

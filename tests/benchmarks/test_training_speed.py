@@ -9,7 +9,7 @@ import torch
 
 from alignbench import threads
 from alignbench.synthetic.write import write
-from baselines.adaptive_wing import adaptive_wing, map_loss
+from baselines.landmark_maps import adaptive_wing, map_loss
 
 FACES = 120
 BATCH = 16

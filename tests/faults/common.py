@@ -47,7 +47,7 @@ STAGES: dict[str, dict[str, list[str]]] = {
             "baselines.training.start:Samples", "baselines.training.start:Loop",
         ],
         "training": ["baselines.training.loop:Loop.run"],
-        "writing a checkpoint": ["baselines.training.checkpoint:TrainingFolder.write_checkpoint"],
+        "writing a checkpoint": ["baselines.training.folder:TrainingFolder.write_checkpoint"],
         "validating": ["baselines.training.loop:validate"],
         "writing log, curves, weights": [
             "baselines.training.loop:write_log", "baselines.training.loop:draw_curves",

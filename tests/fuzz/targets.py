@@ -34,7 +34,7 @@ from alignbench.stats import Bootstrap
 from alignbench.synthetic import source as synthetic
 from baselines import checkpoints, linear, mean_shape, options
 from baselines.propnet.network import PropNet
-from baselines.training import checkpoint as trainings
+from baselines.training import folder as trainings
 from baselines.training import recipe, study
 from reports import labels
 from reports.audit import reading
