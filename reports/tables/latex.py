@@ -43,10 +43,12 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 
 def _latex_table(table: Table) -> str:
-    stacked = _fitting_size(table, stacked=False) is None
-    fitting = _fitting_size(table, stacked)
+    for stacked in (False, True):
+        widths = [_width(table, k, stacked) for k in range(len(table.columns))]
+        if fitting := _fitting_size(table, widths):
+            break
     size = fitting or _SIZES[-1]
-    body = _tabular(table, size, stacked)
+    body = _tabular(table, widths, size, stacked)
     notes = [_latex(note) for note in table.notes]
     notes += [f"\\textsuperscript{{{m}}} {_latex(note)}" for note, m in table.footnotes.items()]
     lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex(table.title)}}}"]
@@ -58,21 +60,21 @@ def _latex_table(table: Table) -> str:
     return "\n".join([*lines, *(f"{note}\\par" for note in notes), "\\end{table}"])
 
 
-def _tabular(table: Table, size: _Size, stacked: bool) -> list[str]:
+def _tabular(table: Table, widths: Sequence[int], size: _Size, stacked: bool) -> list[str]:
     """The lines of the table's tabular environment."""
     places = range(len(table.columns))
-    widths = [_width(table, k, stacked) for k in places]
     broken = [table.align(k) == "left" and widths[k] > _TEXT_WIDTH for k in places]
     kinds = "".join(
         f"p{{{_TEXT_WIDTH * size.character:.0f}pt}}" if broken[k] else table.align(k)[0]
         for k in places
     )
-    names = [
-        _latex_heading(name, widths[k])
-        if table.align(k) == "right"
-        else _latex_text(name, broken[k])
-        for k, name in enumerate(table.columns)
-    ]
+    names = []
+    for k, name in enumerate(table.columns):
+        if table.align(k) == "right":
+            lines = [_latex(line) for line in _break_heading(name, widths[k])]
+            names.append(_latex_lines(lines, "b"))
+        else:
+            names.append(_latex_text(name, broken[k]))
     # In a broken cell \\ is the end of a line, not of a row.
     end = r" \tabularnewline" if any(broken) else r" \\"
     lines = [f"\\begin{{tabular}}{{{kinds}}}", "\\toprule", " & ".join(names) + end]
@@ -92,23 +94,18 @@ def _tabular(table: Table, size: _Size, stacked: bool) -> list[str]:
     return [*lines, "\\bottomrule", "\\end{tabular}"]
 
 
-def _fitting_size(table: Table, stacked: bool) -> _Size | None:
+def _fitting_size(table: Table, widths: Sequence[int]) -> _Size | None:
     """The largest type in which the table fits a page; None where it fits in none."""
-    widths = [
-        min(width, _TEXT_WIDTH) if table.align(k) == "left" else width
-        for k in range(len(table.columns))
-        for width in [_width(table, k, stacked)]
-    ]
-    for size in _SIZES:
-        if sum(widths) * size.character + size.gap * len(widths) <= _PAGE:
-            return size
-    return None
+    left = [table.align(k) == "left" for k in range(len(widths))]
+    total = sum(min(w, _TEXT_WIDTH) if text else w for w, text in zip(widths, left, strict=True))
+    fitting = (s for s in _SIZES if total * s.character + s.gap * len(widths) <= _PAGE)
+    return next(fitting, None)
 
 
 def _width(table: Table, column: int, stacked: bool) -> int:
     """About how many characters wide a column is; the heading of numbers may be broken."""
     name = table.columns[column]
-    heading = _broken(name, 1) if table.align(column) == "right" else [name]
+    heading = _break_heading(name, 1) if table.align(column) == "right" else [name]
     cells = [_length(row[column], len(table.marks(row[column])), stacked) for row in table.rows]
     return max([*map(len, heading), *cells], default=0)
 
@@ -123,12 +120,8 @@ def _length(cell: Cell, marks: int, stacked: bool) -> int:
     return number + (interval + 1 if interval else 0)
 
 
-def _latex_heading(name: str, width: int) -> str:
-    """The heading of a column of numbers, in lines no longer than these."""
-    return _latex_lines([_latex(line) for line in _broken(name, width)], "b")
-
-
-def _broken(heading: str, width: int) -> list[str]:
+def _break_heading(heading: str, width: int) -> list[str]:
+    """The heading of a column of numbers in lines of about this width."""
     return textwrap.wrap(visible(heading), max(width, _HEADING_WIDTH), break_long_words=False)
 
 

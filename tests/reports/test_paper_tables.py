@@ -103,10 +103,10 @@ def printed_cells():
 
 
 def test_every_published_cell_is_there_once_as_it_was_printed():
-    found = [row for row in lines(*paper.NUMBERS) if row["source"] == PUBLISHED]
-    keys = [(r["table"], r["row"], r["metric"], r["subset"], r["norm"]) for r in found]
+    results = [row for row in lines(*paper.NUMBERS) if row["source"] == PUBLISHED]
+    keys = [(r["table"], r["row"], r["metric"], r["subset"], r["norm"]) for r in results]
     assert len(keys) == len(set(keys)) == 16 + 69 + 147 + 30 + 6
-    assert dict(zip(keys, (r["value"] for r in found), strict=True)) == printed_cells()
+    assert dict(zip(keys, (r["value"] for r in results), strict=True)) == printed_cells()
 
 
 @pytest.mark.parametrize("form", ["terminal", "md", "latex", "html"])
@@ -116,9 +116,9 @@ def test_every_published_cell_is_in_every_form(number, form):
     words = re.findall(
         r"\d+\.\d+", re.sub(r"(FR|AUC)@0\.10", "", text.partition("</style>")[2] or text)
     )
-    wanted = [value for key, value in printed_cells().items() if key[0] == str(number) and value]
-    for value in set(wanted):
-        assert words.count(value) >= wanted.count(value), value
+    expected = [value for key, value in printed_cells().items() if key[0] == str(number) and value]
+    for value in set(expected):
+        assert words.count(value) >= expected.count(value), value
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -224,9 +224,9 @@ def measured_lines(numbers, runs):
 def test_every_measured_cell_is_its_row_of_the_run():
     runs = [cofw(), w300(), run_of(), run_of(model="other", pixels=3), trial("BL", 0, 1.0)]
     by_key = {run.record.key: run for run in runs}
-    found = measured_lines((1, 2, 3, 4, 5, 6, 7), runs)
-    assert len(found) == 2 * 2 + 2 * 3 + 2 * 3 * 7 + 4 * 3
-    for line in found:
+    results = measured_lines((1, 2, 3, 4, 5, 6, 7), runs)
+    assert len(results) == 2 * 2 + 2 * 3 + 2 * 3 * 7 + 4 * 3
+    for line in results:
         measure = parse_measure(line["metric"]).with_normaliser(line["norm"])
         rows = [
             row for row in by_key[line["run"]].metrics
@@ -237,7 +237,7 @@ def test_every_measured_cell_is_its_row_of_the_run():
         assert tuple(map(float, (line["value"], line["ci_low"], line["ci_high"]))) == (
             rows[0].value, rows[0].ci_low, rows[0].ci_high,
         )  # fmt: skip
-    assert {line["run"] for line in found} == set(by_key)
+    assert {line["run"] for line in results} == set(by_key)
 
 
 @pytest.mark.parametrize("form", ["terminal", "md", "latex", "html"])
@@ -386,13 +386,13 @@ def test_the_best_number_of_a_column(rows, metric, expected):
 )  # fmt: skip
 @settings(max_examples=100)
 def test_best_numbers_beat_all_rivals_and_no_others(pairs):
-    found = best(*pairs)
+    marks = best(*pairs)
     for name in "ab":
         values = [value for rivals, value in pairs if rivals == name and value is not None]
-        for (rivals, value), marked in zip(pairs, found, strict=True):
+        for (rivals, value), marked in zip(pairs, marks, strict=True):
             if rivals == name and value is not None:
                 assert marked == (len(values) > 1 and value == min(values))
-    assert not any(marked for (_, value), marked in zip(pairs, found, strict=True) if value is None)
+    assert not any(mark for (_, value), mark in zip(pairs, marks, strict=True) if value is None)
 
 
 def test_published_numbers_never_compete_with_measured_ones():
@@ -496,10 +496,10 @@ def test_all_tables_in_every_form(form, stored, quick, cli):
     assert (result.code, result.err) == (0, "")
     assert all(run.record.key in result.out for run in stored.values())
     if form == "csv":
-        found = list(csv.DictReader(io.StringIO(result.out)))
-        assert {row["table"] for row in found} == set("12345678")
-        assert {row["source"] for row in found} == {PUBLISHED, MEASURED, DERIVED}
-        assert visible(HOSTILE) in {row["row"] for row in found}
+        results = list(csv.DictReader(io.StringIO(result.out)))
+        assert {row["table"] for row in results} == set("12345678")
+        assert {row["source"] for row in results} == {PUBLISHED, MEASURED, DERIVED}
+        assert visible(HOSTILE) in {row["row"] for row in results}
         return
     assert all(f"Table {number} of the PropNet paper" in result.out for number in range(1, 9))
     assert "\x1b" not in result.out
@@ -518,10 +518,10 @@ def test_a_folder_gets_a_file_a_table(stored, quick, cli, tmp_path):
 
 def test_without_runs_the_published_rows_alone_are_printed(cli):
     result = cli("report", "--format", "csv")
-    found = list(csv.DictReader(io.StringIO(result.out)))
-    assert result.code == 0 and {row["table"] for row in found} == set("12345678")
-    assert {row["source"] for row in found} == {PUBLISHED, DERIVED}
-    assert not any(row["run"] for row in found)
+    results = list(csv.DictReader(io.StringIO(result.out)))
+    assert result.code == 0 and {row["table"] for row in results} == set("12345678")
+    assert {row["source"] for row in results} == {PUBLISHED, DERIVED}
+    assert not any(row["run"] for row in results)
 
 
 def test_files_by_ending_and_folders(one, quick, cli, tmp_path):
