@@ -36,20 +36,9 @@ _HOME = {
 }
 
 __all__ = [
-    "Batch",
-    "Dataset",
-    "InputError",
-    "Markup",
-    "Measure",
-    "Predictor",
-    "Run",
-    "__version__",
-    "evaluate",
-    "load_dataset",
-    "load_predictor",
-    "load_run",
-    "parse_measure",
-]
+    "Batch", "Dataset", "InputError", "Markup", "Measure", "Predictor", "Run", "__version__",
+    "evaluate", "load_dataset", "load_predictor", "load_run", "parse_measure",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

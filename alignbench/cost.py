@@ -260,11 +260,9 @@ def measure_settings(
     torch_threads = torch.get_num_threads()
 
     def load(setting: Setting) -> NetworkPredictor:
-        options = {
-            "device": device, "backend": setting.backend, "precision": setting.precision
-        }  # fmt: skip
-        chosen: dict[str, Any] = {key: v for key, v in options.items() if v is not None}
-        return network_of(name, load_predictor(name, weights, RANDOM_IF_TAKEN, **chosen))
+        names = {"device": device, "backend": setting.backend, "precision": setting.precision}
+        options: dict[str, Any] = {key: v for key, v in names.items() if v is not None}
+        return network_of(name, load_predictor(name, weights, RANDOM_IF_TAKEN, **options))
 
     reference = load(Setting())
     timings = []

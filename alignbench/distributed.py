@@ -57,7 +57,7 @@ class _TorchRanks(Ranks):
 
         own = torch.from_numpy(np.ascontiguousarray(values))
         everyone = [torch.empty_like(own) for _ in range(self.size)]
-        with _reached():
+        with _report_lost():
             dist.all_gather(everyone, own, group=self._group)
         return [one.numpy() for one in everyone]
 
@@ -66,7 +66,7 @@ class _TorchRanks(Ranks):
         import torch.distributed as dist
 
         tensor = torch.from_numpy(np.array(values))
-        with _reached():
+        with _report_lost():
             dist.broadcast(tensor, src=0, group=self._group)
         return tensor.numpy()
 
@@ -82,7 +82,7 @@ def lost_process() -> InputError:
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def _report_lost() -> Iterator[None]:
     """What gloo raises when another process is gone, as one message."""
     try:
         yield
@@ -126,11 +126,8 @@ def join_ranks() -> Iterator[Ranks]:
     try:
         dist.init_process_group("gloo")
     except (RuntimeError, ValueError) as error:
-        raise InputError(
-            "torch.distributed",
-            f"the processes cannot join ({error})",
-            remedy="Start them by torchrun.",
-        ) from error
+        found, remedy = f"the processes cannot join ({error})", "Start them by torchrun."
+        raise InputError("torch.distributed", found, remedy=remedy) from error
     try:
         yield _TorchRanks()
     finally:

@@ -10,17 +10,9 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "opencv-python-headless",
-    "h5py",
-    "onnxruntime",
-    "openvino",
-    "dlib-bin",
-    "torch",
-    "lightning-fabric",
-)
+    "numpy", "scipy", "pandas", "opencv-python-headless", "h5py", "onnxruntime", "openvino",
+    "dlib-bin", "torch", "lightning-fabric",
+)  # fmt: skip
 
 
 def environment() -> dict[str, Any]:
@@ -31,7 +23,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": processor(),
         "cores": os.cpu_count(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": {name: number for name in _PACKAGES if (number := _version(name))},
         "commit": _commit(),
     }
 
@@ -60,13 +52,8 @@ def _commit() -> str | None:
     if not (home / ".git").exists():
         return None
     try:
-        done = subprocess.run(  # noqa: S603 (fixed arguments)
-            ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        command = ["git", "-C", str(home), "describe", "--always", "--dirty", "--abbrev=12"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

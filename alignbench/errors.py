@@ -23,14 +23,13 @@ def visible(text: str, lines: bool = False) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        c
-        if c.isprintable() or (lines and c == "\n")
-        else " "
-        if c.isspace()
-        else c.encode("unicode_escape").decode()
-        for c in text
-    )
+
+    def spell(c: str) -> str:
+        if c.isprintable() or (lines and c == "\n"):
+            return c
+        return " " if c.isspace() else c.encode("unicode_escape").decode()
+
+    return "".join(map(spell, text))
 
 
 class InputError(ValueError):
@@ -49,7 +48,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, where: object, found: str, accepted: str = "", remedy: str = "") -> None:
-        message = f"{_shown(str(where))}: {_shown(found)}"
+        message = f"{_shorten(str(where))}: {_shorten(found)}"
         if accepted:
             message += f"; accepted: {visible(accepted, lines=True)}"
         message += "."
@@ -62,7 +61,7 @@ class InputError(ValueError):
         return copyreg.__newobj__, (type(self), str(self))  # type: ignore[attr-defined]
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     """What a file or its author may have written, on one line of a bearable length."""
     plain = visible(text if len(text) <= _LONGEST else text[:_LONGEST] + " ...")
     return plain.rstrip()
@@ -89,7 +88,6 @@ def blame(where: object) -> Iterator[None]:
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        last = frames[-1]
+        last = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error}".rstrip(": ")
         raise InputError(where, f"raised {text} ({last.filename}, line {last.lineno})") from error

@@ -110,16 +110,10 @@ def warp(
         If the image is not uint8 (H, W, 3): OpenCV would leave ``out`` unchanged.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(
-            "image", f"{image.dtype} of shape {image.shape}", "uint8 of shape (H, W, 3), RGB"
-        )
+        found = f"{image.dtype} of shape {image.shape}"
+        raise InputError("image", found, "uint8 of shape (H, W, 3), RGB")
     crop = cv2.warpAffine(
-        image,
-        matrix,
-        (size, size),
-        dst=out,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(border, border, border),
-    )
+        image, matrix, (size, size), dst=out, flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=(border, border, border),
+    )  # fmt: skip
     return np.asarray(crop, dtype=np.uint8)

@@ -15,10 +15,6 @@ from alignbench.errors import InputError
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".pts"}
 
 
-def _id(name: str) -> str:
-    return name
-
-
 def _image(name: str) -> str:
     """The image path without ending."""
     path = PurePosixPath(name.replace("\\", "/"))
@@ -30,7 +26,7 @@ def _bare(name: str) -> str:
     return PurePosixPath(_image(name)).name
 
 
-_FORMS: dict[str, Callable[[str], str]] = {"id": _id, "image path": _image, "bare name": _bare}
+_FORMS: dict[str, Callable[[str], str]] = {"id": str, "image path": _image, "bare name": _bare}
 """Ways to compare names, the strictest first; one is taken for all faces at once."""
 
 
@@ -68,28 +64,18 @@ def match_ids(theirs: Sequence[str], ours: Sequence[str], where: object) -> Matc
         if twice:
             trouble = trouble or f"{min(twice)!r} names more than one face"
         elif compared == "bare name" and len(common) < len(theirs):
+            other = next(name for name in theirs if _bare(name) not in common)
             trouble = trouble or (
                 f"{len(common):,} of {len(theirs):,} names agree with the data set, and only in "
-                f"the bare name of the image (first of the others {_other(theirs, common)!r})"
+                f"the bare name of the image (first of the others {other!r})"
             )
         else:
             row = {name: index for index, name in enumerate(their_forms)}
             rows = np.array([row.get(name, -1) for name in our_forms], dtype=np.intp)
             return Match(rows, compared)
     if trouble:
-        raise InputError(
-            where,
-            trouble,
-            f"ids as the data set has them, such as {ours[0]!r}",
-            "Write the full ids; a run's predictions.npz shows them.",
-        )
-    raise InputError(
-        where,
-        f"other faces: none of {len(theirs):,} ids is in the data set (first {theirs[0]!r})",
-        f"ids such as {ours[0]!r}",
-        "Check --dataset and --split.",
-    )
-
-
-def _other(theirs: Sequence[str], common: set[str]) -> str:
-    return next(name for name in theirs if _bare(name) not in common)
+        accepted = f"ids as the data set has them, such as {ours[0]!r}"
+        remedy = "Write the full ids; a run's predictions.npz shows them."
+        raise InputError(where, trouble, accepted, remedy)
+    found = f"other faces: none of {len(theirs):,} ids is in the data set (first {theirs[0]!r})"
+    raise InputError(where, found, f"ids such as {ours[0]!r}", "Check --dataset and --split.")

@@ -25,7 +25,6 @@ from alignbench.backends import (
     parse_precision,
     torch_module,
 )
-from alignbench.backends.export import to_onnx
 from alignbench.distributed import processes
 from alignbench.errors import InputError
 
@@ -79,11 +78,11 @@ def build_network(module: nn.Module, shape: tuple[int, int, int], requested: Exe
     precision = parse_precision(requested.precision)
     on_cpu = requested.device == AUTO and backend in ("onnxruntime", "openvino")
     device = torch_module.device_of("cpu" if on_cpu else requested.device)
-    exported = functools.cache(lambda: to_onnx(module, shape))
+    exported = functools.cache(lambda: torch_module.to_onnx(module, shape))
 
-    def make(backend: Backend) -> Network:
-        return _make(backend, module, precision, device, exported)
-
+    make = functools.partial(
+        _make, module=module, precision=precision, device=device, exported=exported
+    )
     execution = replace(requested, device=str(device))
     if backend is not None:
         return Built(make(backend), execution, None)
@@ -112,31 +111,19 @@ def _make(
     if backend in ("eager", "channels-last", "compile"):
         return torch_module.load(module, backend, precision, device)
     if device.type != "cpu":
-        raise InputError(
-            f"back end {backend!r}",
-            f"runs on the CPU, not on {device}",
-            "eager, channels-last, compile",
-        )
+        accepted = "eager, channels-last, compile"
+        raise InputError(f"back end {backend!r}", f"runs on the CPU, not on {device}", accepted)
     if backend == "openvino":
         return open_vino.load(exported(), "the exported network", precision=precision)
     if precision != "fp32":
-        raise InputError(
-            f"back end {backend!r}",
-            f"has no {precision} on the CPU",
-            "fp32; or eager, channels-last, compile, openvino",
-        )
+        accepted = "fp32; or eager, channels-last, compile, openvino"
+        raise InputError(f"back end {backend!r}", f"has no {precision} on the CPU", accepted)
     return onnx_runtime.load(exported(), "the exported network")
-
-
-class _Trial(NamedTuple):
-    network: Network
-    backend: Backend
-    seconds: dict[Backend, float]
 
 
 def _try(
     make: Callable[[Backend], Network], shape: tuple[int, int, int], device: torch.device
-) -> _Trial:
+) -> tuple[Network, Backend, dict[Backend, float]]:
     """The fastest back end here, and the seconds that each needs for a small batch."""
     pixels = np.random.default_rng(0).random((_TRIAL_FACES[device.type], *shape), dtype=np.float32)
     seconds: dict[Backend, float] = {}
@@ -156,7 +143,7 @@ def _try(
     assert best is not None  # eager is always available
     # A compiled network would keep the batch size of the trial.
     network = make("compile") if best[0] == "compile" else best[1]
-    return _Trial(network, best[0], seconds)
+    return network, best[0], seconds
 
 
 def _seconds(network: Network, pixels: NDArray[np.float32]) -> float:

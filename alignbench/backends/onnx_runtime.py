@@ -74,9 +74,6 @@ def choose_output(outputs: list[str], inputs: int, output: str | None, where: ob
 
 def batch_error(where: object, pixels: Pixels, shape: object, error: Exception) -> InputError:
     """The error of a network that does not take a batch of this shape."""
-    return InputError(
-        where,
-        f"the network refused a batch of shape {pixels.shape} ({error})",
-        f"input {shape}",
-        "Check crop.size and input.colour in its TOML.",
-    )
+    found = f"the network refused a batch of shape {pixels.shape} ({error})"
+    remedy = "Check crop.size and input.colour in its TOML."
+    return InputError(where, found, f"input {shape}", remedy)

@@ -36,18 +36,14 @@ def load(
     except ImportError as error:
         raise not_installed("openvino", "openvino") from error
     core = _core()
+    options = {
+        # Without it OpenVINO uses bfloat16 wherever the processor has it.
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": threads.count(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     try:
-        network = core.read_model(model)
-        compiled = core.compile_model(
-            network,
-            "CPU",
-            {
-                # Without it OpenVINO uses bfloat16 wherever the processor has it.
-                "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
-                "INFERENCE_NUM_THREADS": threads.count(),
-                "PERFORMANCE_HINT": "LATENCY",
-            },
-        )
+        compiled = core.compile_model(core.read_model(model), "CPU", options)
     except RuntimeError as error:
         raise InputError(
             where, f"not a usable ONNX model ({error})", "one file that holds all its weights"

@@ -1,9 +1,13 @@
-"""PyTorch itself: eager, with channels last, compiled; on the CPU or a GPU."""
+"""PyTorch itself: eager, with channels last, compiled, on the CPU or a GPU; and its ONNX export."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
+import logging
 import os
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -43,11 +47,9 @@ def device_of(name: str) -> torch.device:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if device.index is None or device.index >= count:
-            raise InputError(
-                "--device",
-                f"{device} is not there: PyTorch sees {count} GPUs",
-                "auto, cpu" + "".join(f", cuda:{k}" for k in range(count)),
-            )
+            accepted = ", ".join(["auto", "cpu", *(f"cuda:{k}" for k in range(count))])
+            found = f"{device} is not there: PyTorch sees {count} GPUs"
+            raise InputError("--device", found, accepted)
     return device
 
 
@@ -98,13 +100,59 @@ def _compiled(call: Network) -> Network:
         try:
             values = call(pixels)
         except Exception as error:
-            raise InputError(
-                "back end 'compile'",
-                f"torch.compile failed ({str(error).strip().splitlines()[0]})",
-                "a C++ compiler, or a GPU",
-                "Choose another --backend.",
-            ) from error
+            reason = f"torch.compile failed ({str(error).strip().splitlines()[0]})"
+            accepted = "a C++ compiler, or a GPU"
+            remedy = "Choose another --backend."
+            raise InputError("back end 'compile'", reason, accepted, remedy) from error
         compiled.append(in_batches(call, len(pixels)))
         return values
 
     return network
+
+
+def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
+    """The content of an ONNX file for a module that takes images (B, *shape), with any B.
+
+    PyTorch's exporter needs 10 to 40 seconds for a network of the paper's size.
+
+    Raises
+    ------
+    InputError
+        If the exporter is not installed.
+    """
+    try:
+        import onnxscript  # noqa: F401 (the exporter needs it)
+    except ImportError as error:
+        raise InputError(
+            "export to ONNX",
+            "onnxscript is not installed",
+            remedy="pip install 'alignbench[onnx]', or [openvino] for that back end",
+        ) from error
+    parameter = next(module.parameters(), torch.zeros(0))
+    example = torch.zeros(2, *shape, device=parameter.device)
+    # The exporter logs every step, and packages that are missing.
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module.eval(), (example,), dynamo=True, verbose=False, input_names=["images"],
+                output_names=["output"], dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )  # fmt: skip
+    except Exception as error:  # the exporter raises kinds of its own, pages long
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        first = str(cause).strip().partition("\n")[0]
+        raise InputError(
+            "export to ONNX",
+            f"{type(cause).__name__}: {first}",
+            remedy="Choose another --backend, or change the network for torch.export.",
+        ) from error
+    finally:
+        logger.setLevel(level)
+    assert program is not None
+    content: bytes = program.model_proto.SerializeToString()
+    return content

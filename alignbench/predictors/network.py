@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from alignbench.backends.build import Execution, build_network
-from alignbench.backends.export import to_onnx
+from alignbench.backends.torch_module import to_onnx
 from alignbench.errors import InputError
 from alignbench.io.files import write_atomic
 from alignbench.predictors.base import Predictor

@@ -27,9 +27,30 @@ def line(
     picture: Bytes, points: Floats, colour: Colour | int, width: int, closed: bool = False
 ) -> None:
     """Draw a line along points (K, 2), anti-aliased."""
-    cv2.polylines(
-        picture, [fixed(points)], closed, _scalar(colour), width, cv2.LINE_AA, shift=_SHIFT
-    )
+    at, scalar = [fixed(points)], _scalar(colour)
+    cv2.polylines(picture, at, closed, scalar, width, cv2.LINE_AA, shift=_SHIFT)
+
+
+def fill_mask(shape: tuple[int, ...], *outlines: Floats) -> Bytes:
+    """A mask (H, W) of filled outlines."""
+    mask = np.zeros(shape, np.uint8)
+    for outline in outlines:
+        fill(mask, outline, 255)
+    return mask
+
+
+def line_mask(shape: tuple[int, ...], width: int, *lines: Floats, closed: bool = False) -> Bytes:
+    """A mask (H, W) of lines."""
+    mask = np.zeros(shape, np.uint8)
+    for points in lines:
+        line(mask, points, 255, width, closed)
+    return mask
+
+
+def limit(values: Floats) -> Colour:
+    """Three numbers as a colour: from 0 to 255."""
+    red, green, blue = np.clip(values, 0, 255)
+    return float(red), float(green), float(blue)
 
 
 def _scalar(colour: Colour | int) -> tuple[int, ...]:
@@ -69,12 +90,9 @@ def mix(picture: Bytes, mask: Bytes, colour: Colour | Bytes, strength: float = 1
     if part is None:
         return
     share = (mask[part].astype(np.int32) * round(256 * strength))[..., None]
-    if isinstance(colour, np.ndarray):
-        over = colour[part].astype(np.int32)
-    else:
-        over = np.round(np.array(colour)).astype(np.int32)
+    over = colour[part] if isinstance(colour, np.ndarray) else np.round(np.array(colour))
     under = picture[part].astype(np.int32)
-    picture[part] = under + ((over - under) * share + 32640) // 65280
+    picture[part] = under + ((over.astype(np.int32) - under) * share + 32640) // 65280
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], grain: int, spread: float) -> Bytes:

@@ -1,4 +1,8 @@
-"""One face of the data set, drawn from a seed, a split and an index alone."""
+"""One face of the data set, drawn from a seed, a split and an index alone.
+
+WFLW's annotators judged its six attributes by eye. Here each attribute is a threshold on the
+numbers a face was drawn with, chosen so that about as many faces have it as in WFLW's test set.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,10 @@ import numpy as np
 from alignbench.arrays import Bools, Floats
 from alignbench.geometry import tight_boxes
 from alignbench.markups import WFLW98
-from alignbench.synthetic import lens as optics
 from alignbench.synthetic import occluders, parameters, scene, skin
-from alignbench.synthetic.attributes import attributes
-from alignbench.synthetic.camera import project
+from alignbench.synthetic.camera import encode, photograph, project
 from alignbench.synthetic.head import Head
+from alignbench.synthetic.parameters import Expression, Lens, Light, MakeUp, Random, View
 
 SIDE = 256
 """Side of an image in pixels."""
@@ -30,6 +33,25 @@ _BEHIND = 0.12
 
 _OUTLINE = 5
 """So many pixels across are looked at, so that what lies on the head's outline counts as seen."""
+
+YAW, PITCH, ROLL = 40.0, 21.0, 30.0
+"""Pose: yaw, pitch or roll beyond so many degrees."""
+
+JAW, SMILE, FROWN, SHUT, PUCKER = 0.40, 0.95, -0.45, 0.3, 0.35
+"""Expression: a jaw opened beyond, corners of the mouth up or down beyond, an eye closed below,
+lips puckered beyond."""
+
+DARK, BRIGHT, HARD = 0.62, 1.45, 3.2
+"""Illumination: exposure below or above, or key light so many times the ambient light."""
+
+PAINTED = 0.5
+"""Make-up: strength of it, from 0 to 1, of at least."""
+
+HIDDEN = 0.05
+"""Occlusion: at least this share of the landmarks covered by something other than the head."""
+
+DEFOCUS, MOTION = 0.02, 0.06
+"""Blur: standard deviation or length of the smear, in outer eye distances, of at least."""
 
 
 @dataclass(frozen=True)
@@ -82,52 +104,63 @@ def draw_face(seed: int, split: int, index: int) -> Face:
     head = Head(identity, expression)
     picture = scene.background(chance["scene"], SIDE)
     scene.shoulders(picture, identity, view, chance["scene"])
-    picture = scene.exposed(picture, light)
+    picture = scene.expose(picture, light)
     canvas = skin.paint(head, make_up, chance["skin"])
-    depth = scene.head(
-        picture, head.mesh(), canvas, identity=identity, view=view, light=light, rng=chance["skin"]
-    )
-    placed = project(head.landmarks(), view, SIDE)
-    points = np.round(placed[:, :2], 3)
+    depth = scene.draw_head(picture, head, canvas, view, light, chance["skin"])
+    projected = project(head.landmarks(), view, SIDE)
+    points = np.round(projected[:, :2], 3)
 
     inside = ((points >= -0.5) & (points < SIDE - 0.5)).all(axis=1)
     column, row = np.clip(np.floor(points + 0.5).astype(int), 0, SIDE - 1).T
     behind = cv2.erode(depth, np.ones((_OUTLINE, _OUTLINE), np.uint8))
-    by_head = behind[row, column] > placed[:, 2] + _BEHIND
+    by_head = behind[row, column] > projected[:, 2] + _BEHIND
     sitting = occluders.Sitting(head, view, light, points, SIDE)
     covered = occluders.cover(picture, sitting, chance["occluders"])[row, column] > 127
     left, right = (
         points[list(corner)].mean(axis=0) for corner in WFLW98.normalisers["inter_ocular"]
     )
     eyes = max(float(np.hypot(*(right - left))), 0.5 * sitting.unit)
-    seen = optics.photograph(picture, faults, eyes, chance["picture"])
+    seen = photograph(picture, faults, eyes, chance["picture"])
 
+    conditions = {
+        "yaw": view.yaw, "pitch": view.pitch, "roll": view.roll,
+        "jaw": expression.jaw, "smile": expression.smile, "eyes": min(expression.eyes),
+        "pucker": expression.pucker, "exposure": light.exposure,
+        "key_to_ambient": light.key / light.ambient, "make_up": make_up.strength,
+        "occluded": float(covered.mean()), "self_occluded": float(by_head.mean()),
+        "defocus": faults.defocus, "motion": faults.motion,
+    }  # fmt: skip
     return Face(
-        jpeg=optics.encode(seen, faults.quality),
+        jpeg=encode(seen, faults.quality),
         points=points,
         visible=inside & ~by_head & ~covered,
         box=_box(points, chance["picture"]),
-        attributes=attributes(view, expression, light, make_up, float(covered.mean()), faults),
-        conditions={
-            "yaw": view.yaw,
-            "pitch": view.pitch,
-            "roll": view.roll,
-            "jaw": expression.jaw,
-            "smile": expression.smile,
-            "eyes": min(expression.eyes),
-            "pucker": expression.pucker,
-            "exposure": light.exposure,
-            "key_to_ambient": light.key / light.ambient,
-            "make_up": make_up.strength,
-            "occluded": float(covered.mean()),
-            "self_occluded": float(by_head.mean()),
-            "defocus": faults.defocus,
-            "motion": faults.motion,
-        },
+        attributes=find_attributes(
+            view, expression, light, make_up, conditions["occluded"], faults
+        ),
+        conditions=conditions,
     )
 
 
-def _box(points: Floats, rng: parameters.Random) -> Floats:
+def find_attributes(
+    view: View, expression: Expression, light: Light, make_up: MakeUp, hidden: float, lens: Lens
+) -> dict[str, bool]:
+    """WFLW's attributes of a face; ``hidden`` is the share of landmarks an occluder covers."""
+    e = expression
+    return {
+        "pose": abs(view.yaw) > YAW or abs(view.pitch) > PITCH or abs(view.roll) > ROLL,
+        "expression": e.jaw > JAW
+        or not FROWN <= e.smile <= SMILE
+        or min(e.eyes) < SHUT
+        or e.pucker > PUCKER,
+        "illumination": not DARK <= light.exposure <= BRIGHT or light.key > HARD * light.ambient,
+        "make-up": make_up.strength >= PAINTED,
+        "occlusion": hidden >= HIDDEN,
+        "blur": lens.defocus >= DEFOCUS or lens.motion >= MOTION,
+    }
+
+
+def _box(points: Floats, rng: Random) -> Floats:
     """A box about the face, each edge off by a few percent of the face's size."""
     low_x, low_y, high_x, high_y = tight_boxes(points[None])[0]
     size = ((high_x - low_x) + (high_y - low_y)) / 2

@@ -17,11 +17,8 @@ from alignbench.synthetic.parameters import Expression, Identity
 _ROWS = np.concatenate([np.linspace(0, 1, 37) ** 0.8, [1.06, 1.15, 1.35, 2.0]])
 """Rows of the mesh: 0 the crown, 1 the jaw line, beyond it the neck."""
 
-_COLUMNS = np.radians(
-    np.concatenate(
-        [np.linspace(-170, -112, 6), np.linspace(-104, 104, 45), np.linspace(112, 180, 7)]
-    )
-)
+_PARTS = np.linspace(-170, -112, 6), np.linspace(-104, 104, 45), np.linspace(112, 180, 7)
+_COLUMNS = np.radians(np.concatenate(_PARTS))
 """Columns of the mesh by azimuth, 0 the viewer's side."""
 
 _CROWN = -1.65
@@ -50,20 +47,10 @@ def _bump(x: Floats, y: Floats, at: tuple[float, float], size: tuple[float, floa
 class Mesh:
     """Triangles with what is painted on them.
 
-    Attributes
-    ----------
-    points
-        (V, 3) vertices in head coordinates.
-    normals
-        (V, 3) unit normals, outwards.
-    triangles
-        (T, 3) vertex indices.
-    canvas
-        (V, 2) where a vertex lies on the frontal canvas on which the face is painted.
-    hair
-        (V,) 1 in the hair, 0 on skin, between at the hairline.
-    azimuth
-        (V,) in radians, along which strands of hair differ.
+    ``points`` (V, 3) are vertices in head coordinates, ``normals`` (V, 3) unit normals, outwards;
+    ``triangles`` (T, 3) vertex indices. ``canvas`` (V, 2) is where a vertex lies on the frontal
+    canvas on which the face is painted; ``hair`` (V,) is 1 in the hair, 0 on skin, between at the
+    hairline; ``azimuth`` (V,) is in radians: along it strands of hair differ.
     """
 
     points: Floats
@@ -81,25 +68,8 @@ class Head:
         self.identity, self.expression = identity, expression
         i = identity
         self._heights = np.array([_CROWN, -1.55, -1.3, -0.9, -0.4, 0.0, 0.5, 1.0, 1.3, 1.7, 2.2])
-        jaw = i.jaw
-        self._width = (
-            np.array(
-                [
-                    0.05,
-                    0.42,
-                    0.80,
-                    1.0,
-                    1.03,
-                    1.0,
-                    0.95,
-                    0.82 * jaw,
-                    0.72 * jaw,
-                    0.62 * jaw,
-                    0.6 * jaw,
-                ]
-            )
-            * i.width
-        )
+        jaw = np.array([0.82, 0.72, 0.62, 0.6]) * i.jaw
+        self._width = np.array([0.05, 0.42, 0.80, 1.0, 1.03, 1.0, 0.95, *jaw]) * i.width
         self._front = np.array([0.05, 0.45, 0.78, 0.98, 1.04, 0.97, 0.99, 1.0, 0.95, 0.84, 0.8])
         self._back = np.array([0.05, 0.6, 1.1, 1.45, 1.55, 1.5, 1.35, 1.1, 0.95, 0.9, 0.9])
         # An opening mouth moves what lies below it; the table is exactly invertible.
@@ -127,10 +97,8 @@ class Head:
         spread = i.nose_width * (0.36 + 0.24 * _smooth((y - 0.25) / 0.3))
         nose = ridge * np.exp(-0.5 * (x / spread) ** 2)
         wing = i.nose_width * 0.8
-        nose = nose + 0.11 * (
-            _bump(x, y, (-wing, i.nose_y - 0.06), (0.065, 0.07))
-            + _bump(x, y, (wing, i.nose_y - 0.06), (0.065, 0.07))
-        )
+        left, right = (_bump(x, y, (at, i.nose_y - 0.06), (0.065, 0.07)) for at in (-wing, wing))
+        nose = nose + 0.11 * (left + right)
         sides = np.abs(x)
         rest = (
             -0.12 * _bump(sides, y, (i.eye_x, 0.0), (0.22, 0.13))
@@ -151,11 +119,7 @@ class Head:
         height = np.array([1.0, 0.985, 0.93, 0.81, 0.62, 0.30, -0.02, 0.45, 0.5]) * self._chin
         return np.asarray(np.interp(np.abs(azimuth), at, height))
 
-    def edge(self, azimuth: Floats) -> Floats:
-        """Points (..., 3) of the jaw's edge by azimuth (...)."""
-        return self._placed(azimuth, self.jaw_line(azimuth))
-
-    def _placed(self, azimuth: Floats, rest: Floats) -> Floats:
+    def _place(self, azimuth: Floats, rest: Floats) -> Floats:
         """Points of the head by azimuth and rest height, relief included."""
         half = np.interp(rest, self._heights, self._width)
         front = np.interp(rest, self._heights, self._front)
@@ -174,20 +138,15 @@ class Head:
         jaw = self.jaw_line(columns)
         on_head = np.minimum(rows, 1.0)
         rest = _CROWN + (jaw - _CROWN) * on_head
-        points = self._placed(columns, rest)
+        points = self._place(columns, rest)
         hair = self._hair(columns, rest) * (rows <= 1)
         out = np.stack([points[..., 0], np.minimum(points[..., 1] + 0.3, 0), points[..., 2]], -1)
         out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-6)
         points = points + (self.identity.hair_volume * hair)[..., None] * out
         beyond = np.clip(rows - 1.0, 0, None)
-        neck = np.stack(
-            [
-                0.68 * self.identity.width * np.sin(columns),
-                np.interp(jaw, self._rest, self._moved) * 0.35 + 1.05 + 1.4 * beyond,
-                0.60 * np.cos(columns) - 0.36,
-            ],
-            axis=-1,
-        )
+        x, z = 0.68 * self.identity.width * np.sin(columns), 0.60 * np.cos(columns) - 0.36
+        y = np.interp(jaw, self._rest, self._moved) * 0.35 + 1.05 + 1.4 * beyond
+        neck = np.stack([x, y, z], axis=-1)
         share = _smooth(beyond / 0.3)[..., None]
         points = points * (1 - share) + neck * share
         # Behind the ears there is nothing to paint: the canvas ends in plain skin.
@@ -200,7 +159,7 @@ class Head:
             hair.ravel(),
             columns.ravel(),
         )
-        return mesh if self.identity.ears_covered else _joined(mesh, self._ear(-1), self._ear(1))
+        return mesh if self.identity.ears_covered else _join(mesh, self._ear(-1), self._ear(1))
 
     def _hair(self, azimuth: Floats, rest: Floats) -> Floats:
         """How much of a place is hair, from azimuth and rest height."""
@@ -213,7 +172,7 @@ class Head:
     def _ear(self, side: int) -> Mesh:
         """An ear: a flattened ball at the side of the head."""
         around, down = np.meshgrid(np.linspace(-np.pi, np.pi, 13), np.linspace(0, np.pi, 9))
-        centre = self._placed(np.array(side * np.radians(112.0)), np.array(0.22))
+        centre = self._place(np.array(side * np.radians(112.0)), np.array(0.22))
         unit = np.stack(
             [np.sin(down) * np.sin(around), -np.cos(down), np.sin(down) * np.cos(around)], -1
         )
@@ -231,25 +190,22 @@ class Head:
     def landmarks(self) -> Floats:
         """The 98 landmarks (98, 3) in WFLW's order, in head coordinates."""
         parts = self.outlines()
-        flat = np.concatenate(
-            [parts[name] for name in ("left_brow", "right_brow", "bridge", "base", "left_eye",
-                                      "right_eye", "lips", "inside", "pupils")]
-        )  # fmt: skip
+        flat = np.concatenate(list(parts.values()))
         return np.concatenate([self.contour(), self.surface(flat[:, 0], flat[:, 1])])
 
     def contour(self) -> Floats:
         """The contour's landmarks (33, 3), evenly spaced along the jaw's edge."""
         azimuth = np.linspace(-_CONTOUR_END, _CONTOUR_END, 361)
-        points = self.edge(azimuth)
+        points = self._place(azimuth, self.jaw_line(azimuth))
         steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
         way = np.concatenate([[0.0], np.cumsum(steps)])
         even = np.linspace(0, way[-1], _CONTOUR_LANDMARKS)
         return np.stack([np.interp(even, way, points[:, k]) for k in range(3)], axis=1)
 
     def outlines(self, density: int = 1) -> dict[str, Floats]:
-        """Parts of the face on the frontal canvas, each (K, 2).
+        """Parts of the face on the frontal canvas, each (K, 2), in WFLW's order.
 
-        With ``density`` 1 their landmarks, in WFLW's order; with more, as many times the
+        With ``density`` 1 they are the landmarks; with more, they have as many times the
         intervals, for painting.
         """
         i, e = self.identity, self.expression
@@ -263,11 +219,11 @@ class Head:
         pupils = np.array([_pupil(i, e.eyes[0], e.gaze, -1), _pupil(i, e.eyes[1], e.gaze, 1)])
         return {
             "left_brow": left_brow,
-            "right_brow": _mirrored(right_brow, 4 * density + 1),
+            "right_brow": _mirror(right_brow, 4 * density + 1),
             "bridge": bridge,
             "base": base,
             "left_eye": left,
-            "right_eye": _mirrored(right, 4 * density + 1),
+            "right_eye": _mirror(right, 4 * density + 1),
             "lips": lips,
             "inside": inside,
             "pupils": pupils,
@@ -348,7 +304,7 @@ def _mouth(i: Identity, e: Expression, density: int) -> tuple[Floats, Floats]:
     return lips * [half, 1], inside * [half, 1]
 
 
-def _mirrored(part: Floats, upper: int) -> Floats:
+def _mirror(part: Floats, upper: int) -> Floats:
     """An outline mirrored left to right: its upper and its lower edge each run the other way."""
     flipped = part * [-1, 1]
     return np.concatenate([flipped[:upper][::-1], flipped[upper:][::-1]])
@@ -362,11 +318,9 @@ def _onto_canvas(y: Floats) -> Floats:
 def _grid_triangles(rows: int, columns: int) -> Ints:
     """Two triangles a cell of a grid of vertices."""
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+    right, below = corner + 1, corner + columns
     return np.concatenate(
-        [
-            np.stack([corner, corner + 1, corner + columns], axis=1),
-            np.stack([corner + 1, corner + columns + 1, corner + columns], axis=1),
-        ]
+        [np.stack([corner, right, below], 1), np.stack([right, below + 1, below], 1)]
     )
 
 
@@ -377,15 +331,9 @@ def _normals(points: Floats) -> Floats:
     return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9))
 
 
-def _joined(*meshes: Mesh) -> Mesh:
+def _join(*meshes: Mesh) -> Mesh:
     starts = np.cumsum([0, *(len(mesh.points) for mesh in meshes)])
-    return Mesh(
-        np.concatenate([mesh.points for mesh in meshes]),
-        np.concatenate([mesh.normals for mesh in meshes]),
-        np.concatenate(
-            [mesh.triangles + start for mesh, start in zip(meshes, starts[:-1], strict=True)]
-        ),
-        np.concatenate([mesh.canvas for mesh in meshes]),
-        np.concatenate([mesh.hair for mesh in meshes]),
-        np.concatenate([mesh.azimuth for mesh in meshes]),
-    )
+    triangles = [mesh.triangles + start for mesh, start in zip(meshes, starts, strict=False)]
+    columns = ("points", "normals", "canvas", "hair", "azimuth")
+    values = {name: np.concatenate([getattr(mesh, name) for mesh in meshes]) for name in columns}
+    return Mesh(triangles=np.concatenate(triangles), **values)

@@ -9,7 +9,16 @@ import numpy as np
 
 from alignbench.arrays import Bytes, Floats
 from alignbench.markups import WFLW98
-from alignbench.synthetic.brush import ellipse, fill, line, mix, soften, soften_mask
+from alignbench.synthetic.brush import (
+    ellipse,
+    fill_mask,
+    limit,
+    line,
+    line_mask,
+    mix,
+    soften,
+    soften_mask,
+)
 from alignbench.synthetic.camera import project
 from alignbench.synthetic.head import Head
 from alignbench.synthetic.parameters import Colour, Light, Random, View
@@ -61,7 +70,7 @@ def glasses(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) -> Non
          np.sign(sin) * np.abs(sin) ** (2 / corner) * high], axis=1,
     )  # fmt: skip
     depth = float(sitting.head.surface(np.array(0.0), np.array(0.05))[2]) + 0.06
-    colour = _colour(rng, 5, 90)
+    colour = _draw_colour(rng, 5, 90)
     width = int(rng.integers(1, 4))
     side = len(picture)
 
@@ -75,14 +84,10 @@ def glasses(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) -> Non
         curve = depth - 0.22 * np.abs(flat[:, 0]) ** 2
         lenses.append(seen(np.column_stack([flat, curve])))
     if dark:
-        mask = np.zeros_like(hidden)
-        for lens in lenses:
-            fill(mask, lens, 255)
-        mix(picture, mask, _colour(rng, 8, 40), 0.93)
+        mask = fill_mask(hidden.shape, *lenses)
+        mix(picture, mask, _draw_colour(rng, 8, 40), 0.93)
         np.maximum(hidden, mask, out=hidden)
-    frame = np.zeros_like(hidden)
-    for lens in lenses:
-        line(frame, lens, 255, width, closed=True)
+    frame = line_mask(hidden.shape, width, *lenses, closed=True)
     inner = identity.eye_x + 0.01 - wide
     line(frame, seen(np.array([[-inner, 0.0, depth], [0, -0.03, depth + 0.02], [inner, 0, depth]])),
          255, width)  # fmt: skip
@@ -107,13 +112,11 @@ def hand(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) -> None:
     palm = anchor + outward * unit * rng.uniform(0.3, 0.7)
     exposure = sitting.light.exposure * rng.uniform(0.75, 1.05)
     base = np.array(sitting.head.identity.skin) * exposure * rng.uniform(0.9, 1.05, 3)
-    mask = np.zeros_like(hidden)
-    shade = picture.copy()
+    arm = [palm - across * unit * 0.3, palm + across * unit * 0.3,
+           palm + (outward * 2.5 + across * 0.25) * unit,
+           palm + (outward * 2.5 - across * 0.25) * unit]  # fmt: skip
+    mask = fill_mask(hidden.shape, ellipse(palm, (unit * 0.36, unit * 0.36)), np.stack(arm))
     strip = np.zeros_like(hidden)
-    fill(mask, ellipse(palm, (unit * 0.36, unit * 0.36)), 255)
-    fill(mask, np.stack([palm - across * unit * 0.3, palm + across * unit * 0.3,
-                         palm + (outward * 2.5 + across * 0.25) * unit,
-                         palm + (outward * 2.5 - across * 0.25) * unit]), 255)  # fmt: skip
     width = max(3, round(unit * 0.17))
     for finger in range(4):
         root = palm + across * unit * (finger - 1.5) * 0.18
@@ -121,11 +124,10 @@ def hand(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) -> None:
         way = np.stack([root, root + bend * 0.6, root + bend * rng.uniform(0.9, 1.15)])
         line(mask, way, 255, width)
         line(strip, way + across * width * 0.5, 255, 2)
-    shade[:] = np.round(np.clip(base, 0, 255))
-    mix(picture, mask, shade)
-    mix(picture, np.minimum(soften_mask(strip, 1.0), mask), _tuple(base * 0.55), 0.8)
+    mix(picture, mask, limit(base))
+    mix(picture, np.minimum(soften_mask(strip, 1.0), mask), limit(base * 0.55), 0.8)
     edge = np.minimum(255 - soften(mask, 2.5), mask)
-    mix(picture, edge, _tuple(base * 0.5), 0.9)
+    mix(picture, edge, limit(base * 0.5), 0.9)
     np.maximum(hidden, mask, out=hidden)
 
 
@@ -145,7 +147,7 @@ def strands(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) -> Non
         points = sitting.head.surface(np.clip(along, -0.95, 0.95), y)
         points[:, 2] += 0.06
         way = project(points, sitting.view, side)[:, :2]
-        line(picture, way, _tuple(colour * tones[k]), 3)
+        line(picture, way, limit(colour * tones[k]), 3)
         line(mask, way, 255, 3)
     np.maximum(hidden, mask, out=hidden)
 
@@ -158,16 +160,13 @@ def mask_of_cloth(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) 
     top = bridge[rng.integers(1, 3)][None]
     outline = np.concatenate([top, contour[keep][::-1]])
     middle = outline.mean(axis=0)
-    mask = np.zeros_like(hidden)
-    fill(mask, (outline - middle) * 1.04 + middle, 255)
-    base = np.array(_colour(rng, 60, 250)) * min(1.2, sitting.light.exposure)
-    mix(picture, mask, _tuple(base))
-    folds = np.zeros_like(hidden)
-    for share in (0.35, 0.55, 0.75):
-        below = top[0] * (1 - share) + contour[len(contour) // 2] * share
-        way = np.stack([contour[keep][1], below, contour[keep][-2]])
-        line(folds, way, 255, 2)
-    mix(picture, np.minimum(soften_mask(folds, 1.2), mask), _tuple(base * 0.7), 0.6)
+    mask = fill_mask(hidden.shape, (outline - middle) * 1.04 + middle)
+    base = np.array(_draw_colour(rng, 60, 250)) * min(1.2, sitting.light.exposure)
+    mix(picture, mask, limit(base))
+    below = (top[0] * (1 - t) + contour[len(contour) // 2] * t for t in (0.35, 0.55, 0.75))
+    ways = (np.stack([contour[keep][1], point, contour[keep][-2]]) for point in below)
+    folds = line_mask(hidden.shape, 2, *ways)
+    mix(picture, np.minimum(soften_mask(folds, 1.2), mask), limit(base * 0.7), 0.6)
     np.maximum(hidden, mask, out=hidden)
 
 
@@ -180,11 +179,10 @@ def thing(picture: Bytes, hidden: Bytes, sitting: Sitting, rng: Random) -> None:
     size = rng.uniform(0.22, 0.6, 2) * unit
     angle = rng.uniform(0, 180)
     shape = ellipse(centre, (size[0], size[1]), angle, 4 if rng.random() < 0.5 else 24)
-    mask = np.zeros_like(hidden)
-    fill(mask, shape, 255)
-    base = np.array(_colour(rng, 10, 245)) * min(1.2, sitting.light.exposure)
-    mix(picture, mask, _tuple(base))
-    mix(picture, np.minimum(255 - soften(mask, 3.0), mask), _tuple(base * 0.5), 0.8)
+    mask = fill_mask(hidden.shape, shape)
+    base = np.array(_draw_colour(rng, 10, 245)) * min(1.2, sitting.light.exposure)
+    mix(picture, mask, limit(base))
+    mix(picture, np.minimum(255 - soften(mask, 3.0), mask), limit(base * 0.5), 0.8)
     np.maximum(hidden, mask, out=hidden)
 
 
@@ -192,10 +190,5 @@ _COVERS: tuple[Cover, ...] = (hand, strands, mask_of_cloth, thing)
 _SHARES = (0.36, 0.24, 0.1, 0.3)
 
 
-def _colour(rng: Random, low: float, high: float) -> Colour:
-    return _tuple(rng.uniform(low, high, 3))
-
-
-def _tuple(values: Floats) -> Colour:
-    red, green, blue = np.clip(values, 0, 255)
-    return float(red), float(green), float(blue)
+def _draw_colour(rng: Random, low: float, high: float) -> Colour:
+    return limit(rng.uniform(low, high, 3))

@@ -59,12 +59,12 @@ def draw_identity(rng: Random) -> Identity:
     skin = _between((236, 200, 178), (84.0, 54.0, 40.0), tone**1.2, rng, 4)
     grey = rng.random() < 0.15
     dark = float(np.clip(rng.beta(1.2, 2.2) * (1 - 0.6 * tone), 0, 1))
-    hair = _between((150, 150, 152), (214, 210, 208), rng.random(), rng, 2) if grey else _between(
-        (22.0, 17.0, 15.0), (188, 142, 88), dark, rng, 4
-    )  # fmt: skip
-    iris = _between(
-        (58.0, 38.0, 24.0), (110, 140, 160), rng.random() ** 2 * (1 - 0.7 * tone), rng, 8
-    )
+    if grey:
+        hair = _between((150, 150, 152), (214, 210, 208), rng.random(), rng, 2)
+    else:
+        hair = _between((22.0, 17.0, 15.0), (188, 142, 88), dark, rng, 4)
+    pale = rng.random() ** 2 * (1 - 0.7 * tone)
+    iris = _between((58.0, 38.0, 24.0), (110, 140, 160), pale, rng, 8)
     long_hair = bool(rng.random() < 0.4)
     bald = not long_hair and rng.random() < 0.12
     return Identity(
@@ -104,20 +104,9 @@ def draw_identity(rng: Random) -> Identity:
 class Expression:
     """What the face does. 0 is rest for each but the eyes.
 
-    Attributes
-    ----------
-    jaw
-        0 closed to 1 wide open.
-    smile
-        -1 corners down to 1 broad.
-    pucker
-        0 to 1.
-    skew
-        One corner up, the other down, as slope.
-    eyes, brows
-        Left and right in the image: openness (0 closed, 1 open) and lift (-1 to 1).
-    gaze
-        -1 to 1 across and down.
+    ``jaw`` is 0 closed to 1 wide open; ``smile`` -1 corners down to 1 broad; ``pucker`` 0 to 1;
+    ``skew`` one corner up, the other down, as slope. ``eyes`` (0 closed, 1 open) and ``brows``
+    (lift, -1 to 1) are left and right in the image; ``gaze`` is -1 to 1 across and down.
     """
 
     jaw: float
@@ -141,12 +130,11 @@ def draw_expression(rng: Random) -> Expression:
     lift = rng.normal(0.05, 0.6 if strong else 0.25)
     brows = np.clip(lift + rng.normal(0, 0.1, 2), -1, 1.2)
     gaze = np.clip(rng.normal(0, 0.4, 2), -1, 1)
+    puckered = strong and rng.random() < 0.15
     return Expression(
         jaw=float(np.clip(jaw, 0, 1)),
         smile=float(np.clip(smile, -0.9, 1.1)),
-        pucker=float(np.clip(rng.normal(0.6, 0.2), 0, 1))
-        if strong and rng.random() < 0.15
-        else 0.0,
+        pucker=float(np.clip(rng.normal(0.6, 0.2), 0, 1)) if puckered else 0.0,
         skew=float(rng.normal(0, 0.03)),
         eyes=(float(lids[0]), float(lids[1])),
         brows=(float(brows[0]), float(brows[1])),
@@ -208,12 +196,9 @@ def draw_light(rng: Random) -> Light:
     above = np.radians(rng.uniform(-10, 60))
     exposure = np.exp(np.clip(rng.normal(-0.03, 0.33), -1.0, 0.6))
     warm = rng.normal(0, 0.03)
+    x, y, z = np.sin(side) * np.cos(above), -np.sin(above), np.cos(side) * np.cos(above)
     return Light(
-        direction=(
-            float(np.sin(side) * np.cos(above)),
-            float(-np.sin(above)),
-            float(np.cos(side) * np.cos(above)),
-        ),
+        direction=(float(x), float(y), float(z)),
         key=float(0.32 + 0.78 * hard),
         ambient=float(0.75 - 0.58 * hard),
         colour=(float(1 + warm), 1.0, float(1 - warm)),
@@ -233,15 +218,10 @@ class MakeUp:
 def draw_make_up(rng: Random) -> MakeUp:
     """Make-up drawn at random; most faces have none."""
     lipsticks = ((176, 24, 44), (200, 50, 90), (140, 30, 60), (205, 90, 80))
-    shadows = (
-        (70.0, 60.0, 90.0), (90.0, 60.0, 50.0), (60, 90, 120), (120, 70, 100), (40.0, 36.0, 40.0)
-    )  # fmt: skip
+    shadows = ((70, 60, 90), (90, 60, 50), (60, 90, 120), (120, 70, 100), (40, 36, 40))
     strength = rng.uniform(0.3, 1.0) if rng.random() < 0.12 else 0.0
-    return MakeUp(
-        float(strength),
-        lipsticks[rng.integers(len(lipsticks))],
-        shadows[rng.integers(len(shadows))],
-    )
+    lips, lids = (colours[rng.integers(len(colours))] for colours in (lipsticks, shadows))
+    return MakeUp(float(strength), lips, lids)
 
 
 @dataclass(frozen=True)

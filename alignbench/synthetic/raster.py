@@ -43,10 +43,10 @@ class Fragments:
 
     def blend(self, values: Singles) -> Singles:
         """Values (V, C) of vertices, interpolated at the covered pixels (P, C)."""
-        found = values[self.corners[:, 0]] * self.weights[:, :1]
-        found += values[self.corners[:, 1]] * self.weights[:, 1:2]
-        found += values[self.corners[:, 2]] * self.weights[:, 2:]
-        return found
+        blend = values[self.corners[:, 0]] * self.weights[:, :1]
+        blend += values[self.corners[:, 1]] * self.weights[:, 1:2]
+        blend += values[self.corners[:, 2]] * self.weights[:, 2:]
+        return blend
 
 
 def rasterise(projected: Floats, triangles: Ints, side: int) -> Fragments:
@@ -58,20 +58,20 @@ def rasterise(projected: Floats, triangles: Ints, side: int) -> Fragments:
     first, second, third = (points[triangles[:, k]] for k in range(3))
     to_second, to_third = second - first, third - first
     size = to_second[:, 0] * to_third[:, 1] - to_second[:, 1] * to_third[:, 0]
-    wanted = np.flatnonzero(size > _SMALLEST)
-    depth = projected[triangles[wanted], 2].sum(axis=1)
-    wanted = wanted[np.argsort(depth, kind="stable")]  # from far to near
-    first, size = first[wanted], size[wanted, None]
+    drawn = np.flatnonzero(size > _SMALLEST)
+    depth = projected[triangles[drawn], 2].sum(axis=1)
+    drawn = drawn[np.argsort(depth, kind="stable")]  # from far to near
+    first, size = first[drawn], size[drawn, None]
     # Barycentric weights of second and third corner are linear in x and y; so is the first's.
-    slope_second = np.stack([to_third[wanted, 1], -to_third[wanted, 0]], axis=1) / size
-    slope_third = np.stack([-to_second[wanted, 1], to_second[wanted, 0]], axis=1) / size
+    slope_second = np.stack([to_third[drawn, 1], -to_third[drawn, 0]], axis=1) / size
+    slope_third = np.stack([-to_second[drawn, 1], to_second[drawn, 0]], axis=1) / size
 
-    owner, rows = _rows(first, second[wanted], third[wanted], side)
+    owner, rows = _rows(first, second[drawn], third[drawn], side)
     down = rows.astype(np.float32) - first[owner, 1]
     low, high = np.full_like(down, -np.inf), np.full_like(down, np.inf)
     slope_first = -slope_second - slope_third
     for slope, start in ((slope_first, 1.0), (slope_second, 0.0), (slope_third, 0.0)):
-        # A weight of at least -_EDGE is wanted: a lower or an upper limit on x.
+        # A weight must be at least -_EDGE: a lower or an upper limit on x.
         along, across = slope[owner].T
         flat = np.abs(along) < _FLAT
         limit = (np.float32(-_EDGE - start) - across * down) / np.where(flat, 1, along)
@@ -95,7 +95,7 @@ def rasterise(projected: Floats, triangles: Ints, side: int) -> Fragments:
     of_second = slope_second[triangle, 0] * dx + slope_second[triangle, 1] * dy
     of_third = slope_third[triangle, 0] * dx + slope_third[triangle, 1] * dy
     weights = np.stack([1 - of_second - of_third, of_second, of_third], axis=1)
-    return Fragments(pixels, triangles[wanted[triangle]], weights)
+    return Fragments(pixels, triangles[drawn[triangle]], weights)
 
 
 def _rows(first: Singles, second: Singles, third: Singles, side: int) -> tuple[Ints, Ints]:

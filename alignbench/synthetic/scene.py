@@ -8,7 +8,7 @@ import numpy as np
 from alignbench.arrays import Bytes
 from alignbench.synthetic.brush import ellipse, fill, line, noise, soften
 from alignbench.synthetic.camera import project, rotation
-from alignbench.synthetic.head import Mesh
+from alignbench.synthetic.head import Head
 from alignbench.synthetic.parameters import Colour, Identity, Light, Random, View
 from alignbench.synthetic.raster import Singles, rasterise
 from alignbench.synthetic.skin import to_canvas
@@ -54,9 +54,8 @@ def shoulders(picture: Bytes, identity: Identity, view: View, rng: Random) -> No
     neck = project(np.array([[0.0, 2.15, -0.4]]), view, side)[0, :2]
     colour = _pale(rng, 15, 235)
     at = np.linspace(0, np.pi, 24)
-    slope = (
-        np.stack([-np.cos(at) * 2.5, -np.sin(at) * 0.55], axis=1) * unit + neck + [0, 0.45 * unit]
-    )
+    slope = np.stack([-np.cos(at) * 2.5, -np.sin(at) * 0.55], axis=1) * unit
+    slope = slope + neck + [0, 0.45 * unit]
     floor = np.array([[slope[-1, 0], side + 40], [slope[0, 0], side + 40]])
     fill(picture, np.concatenate([slope, floor]), colour)
 
@@ -73,22 +72,15 @@ def _dark(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-def head(
-    picture: Bytes,
-    mesh: Mesh,
-    canvas: Bytes,
-    *,
-    identity: Identity,
-    view: View,
-    light: Light,
-    rng: Random,
+def draw_head(
+    picture: Bytes, head: Head, canvas: Bytes, view: View, light: Light, rng: Random
 ) -> Singles:
     """Draw the lit head into a picture (S, S, 3); gives the depth (S, S) of what is seen of it.
 
     The depth is that of :func:`~alignbench.synthetic.camera.project`, minus infinity
     beside the head.
     """
-    side = len(picture)
+    side, mesh = len(picture), head.mesh()
     projected = project(mesh.points, view, side)
     seen = rasterise(projected, mesh.triangles, side)
     turned = mesh.normals @ rotation(view).T
@@ -101,8 +93,8 @@ def head(
     across, down = where.reshape(2, side, side)
     laid = cv2.remap(canvas, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     albedo = np.asarray(laid, np.uint8).reshape(-1, 3)[seen.pixels]
-    colour = _with_hair(albedo, hair[:, 0], azimuth[:, 0], identity, rng)
-    lit = _lit(colour, normals, hair[:, 0], light)
+    colour = _add_hair(albedo, hair[:, 0], azimuth[:, 0], head.identity, rng)
+    lit = _light(colour, normals, hair[:, 0], light)
     flat = picture.reshape(-1, 3)
     flat[seen.pixels] = np.clip(lit + np.float32(0.5), 0, 255).astype(np.uint8)
     depth = np.full(side * side, -np.inf, np.float32)
@@ -110,7 +102,7 @@ def head(
     return depth.reshape(side, side)
 
 
-def _with_hair(
+def _add_hair(
     albedo: Bytes, hair: Singles, azimuth: Singles, identity: Identity, rng: Random
 ) -> Singles:
     """Colours (P, 3) of skin and, where there is hair (P,), strands by azimuth (P,)."""
@@ -119,11 +111,10 @@ def _with_hair(
     edge = hair + (strands[place] - np.float32(0.9)) * np.float32(0.45)
     share = np.clip((edge - np.float32(0.35)) * np.float32(4), 0, 1)[:, None]
     strand = np.array(identity.hair, np.float32) * strands[place][:, None]
-    mixed: Singles = albedo.astype(np.float32) * (1 - share) + strand * share
-    return mixed
+    return np.asarray(albedo.astype(np.float32) * (1 - share) + strand * share)
 
 
-def _lit(colour: Singles, normals: Singles, hair: Singles, light: Light) -> Singles:
+def _light(colour: Singles, normals: Singles, hair: Singles, light: Light) -> Singles:
     """Colours (P, 3) under ambient and key light, with the gloss of skin."""
     x, y, z = (np.float32(value) for value in light.direction)
     nx, ny, nz = normals.T
@@ -137,11 +128,10 @@ def _lit(colour: Singles, normals: Singles, hair: Singles, light: Light) -> Sing
         gloss = gloss * gloss
     shine = gloss * np.float32(42 * light.key) * (1 - np.clip(hair, 0, 1) * np.float32(0.6))
     bright = (sky + np.float32(light.key) * wrapped)[:, None] * np.array(light.colour, np.float32)
-    lit: Singles = (colour * bright + shine[:, None]) * np.float32(light.exposure)
-    return lit
+    return np.asarray((colour * bright + shine[:, None]) * np.float32(light.exposure))
 
 
-def exposed(picture: Bytes, light: Light) -> Bytes:
+def expose(picture: Bytes, light: Light) -> Bytes:
     """The background as bright as the light allows, (S, S, 3)."""
     bright = cv2.convertScaleAbs(picture, alpha=round(256 * (0.35 + 0.65 * light.exposure)) / 256)
     return np.asarray(bright, np.uint8)

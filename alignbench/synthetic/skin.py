@@ -9,7 +9,17 @@ import cv2
 import numpy as np
 
 from alignbench.arrays import Bytes, Floats
-from alignbench.synthetic.brush import ellipse, fill, line, mix, noise, soften_mask
+from alignbench.synthetic.brush import (
+    ellipse,
+    fill,
+    fill_mask,
+    limit,
+    line,
+    line_mask,
+    mix,
+    noise,
+    soften_mask,
+)
 from alignbench.synthetic.head import Head
 from alignbench.synthetic.parameters import Colour, MakeUp, Random
 
@@ -64,10 +74,8 @@ def _skin(head: Head, make_up: MakeUp, rng: Random) -> Bytes:
     small[:] = np.round(skin)
 
     def patch(x: float, y: float, radii: tuple[float, float], colour: Colour, share: float) -> None:
-        mask = np.zeros(small.shape[:2], np.uint8)
-        at = to_canvas(np.array([x, y])) / _COARSE
-        scale = SCALE / _COARSE
-        fill(mask, ellipse(at, (radii[0] * scale, radii[1] * scale)), 255)
+        at, scale = to_canvas(np.array([x, y])) / _COARSE, SCALE / _COARSE
+        mask = fill_mask(small.shape[:2], ellipse(at, (radii[0] * scale, radii[1] * scale)))
         mix(small, soften_mask(mask, 4.0), colour, share)
 
     blush = 0.25 + 0.45 * make_up.strength
@@ -76,10 +84,9 @@ def _skin(head: Head, make_up: MakeUp, rng: Random) -> Bytes:
         patch(side * identity.eye_x, 0.02, (0.25, 0.15), _shade(skin, 0.82), 0.55)
     patch(0, identity.nose_y - 0.12, (0.16, 0.13), _shade(skin, 0.98, 12), 0.4)
     patch(0, identity.mouth_y + 0.2, (0.2, 0.05), _shade(skin, 0.85), 0.4)
-    under = np.zeros(small.shape[:2], np.uint8)
     jaw = to_canvas(head.contour()[2:-2, :2]) / _COARSE
     corners = np.array([[small.shape[1], small.shape[0]], [0.0, small.shape[0]]])
-    fill(under, np.concatenate([np.add(jaw, (0, 3)), corners]), 255)
+    under = fill_mask(small.shape[:2], np.concatenate([np.add(jaw, (0, 3)), corners]))
     mix(small, soften_mask(under, 1.5), _shade(skin, 0.6), 0.8)
     large = cv2.resize(small, _SHAPE[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
     for grain, spread in ((14, 5.0), (2, 6.0)):
@@ -128,29 +135,22 @@ def _nose(canvas: Bytes, head: Head, parts: dict[str, Floats]) -> None:
 
 
 def _brow(canvas: Bytes, head: Head, outline: Floats, rng: Random) -> None:
-    mask = _blank()
-    fill(mask, outline, 255)
+    mask = fill_mask(_SHAPE, outline)
     grain = noise(rng, _SHAPE, 3, 50).astype(np.int32)
     hairs = np.clip(soften_mask(mask, 1.2).astype(np.int32) * (grain + 128) // 256, 0, 255)
-    mix(
-        canvas,
-        hairs.astype(np.uint8),
-        _shade(head.identity.hair, 0.75),
-        head.identity.brow_strength,
-    )
+    colour = _shade(head.identity.hair, 0.75)
+    mix(canvas, hairs.astype(np.uint8), colour, head.identity.brow_strength)
 
 
 def _eye(canvas: Bytes, head: Head, make_up: MakeUp, outline: Floats, pupil: Floats) -> None:
     identity = head.identity
     upper = outline[: 4 * _DENSITY + 1]
     lower = np.concatenate([outline[4 * _DENSITY :], outline[:1]])
-    lid = _blank()
     fold = upper - [0, 0.075 * SCALE]
-    fill(lid, np.concatenate([upper, fold[::-1]]), 255)
+    lid = fill_mask(_SHAPE, np.concatenate([upper, fold[::-1]]))
     if make_up.strength > 0:
         mix(canvas, soften_mask(lid, 2.0), make_up.lids, 0.75 * make_up.strength)
-    crease = _blank()
-    line(crease, fold, 255, 2)
+    crease = line_mask(_SHAPE, 2, fold)
     mix(canvas, soften_mask(crease, 1.2), _shade(identity.skin, 0.55), 0.7)
 
     ball = _plain((226, 221, 216))
@@ -161,12 +161,9 @@ def _eye(canvas: Bytes, head: Head, make_up: MakeUp, outline: Floats, pupil: Flo
     glint = pupil + np.array([-0.3, -0.35]) * radius
     fill(ball, ellipse(glint, (1.6, 1.6)), (250.0, 250.0, 250.0))
     line(ball, np.add(upper, (0, 1.5)), (120.0, 105.0, 100.0), 3)
-    mask = _blank()
-    fill(mask, outline, 255)
-    mix(canvas, mask, ball)
+    mix(canvas, fill_mask(_SHAPE, outline), ball)
 
-    lashes = _blank()
-    line(lashes, upper, 255, 3 if make_up.strength > 0 else 2)
+    lashes = line_mask(_SHAPE, 3 if make_up.strength > 0 else 2, upper)
     line(lashes, lower, 110, 1)
     mix(canvas, lashes, _shade(identity.hair, 0.4), 0.6 + 0.35 * (make_up.strength > 0))
 
@@ -175,35 +172,26 @@ def _mouth(canvas: Bytes, head: Head, make_up: MakeUp, parts: dict[str, Floats])
     skin = np.array(head.identity.skin)
     natural = skin * [0.86, 0.62, 0.62] + [16.0, 2.0, 6.0]
     strength = make_up.strength
-    red, green, blue = natural * (1 - 0.85 * strength) + np.array(make_up.lips) * 0.85 * strength
-    colour = float(red), float(green), float(blue)
-    mask = _blank()
-    fill(mask, parts["lips"], 255)
-    mix(canvas, soften_mask(mask, 0.8), colour)
+    colour = limit(natural * (1 - 0.85 * strength) + np.array(make_up.lips) * 0.85 * strength)
     lips, inside = parts["lips"], parts["inside"]
-    shine = _blank()
+    mix(canvas, soften_mask(fill_mask(_SHAPE, lips), 0.8), colour)
     low = lips[_LOWEST - 6 : _LOWEST + 7]  # not landmarks
-    line(shine, low * 0.55 + np.array([lips[:, 0].mean(), inside[:, 1].max()]) * 0.45, 255, 3)
+    middle = np.array([lips[:, 0].mean(), inside[:, 1].max()])
+    shine = line_mask(_SHAPE, 3, low * 0.55 + middle * 0.45)
     mix(canvas, soften_mask(shine, 2.0), _shade(colour, 1.3), 0.5)
     upper = inside[: 4 * _DENSITY + 1]
     lower = np.concatenate([inside[4 * _DENSITY :], inside[:1]])[::-1]
     gap = float((lower[:, 1] - upper[:, 1]).max())
-    cavity = _blank()
-    fill(cavity, inside, 255)
     room = _plain((62, 20, 24))  # not landmarks
     tongue = np.array([upper[:, 0].mean(), lower[:, 1].max() - 0.1 * gap])
     fill(room, ellipse(tongue, (0.2 * SCALE, 0.35 * gap)), (150.0, 66.0, 70.0))
     teeth = min(0.11 * SCALE, 0.55 * gap)
-    fill(
-        room,
-        np.concatenate([upper - [0, 3], np.add(upper[::-1], (0, teeth))]),
-        (228.0, 222.0, 208.0),
-    )
-    mix(canvas, cavity, room)
-    seam = _blank()
-    line(seam, upper, 255, 2)
-    line(seam, lower, 160, 1)
+    row = np.concatenate([upper - [0, 3], np.add(upper[::-1], (0, teeth))])
+    fill(room, row, (228.0, 222.0, 208.0))
+    mix(canvas, fill_mask(_SHAPE, inside), room)
     corners = np.stack([lips[0], inside[0]]), np.stack([lips[_ACROSS], inside[4 * _DENSITY]])
+    seam = line_mask(_SHAPE, 2, upper)
+    line(seam, lower, 160, 1)
     for corner in corners:
         line(seam, corner, 255, 2)
     mix(canvas, seam, _shade(colour, 0.42), 0.75)

@@ -21,7 +21,7 @@ import numpy as np
 from alignbench.datasets.base import Progress
 from alignbench.datasets.wflw import ATTRIBUTES, IMAGES, LIST
 from alignbench.errors import InputError
-from alignbench.synthetic.face import Face, draw_face
+from alignbench.synthetic.face import draw_face
 from alignbench.threads import count
 
 VERSION = 2
@@ -54,7 +54,7 @@ def write(folder: Path, faces: dict[str, int], seed: int, progress: Progress) ->
     progress(done, total)
     for split, number in faces.items():
         rows: list[Row] = [{}] * number
-        for row in _drawn(folder, split, number, seed):
+        for row in _draw(folder, split, number, seed):
             rows[row["index"]] = row
             done += 1
             progress(done, total)
@@ -64,7 +64,7 @@ def write(folder: Path, faces: dict[str, int], seed: int, progress: Progress) ->
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _drawn(folder: Path, split: str, number: int, seed: int) -> Iterator[Row]:
+def _draw(folder: Path, split: str, number: int, seed: int) -> Iterator[Row]:
     """What is to be listed of each face, in the order they get ready."""
     workers = min(count(), number)
     if workers == 1:
@@ -76,7 +76,7 @@ def _drawn(folder: Path, split: str, number: int, seed: int) -> Iterator[Row]:
     ready: SimpleQueue[Row | None] = SimpleQueue()
     processes = [
         subprocess.Popen(  # noqa: S603 (our own module, by this interpreter)
-            [sys.executable, "-m", "alignbench.synthetic", str(folder), split, str(seed),
+            [sys.executable, "-m", "alignbench.synthetic.write", str(folder), split, str(seed),
              str(first), str(number), str(workers)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         )
@@ -109,11 +109,11 @@ def _follow(process: subprocess.Popen[str], ready: SimpleQueue[Row | None]) -> N
             assert process.stderr is not None
             for line in process.stdout:
                 ready.put(json.loads(line))
-            said = process.stderr.read().strip().splitlines()
+            messages = process.stderr.read().strip().splitlines()
         if process.returncode:
             raise InputError(
                 "drawing faces",
-                f"a process stopped with status {process.returncode}: {' '.join(said[-1:])}",
+                f"a process stopped with status {process.returncode}: {' '.join(messages[-1:])}",
                 remedy="Try again; --threads 1 draws in one process.",
             )
     finally:
@@ -127,18 +127,15 @@ def draw_file(folder: Path, split: str, index: int, seed: int) -> Row:
     path = folder / IMAGES / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(face.jpeg)
+    flags = (int(face.attributes[name]) for name in ATTRIBUTES)
     return {
         "index": index,
         "coordinates": " ".join(f"{x:.3f}" for x in face.points.ravel()),
-        "rest": " ".join([*(f"{x:.0f}" for x in face.box), *_flags(face)]),
+        "rest": " ".join([*(f"{x:.0f}" for x in face.box), *map(str, flags)]),
         "image": name,
-        "visible": " ".join(str(int(one)) for one in face.visible),
+        "visible": " ".join(map(str, face.visible.astype(int))),
         "conditions": {name: round(value, 6) for name, value in face.conditions.items()},
     }
-
-
-def _flags(face: Face) -> list[str]:
-    return [str(int(face.attributes[name])) for name in ATTRIBUTES]
 
 
 def _write_lists(folder: Path, split: str, rows: list[Row]) -> None:
@@ -149,18 +146,24 @@ def _write_lists(folder: Path, split: str, rows: list[Row]) -> None:
     put(LIST.format(split=split), [f"{r['coordinates']} {r['rest']} {r['image']}" for r in rows])
     put(VISIBLE.format(split=split), [row["visible"] for row in rows])
     names = list(rows[0]["conditions"]) if rows else []
-    put(
-        CONDITIONS.format(split=split),
-        [",".join(["image", *names])]
-        + [",".join([r["image"], *(f"{r['conditions'][n]:g}" for n in names)]) for r in rows],
-    )
+    values = [[r["image"], *(f"{r['conditions'][name]:g}" for name in names)] for r in rows]
+    put(CONDITIONS.format(split=split), [",".join(cells) for cells in (["image", *names], *values)])
     if split == "test":
         for k, attribute in enumerate(ATTRIBUTES):
-            put(
-                SUBSET_LIST.format(subset=_SUBSET_FILES.get(attribute, attribute)),
-                [
-                    f"{r['coordinates']} {r['image']}"
-                    for r in rows
-                    if r["rest"].split()[4 + k] == "1"
-                ],
-            )
+            members = [r for r in rows if r["rest"].split()[4 + k] == "1"]
+            path = SUBSET_LIST.format(subset=_SUBSET_FILES.get(attribute, attribute))
+            put(path, [f"{r['coordinates']} {r['image']}" for r in members])
+
+
+def main(folder: str, split: str, *numbers: str) -> None:
+    """One of several processes: draw every ``step``-th face from ``first`` on, a line for each."""
+    seed, first, stop, step = map(int, numbers)
+    cv2.setNumThreads(1)
+    for index in range(first, stop, step):
+        row = draw_file(Path(folder), split, index, seed)
+        sys.stdout.write(json.dumps(row) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

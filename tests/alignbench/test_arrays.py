@@ -23,9 +23,7 @@ def shrink_memory(monkeypatch):
     monkeypatch.setattr(arrays, "_IN_MEMORY", 10 * BYTES_A_FACE)
 
 
-@pytest.fixture
-def small_memory(monkeypatch):
-    shrink_memory(monkeypatch)
+small_memory = pytest.fixture(shrink_memory)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(0, 2000))
@@ -74,12 +72,10 @@ def test_a_run_larger_than_memory_is_the_run(tmp_path, monkeypatch, form):
     if form == "npz":
         np.savez(path, ids=np.array(dataset.ids)[::-1], points=points[::-1])
     elif form == "csv":
-        head = ",".join(f"{axis}{k}" for k in range(98) for axis in "xy")
-        lines = [
-            f"{name},{','.join(map(repr, face.ravel().tolist()))}"
-            for name, face in zip(dataset.ids, points, strict=True)
-        ]
-        path.write_text("\n".join([f"id,{head}", *lines]) + "\n")
+        lines = [",".join(["id", *(f"{axis}{k}" for k in range(98) for axis in "xy")])]
+        for name, face in zip(dataset.ids, points, strict=True):
+            lines.append(",".join([name, *map(repr, face.ravel().tolist())]))
+        path.write_text("\n".join(lines) + "\n")
     else:
         lines = []
         for name, face in zip(dataset.ids, points + 1, strict=True):

@@ -16,13 +16,14 @@ from torch import nn
 from alignbench import InputError, heatmaps
 from alignbench.backends import in_batches, onnx_runtime, open_vino
 from alignbench.backends.build import Execution, build_network
-from alignbench.backends.export import to_onnx
+from alignbench.backends.torch_module import to_onnx
 from alignbench.predictors.network import Inference
 from baselines.awing.network import AWing
 from baselines.lab.network import LAB
 from baselines.propnet.network import PropNet
 
 SIDE = 128
+SHAPE = (3, 16, 16)
 
 
 def tiny():
@@ -30,7 +31,17 @@ def tiny():
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)).eval()
 
 
-def settled(network, channels):
+def random_pixels(batch, shape, seed=0):
+    return np.random.default_rng(seed).random((batch, *shape), dtype=np.float32)
+
+
+def compute(network, pixels):
+    """What eager PyTorch computes."""
+    with torch.no_grad():
+        return network(torch.from_numpy(pixels)).numpy()
+
+
+def settle(network, channels):
     """A network whose batch normalisations have seen something, as in one that was trained."""
     network.train()
     generator = torch.Generator().manual_seed(1)
@@ -44,13 +55,13 @@ def settled(network, channels):
 def exported(request):
     """A small network of each kind, its ONNX file and its input's shape."""
     torch.manual_seed(0)
-    made = {
+    network = {
         "propnet": lambda: PropNet(stacks=2, width=32, depth=1, hidden=(4,), attention_depth=1),
         "awing": lambda: AWing(stacks=2, width=32, depth=1),
         "lab": lambda: LAB(stacks=1, width=32, regressor_width=8, side=SIDE, message_passing=False),
     }[request.param]()
     channels = 1 if request.param == "lab" else 3
-    network = Inference(settled(made, channels)).eval()
+    network = Inference(settle(network, channels)).eval()
     return network, to_onnx(network, (channels, SIDE, SIDE)), (channels, SIDE, SIDE)
 
 
@@ -59,55 +70,45 @@ def test_onnxruntime_and_openvino_agree_with_eager_for_any_batch(exported, load)
     network, model, shape = exported
     call = load(model, "it")
     for batch in (3, 1):
-        pixels = np.random.default_rng(batch).random((batch, *shape), dtype=np.float32)
-        with torch.no_grad():
-            wanted = network(torch.from_numpy(pixels)).numpy()
-        np.testing.assert_allclose(call(pixels), wanted, atol=1e-4)
+        pixels = random_pixels(batch, shape, seed=batch)
+        np.testing.assert_allclose(call(pixels), compute(network, pixels), atol=1e-4)
 
 
 def test_message_passing_survives_export():
     torch.manual_seed(0)
     network = Inference(LAB(stacks=1, width=16, regressor_width=8, side=64)).eval()
-    pixels = np.random.default_rng(0).random((2, 1, 64, 64), dtype=np.float32)
-    with torch.no_grad():
-        wanted = network(torch.from_numpy(pixels)).numpy()
-    found = open_vino.load(to_onnx(network, (1, 64, 64)), "it")(pixels)
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    pixels = random_pixels(2, (1, 64, 64))
+    output = open_vino.load(to_onnx(network, (1, 64, 64)), "it")(pixels)
+    np.testing.assert_allclose(output, compute(network, pixels), atol=1e-4)
 
 
 def test_bfloat16_moves_landmarks_by_little(exported):
     network, model, shape = exported
-    pixels = np.random.default_rng(0).random((4, *shape), dtype=np.float32)
+    pixels = random_pixels(4, shape)
 
-    def points(call):
-        found = call(pixels)
-        assert found.dtype == np.float32
-        return SIDE * found if found.ndim == 3 else heatmaps.soft_argmax(found)
+    def points(backend, precision):
+        if backend == "openvino":
+            call = open_vino.load(model, "it", precision=precision)
+        else:
+            call = build_network(network, shape, Execution(backend, precision, "cpu")).network
+        output = call(pixels)
+        assert output.dtype == np.float32
+        return SIDE * output if output.ndim == 3 else heatmaps.soft_argmax(output)
 
     for backend in ("eager", "channels-last", "openvino"):
-        made = {}
-        for precision in ("fp32", "bf16"):
-            if backend == "openvino":
-                call = open_vino.load(model, "it", precision=precision)
-            else:
-                execution = Execution(backend, precision, "cpu")
-                call, _, _ = build_network(network, shape, execution)
-            made[precision] = points(call)
-        assert 0 < np.abs(made["bf16"] - made["fp32"]).mean() < 1
+        distance = np.abs(points(backend, "bf16") - points(backend, "fp32"))
+        assert 0 < distance.mean() < 1
 
 
 @pytest.mark.parametrize("backend", ["eager", "channels-last", "onnxruntime", "openvino"])
 def test_every_back_end_leaves_the_module_as_it_is(backend):
     network = tiny()
     before = {name: t.clone() for name, t in network.state_dict().items()}
-    pixels = np.random.default_rng(0).random((5, 3, 16, 16), dtype=np.float32)
-    call, used, found = build_network(network, (3, 16, 16), Execution(backend))
-    with torch.no_grad():
-        np.testing.assert_allclose(
-            call(pixels), network(torch.from_numpy(pixels)).numpy(), atol=1e-5
-        )
+    pixels = random_pixels(5, SHAPE)
+    call, used, trial = build_network(network, SHAPE, Execution(backend))
+    np.testing.assert_allclose(call(pixels), compute(network, pixels), atol=1e-5)
     assert used == Execution(backend, "fp32", "cpu") or used.device.startswith("cuda")
-    assert found is None
+    assert trial is None
     assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
     assert network[0].weight.dtype is torch.float32
 
@@ -116,22 +117,20 @@ def test_every_back_end_leaves_the_module_as_it_is(backend):
 @pytest.mark.skipif(not shutil.which("g++"), reason="compiling needs a C++ compiler")
 def test_a_compiled_network_takes_any_batch():
     network = tiny()
-    call, _, _ = build_network(network, (3, 16, 16), Execution("compile", device="cpu"))
+    call, _, _ = build_network(network, SHAPE, Execution("compile", device="cpu"))
     for batch in (4, 3, 5):
-        pixels = np.random.default_rng(batch).random((batch, 3, 16, 16), dtype=np.float32)
-        with torch.no_grad():
-            wanted = network(torch.from_numpy(pixels)).numpy()
-        np.testing.assert_allclose(call(pixels), wanted, atol=1e-5)
+        pixels = random_pixels(batch, SHAPE, seed=batch)
+        np.testing.assert_allclose(call(pixels), compute(network, pixels), atol=1e-5)
 
 
 def test_auto_takes_the_fastest_and_says_so(monkeypatch):
     from alignbench.backends import build
 
     seconds = {"eager": 1.0, "channels-last": 0.97, "onnxruntime": 0.5, "openvino": 0.49}
-    asked = []
+    calls = []
 
-    def make(backend, *_):
-        asked.append(backend)
+    def make(backend, **_):
+        calls.append(backend)
 
         def network(pixels):
             return pixels
@@ -141,29 +140,29 @@ def test_auto_takes_the_fastest_and_says_so(monkeypatch):
 
     monkeypatch.setattr(build, "_make", make)
     monkeypatch.setattr(build, "_seconds", lambda network, pixels: seconds[network.backend])
-    _, used, found = build_network(tiny(), (3, 16, 16), Execution("auto", device="cpu"))
-    assert asked == list(seconds)  # compiling is no trial on a CPU
+    _, used, trial = build_network(tiny(), SHAPE, Execution("auto", device="cpu"))
+    assert calls == list(seconds)  # compiling is no trial on a CPU
     # openvino's two per cent are chance
     assert used.backend == "onnxruntime"
-    assert found.startswith("back end auto: onnxruntime. Faces per second: eager 4, ")
-    assert "openvino 8.16" in found
+    assert trial.startswith("back end auto: onnxruntime. Faces per second: eager 4, ")
+    assert "openvino 8.16" in trial
 
 
 def test_several_processes_do_not_choose_each_for_itself(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="each of several processes would choose for itself"):
-        build_network(tiny(), (3, 16, 16), Execution("auto", device="cpu"))
+        build_network(tiny(), SHAPE, Execution("auto", device="cpu"))
 
 
 def test_auto_gets_by_without_the_optional_packages(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    _, used, found = build_network(tiny(), (3, 16, 16), Execution("auto", device="cpu"))
+    _, used, trial = build_network(tiny(), SHAPE, Execution("auto", device="cpu"))
     assert used.backend in ("eager", "channels-last")
-    assert "openvino" not in found
+    assert "openvino" not in trial
 
 
 @pytest.mark.parametrize(
-    ("wanted", "message"),
+    ("execution", "message"),
     [
         (Execution("egaer"), r"--backend 'egaer': unknown; .*Did you mean 'eager'"),
         (Execution(precision="fp16"), r"--precision 'fp16': unknown; accepted: bf16, fp32"),
@@ -177,27 +176,22 @@ def test_auto_gets_by_without_the_optional_packages(monkeypatch):
     ],
     ids=str,
 )
-def test_what_cannot_be_run_is_refused(wanted, message):
+def test_what_cannot_be_run_is_refused(execution, message):
     with pytest.raises(InputError, match=message):
-        build_network(tiny(), (3, 16, 16), wanted)
+        build_network(tiny(), SHAPE, execution)
 
 
-@pytest.mark.parametrize(
-    ("backend", "package", "extra"),
-    [("onnxruntime", "onnxruntime", "onnx"), ("openvino", "openvino", "openvino")],
-)
-def test_a_package_that_is_not_installed_is_named_with_its_extra(
-    monkeypatch, backend, package, extra
-):
+@pytest.mark.parametrize(("package", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, package, extra):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=rf"'{package}': is not installed.*alignbench\[{extra}\]"):
-        build_network(tiny(), (3, 16, 16), Execution(backend))
+        build_network(tiny(), SHAPE, Execution(package))
 
 
 def test_export_says_what_it_needs(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(InputError, match=r"onnxscript is not installed.*alignbench\[onnx\]"):
-        to_onnx(tiny(), (3, 16, 16))
+        to_onnx(tiny(), SHAPE)
 
 
 @given(st.integers(1, 9), st.integers(1, 5))
@@ -209,8 +203,8 @@ def test_batches_of_one_size_serve_any(count, size):
         return pixels[:, 0, 0]
 
     pixels = np.arange(count, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, 1, 2))
-    found = in_batches(call, size)(pixels.astype(np.float32))
-    assert found[:, 0].tolist() == list(range(count))
+    output = in_batches(call, size)(pixels.astype(np.float32))
+    assert output[:, 0].tolist() == list(range(count))
     assert set(sizes) == {size}
 
 

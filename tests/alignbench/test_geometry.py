@@ -28,6 +28,11 @@ boxes = st.builds(
 )
 
 
+def random_image(seed, shape, blur=0):
+    image = np.random.default_rng(seed).integers(0, 255, (*shape, 3)).astype(np.uint8)
+    return cv2.GaussianBlur(image, (0, 0), blur) if blur else image
+
+
 def _square(matrix):
     return np.vstack([matrix, [0, 0, 1]])
 
@@ -75,17 +80,13 @@ def test_integer_rounding_is_the_slice_pfld_cuts():
 
 
 def test_whole_pixel_crop_at_its_own_size_is_the_slice_itself():
-    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
-    crop = np.array([[13.0, 7.0, 32.0]])
-    np.testing.assert_array_equal(
-        warp(image, crop_transforms(crop, 32)[0], 32), image[7 : 7 + 32, 13 : 13 + 32]
-    )
+    image = random_image(0, (60, 80))
+    window = warp(image, crop_transforms(np.array([[13.0, 7.0, 32.0]]), 32)[0], 32)
+    np.testing.assert_array_equal(window, image[7 : 7 + 32, 13 : 13 + 32])
 
 
 def test_warp_agrees_with_resize_of_the_slice():
-    image = cv2.GaussianBlur(
-        np.random.default_rng(1).integers(0, 255, (120, 120, 3)).astype(np.uint8), (0, 0), 2
-    )
+    image = random_image(1, (120, 120), blur=2)
     crop = np.array([[11.0, 9.0, 90.0]])
     ours = warp(image, crop_transforms(crop, 48)[0], 48)
     theirs = cv2.resize(image[9:99, 11:101], (48, 48), interpolation=cv2.INTER_LINEAR)
@@ -96,17 +97,10 @@ def test_warp_agrees_with_scikit_image():
     from skimage.transform import AffineTransform
     from skimage.transform import warp as reference
 
-    image = cv2.GaussianBlur(
-        np.random.default_rng(2).integers(0, 255, (90, 70, 3)).astype(np.uint8), (0, 0), 3
-    )
+    image = random_image(2, (90, 70), blur=3)
     matrix = crop_transforms(np.array([[5.3, 12.7, 44.4]]), 64)
-    theirs = reference(
-        image,
-        AffineTransform(np.linalg.inv(_square(matrix[0]))),
-        output_shape=(64, 64),
-        order=1,
-        preserve_range=True,
-    )
+    inverse = AffineTransform(np.linalg.inv(_square(matrix[0])))
+    theirs = reference(image, inverse, output_shape=(64, 64), order=1, preserve_range=True)
     assert np.abs(warp(image, matrix[0], 64) - theirs).max() < 2.5
 
 
@@ -119,10 +113,8 @@ def test_a_crop_that_leaves_the_image_is_padded_not_shifted():
 
 
 def test_overlap():
-    found = overlap(
-        np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]]), np.r_[0.0, 0, 10, 10]
-    )
-    np.testing.assert_allclose(found, [1, 1 / 3, 0])
+    boxes = np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]])
+    np.testing.assert_allclose(overlap(boxes, boxes[0]), [1, 1 / 3, 0])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,11 +19,10 @@ from hypothesis import strategies as st
 from alignbench import InputError, load_dataset, threads
 from alignbench.datasets.wflw import ATTRIBUTES
 from alignbench.markups import COFW29, IBUG68, WFLW98, convert
-from alignbench.synthetic import attributes, parameters, scene
-from alignbench.synthetic.camera import project, rotation
-from alignbench.synthetic.face import SIDE, chances, draw_face
+from alignbench.synthetic import parameters, scene
+from alignbench.synthetic.camera import photograph, project, rotation
+from alignbench.synthetic.face import DARK, PITCH, SIDE, YAW, chances, draw_face, find_attributes
 from alignbench.synthetic.head import Head
-from alignbench.synthetic.lens import photograph
 from alignbench.synthetic.parameters import Expression, Lens, View
 from alignbench.synthetic.raster import rasterise
 from alignbench.synthetic.source import draw
@@ -67,16 +67,6 @@ def test_golden():
 
 
 def test_same_bytes_on_another_processor_and_with_other_thread_counts():
-    code = (
-        "import hashlib, sys, cv2, numpy as np\n"
-        "from alignbench.synthetic.face import draw_face\n"
-        "cv2.setNumThreads(int(sys.argv[1]))\n"
-        "for k in range(12):\n"
-        "    face = draw_face(0, 1, k)\n"
-        "    columns = (face.points, face.visible, face.box)\n"
-        "    data = face.jpeg + b''.join(c.tobytes() for c in columns)\n"
-        "    sys.stdout.write(hashlib.sha256(data).hexdigest() + '\\n')\n"
-    )
     # No instruction later than SSE3, other BLAS kernels, OpenCV without Intel's library.
     older = {
         "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX AVX2 FMA3 AVX512_ICL X86_V3 X86_V4",
@@ -84,11 +74,10 @@ def test_same_bytes_on_another_processor_and_with_other_thread_counts():
         "OPENCV_IPP": "disabled",
         "OPENBLAS_CORETYPE": "Nehalem",
     }
-    found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, "2"], check=True, capture_output=True,
-        text=True, env=os.environ | older,
-    )  # fmt: skip
-    assert found.stdout.split() == [digest(k) for k in range(12)]
+    command = [sys.executable, "-W", "ignore", __file__]
+    environment = os.environ | older
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == [digest(k) for k in range(12)]
 
 
 def test_every_face_is_somebody_else():
@@ -183,10 +172,8 @@ def test_camera_turns_the_face_as_it_says():
     assert down[1] > middle + 10
     top = project(np.array([[0.0, -0.65, 0.2]]), View(0, 0, 20, 10, 0.5, (0, 0)), SIDE)[0]
     assert top[0] > middle  # clockwise
-    np.testing.assert_allclose(
-        rotation(View(20, 10, 5, 1, 1, (0, 0))) @ rotation(View(20, 10, 5, 1, 1, (0, 0))).T,
-        np.eye(3), atol=1e-12,
-    )  # fmt: skip
+    turn = rotation(View(20, 10, 5, 1, 1, (0, 0)))
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
 
 
 @settings(max_examples=30)
@@ -228,7 +215,7 @@ def test_raster_against_every_pixel_of_every_triangle(seed):
 def test_light_from_one_side_lights_that_side():
     normals = np.array([[-0.9, 0, 0.43], [0.9, 0, 0.43]], np.float32)
     light = parameters.Light((-1, 0, 0), key=0.8, ambient=0.2, colour=(1, 1, 1), exposure=1)
-    left, right = scene._lit(np.full((2, 3), 100, np.float32), normals, np.zeros(2), light)
+    left, right = scene._light(np.full((2, 3), 100, np.float32), normals, np.zeros(2), light)
     assert (left > 2 * right).all()
 
 
@@ -249,38 +236,33 @@ def test_attributes_are_thresholds():
     bare = parameters.MakeUp(0, (0, 0, 0), (0, 0, 0))
     sharp = parameters.Lens(0, 0, 0, 2, 90)
 
-    def of(view=STRAIGHT, expression=REST, light=light, make_up=bare, hidden=0.0, lens=sharp):
-        found = attributes.attributes(view, expression, light, make_up, hidden, lens)
-        return [name for name, has in found.items() if has]
+    def names(view=STRAIGHT, expression=REST, light=light, make_up=bare, hidden=0.0, lens=sharp):
+        flags = find_attributes(view, expression, light, make_up, hidden, lens)
+        return [name for name, flag in flags.items() if flag]
 
-    assert of() == []
-    assert of(view=View(attributes.YAW + 1, 0, 0, 9, 0.5, (0, 0))) == ["pose"]
-    assert of(view=View(0, -attributes.PITCH - 1, 0, 9, 0.5, (0, 0))) == ["pose"]
-    assert of(expression=Expression(0.5, 0, 0, 0, (1, 1), (0, 0), (0, 0))) == ["expression"]
-    assert of(expression=Expression(0, 0, 0, 0, (1, 0.1), (0, 0), (0, 0))) == ["expression"]
-    dark = parameters.Light((0, 0, 1), 0.5, 0.5, (1, 1, 1), attributes.DARK - 0.01)
-    assert of(light=dark) == ["illumination"]
-    assert of(make_up=parameters.MakeUp(0.5, (0, 0, 0), (0, 0, 0))) == ["make-up"]
-    assert of(hidden=0.05) == ["occlusion"]
-    assert of(lens=parameters.Lens(0.03, 0, 0, 2, 90)) == ["blur"]
+    assert names() == []
+    assert names(view=replace(STRAIGHT, yaw=YAW + 1)) == ["pose"]
+    assert names(view=replace(STRAIGHT, pitch=-PITCH - 1)) == ["pose"]
+    assert names(expression=replace(REST, jaw=0.5)) == ["expression"]
+    assert names(expression=replace(REST, eyes=(1, 0.1))) == ["expression"]
+    assert names(light=replace(light, exposure=DARK - 0.01)) == ["illumination"]
+    assert names(make_up=replace(bare, strength=0.5)) == ["make-up"]
+    assert names(hidden=0.05) == ["occlusion"]
+    assert names(lens=replace(sharp, defocus=0.03)) == ["blur"]
 
 
 def test_fractions_are_like_wflw():
     """Of what is drawn as numbers; WFLW's test set has 13, 13, 28, 8 and 31 percent."""
-    wanted = {"pose": 13, "expression": 13, "illumination": 28, "make-up": 8, "blur": 31}
-    draws = (
-        parameters.draw_view, parameters.draw_expression, parameters.draw_light,
-        parameters.draw_make_up,
-    )  # fmt: skip
-    rng = np.random.default_rng(0)
-    found = []
-    for _ in range(3000):
-        view, expression, light, make_up = (one(rng) for one in draws)
-        found.append(
-            attributes.attributes(view, expression, light, make_up, 0, parameters.draw_lens(rng))
-        )
-    for name, percent in wanted.items():
-        assert 100 * np.mean([one[name] for one in found]) == pytest.approx(percent, abs=3), name
+    percentages = {"pose": 13, "expression": 13, "illumination": 28, "make-up": 8, "blur": 31}
+    p, rng = parameters, np.random.default_rng(0)
+    draws = (p.draw_view, p.draw_expression, p.draw_light, p.draw_make_up)
+    flags = [
+        find_attributes(*(draw(rng) for draw in draws), hidden=0, lens=p.draw_lens(rng))
+        for _ in range(3000)
+    ]
+    for name, percent in percentages.items():
+        share = np.mean([face[name] for face in flags])
+        assert 100 * share == pytest.approx(percent, abs=3), name
 
 
 def test_occluders_cover_about_as_many_faces_as_in_wflw():
@@ -381,13 +363,18 @@ def test_other_mark_ups_are_derived(markup, count):
     face = draw_face(0, 1, 4)
     derived = convert(face.points[None], WFLW98, markup)[0]
     assert derived.shape == (count, 2)
-    for name in ("inter_ocular",):
-        for mine, theirs in zip(markup.normalisers[name], WFLW98.normalisers[name], strict=True):
-            np.testing.assert_allclose(
-                derived[list(mine)].mean(axis=0), face.points[list(theirs)].mean(axis=0)
-            )
+    corners = (mark.normalisers["inter_ocular"] for mark in (markup, WFLW98))
+    for mine, theirs in zip(*corners, strict=True):
+        np.testing.assert_allclose(
+            derived[list(mine)].mean(axis=0), face.points[list(theirs)].mean(axis=0)
+        )
     # Mirrored, then derived, is derived, then mirrored.
     mirrored = face.points[WFLW98.flip_order] * [-1, 1]
     np.testing.assert_allclose(
         convert(mirrored[None], WFLW98, markup)[0], derived[markup.flip_order] * [-1, 1]
     )
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(2)
+    sys.stdout.write("\n".join(digest(k) for k in range(12)))
