@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ class BoxProtocol:
     crop: Crop | None = None
 
 
-def annotated_boxes(dataset: Dataset) -> Floats:
+def _annotated_boxes(dataset: Dataset) -> Floats:
     """The boxes (N, 4) that the data set annotates; InputError where it has none."""
     if dataset.boxes is None:
         raise InputError(
@@ -74,12 +75,11 @@ def annotated_boxes(dataset: Dataset) -> Floats:
     return dataset.boxes
 
 
-def _tight(dataset: Dataset) -> Floats:
-    return tight_boxes(dataset.points)
-
-
-RECT = BoxProtocol("rect", "The box that the data set annotates.", TRUE_BOX, annotated_boxes)
-TIGHT = BoxProtocol("tight", "The tight box of the true landmarks.", TRUE_LANDMARKS, _tight)
+RECT = BoxProtocol("rect", "The box that the data set annotates.", TRUE_BOX, _annotated_boxes)
+TIGHT = BoxProtocol(
+    "tight", "The tight box of the true landmarks.", TRUE_LANDMARKS,
+    lambda dataset: tight_boxes(dataset.points),
+)  # fmt: skip
 DETECTOR = BoxProtocol(
     "detector", "The model's own detector, or the boxes of a file: detector:FILE.", NO_LEAK, None
 )
@@ -194,13 +194,12 @@ def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:
     if protocol.crop is None:
         return
     crop = getattr(getattr(predictor, "settings", None), "crop", None)
-    wanted = protocol.crop
-    if crop is None or (crop.scale, crop.of, crop.rounding) != (
-        wanted.scale, wanted.of, wanted.rounding
-    ):  # fmt: skip
+    geometry = attrgetter("scale", "of", "rounding")
+    if crop is None or geometry(crop) != geometry(protocol.crop):
+        scale, side, _ = geometry(protocol.crop)
         raise InputError(
             f"box protocol {protocol.name!r}", f"{predictor.name} does not crop as it expects",
-            f"a crop of {wanted.scale} times a box's {wanted.of} side", "Choose another --boxes.",
+            f"a crop of {scale} times a box's {side} side", "Choose another --boxes.",
         )  # fmt: skip
 
 

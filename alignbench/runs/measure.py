@@ -130,17 +130,11 @@ _Case = tuple[str, str, str]
 def _errors(
     predicted: Floats, dataset: Dataset, scales: Mapping[str, Floats]
 ) -> tuple[dict[str, Floats], dict[_Case, Floats], dict[_Case, tuple[int, float]]]:
-    """Errors by face, and what the breakdown is made of, from landmarks block by block.
+    """Errors by face (N,) by normaliser, and what the breakdown is made of, block by block.
 
-    Returns
-    -------
-    errors
-        Error of each face (N,) by normaliser.
-    parts
-        Error of each face (N,) over the landmarks of each region, and over its visible and its
-        occluded ones where the data set says; NaN in a face that has none.
-    landmarks
-        For each landmark the number of faces that were not missed, and its mean error.
+    The second part holds the errors (N,) over the landmarks of each region, and over visible and
+    occluded ones where the data set says which these are; NaN in a face that has none. The third
+    holds, for each landmark, the number of faces that were not missed, and its mean error.
     """
     faces = len(dataset)
     errors = {norm: np.empty(faces) for norm in scales}

@@ -69,14 +69,14 @@ def make_plan(
     require_complete: bool,
 ) -> Plan:
     """The plan of a run; parameters and errors as those of :func:`alignbench.evaluate`."""
-    model = f"model {predictor.name!r}"
+    where = f"model {predictor.name!r}"
     _check_predictor(predictor)
     _check_dataset(dataset, measures)
     if not 1e-3 <= box_scale <= 1e3:
         raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
     if limit is not None and limit < 1:
         raise InputError("--limit", f"{limit}", "1 or more")
-    with blame(model):
+    with blame(where):
         predictor.prepare(dataset)
     markup = predictor.markup or dataset.markup
     require_convertible(markup, dataset.markup)
@@ -84,29 +84,24 @@ def make_plan(
     normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
     presented = choose_boxes(dataset, faces, predictor, boxes, box_scale)
     identity = identify(predictor)
-    with blame(model):
-        record = _make_record(
-            _model_block(name or predictor.name, predictor, markup, identity),
-            block,
-            ProtocolBlock(
-                boxes=presented.protocol, boxes_digest=presented.digest,
-                box_scale=presented.scale, leak=presented.leak, decoding=predictor.decoding,
-                conversion=None if markup == dataset.markup
-                else f"{markup.name} -> {dataset.markup.name}",
-            ),
-            _statistics_block(faces, measures, bootstrap),
+    conversion = None if markup == dataset.markup else f"{markup.name} -> {dataset.markup.name}"
+    with blame(where):
+        model = _model_block(name or predictor.name, predictor, markup, identity)
+        protocol = ProtocolBlock(
+            boxes=presented.protocol, boxes_digest=presented.digest, box_scale=presented.scale,
+            leak=presented.leak, decoding=predictor.decoding, conversion=conversion,
+        )  # fmt: skip
+        statistics = StatisticsBlock(
+            measures=tuple(map(MeasureBlock.of, measures)), replicates=bootstrap.replicates,
+            confidence=bootstrap.confidence, seed=bootstrap.seed,
+            clusters=len(set(faces.images.sources())),
+        )  # fmt: skip
+        key = run_key(model, block, protocol, statistics, version=__version__)
+        record = RunRecord(
+            alignbench=__version__, key=key, status="running", model=model, dataset=block,
+            protocol=protocol, statistics=statistics, environment=environment(),
         )  # fmt: skip
     return Plan(faces, presented, tuple(measures), bootstrap, record, identity)
-
-
-def _make_record(
-    model: ModelBlock, dataset: DatasetBlock, protocol: ProtocolBlock, statistics: StatisticsBlock
-) -> RunRecord:
-    key = run_key(model, dataset, protocol, statistics, version=__version__)
-    return RunRecord(
-        alignbench=__version__, key=key, status="running", model=model, dataset=dataset,
-        protocol=protocol, statistics=statistics, environment=environment(),
-    )  # fmt: skip
 
 
 def choose_faces(
@@ -193,22 +188,4 @@ def _model_block(name: str, predictor: Predictor, markup: Markup, identity: Iden
     return ModelBlock(
         name=name, markup=markup.name, landmarks=markup.landmarks, identity=parts,
         notes=tuple(notes),
-    )  # fmt: skip
-
-
-def _statistics_block(
-    faces: Dataset, measures: Sequence[Measure], bootstrap: Bootstrap
-) -> StatisticsBlock:
-    return StatisticsBlock(
-        measures=tuple(
-            MeasureBlock(
-                text=str(measure), title=measure.title, unit=measure.unit, digits=measure.digits,
-                interval=measure.interval,
-            )
-            for measure in measures
-        ),
-        replicates=bootstrap.replicates,
-        confidence=bootstrap.confidence,
-        seed=bootstrap.seed,
-        clusters=len(set(faces.images.sources())),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from alignbench.distributed import ALONE, Ranks
 from alignbench.errors import InputError, blame
 from alignbench.markups import convert
 from alignbench.predictors.base import Batch, Predictor
-from alignbench.predictors.output import check_landmarks
+from alignbench.predictors.guard import check_landmarks
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]

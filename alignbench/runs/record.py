@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alignbench.arrays import Floats
+from alignbench.errors import InputError
 from alignbench.markups import Markup
+from alignbench.metrics import Measure, parse_measure
 
 Indices = tuple[int, ...]
 
@@ -124,6 +128,40 @@ class MeasureBlock(_Block):
     """Decimals it is printed with."""
     interval: str
     """How its interval was made."""
+
+    @classmethod
+    def of(cls, measure: Measure) -> MeasureBlock:
+        """The block of a measure."""
+        shown = {name: getattr(measure, name) for name in ("title", "unit", "digits", "interval")}
+        return cls(text=str(measure), **shown)
+
+    def to_measure(self) -> Measure:
+        """The measure; one whose package is not installed has a heading and stored rows alone."""
+        try:
+            return parse_measure(self.text)
+        except InputError:
+            return _stored_measure(self)
+
+
+class StoredMeasure(Measure):
+    """A measure whose package is not installed: it has a heading, and the rows of its runs."""
+
+    def per_face(self, errors: Floats) -> Floats:
+        raise InputError(
+            f"measure {self}", "its package is not installed",
+            remedy="Install the package that registers it.",
+        )  # fmt: skip
+
+
+@cache
+def _stored_measure(block: MeasureBlock) -> Measure:
+    """A measure by its block alone; the same one for the same block, so that runs share it."""
+    head, _, at = block.text.partition("@")
+    name, _, norm = head.rstrip(")").partition("(")
+    values = tuple(map(float, at.split(","))) if at else ()
+    named = block.model_dump(exclude={"text"}) | {"name": name, "thresholds": len(values)}
+    kind: type[Measure] = type("StoredMeasure", (StoredMeasure,), named)
+    return kind(norm or None, values if len(values) > 1 else next(iter(values), None))
 
 
 class StatisticsBlock(_Block):

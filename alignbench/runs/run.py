@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from alignbench.arrays import BLOCK, Floats, Ints, full, join
+from alignbench.arrays import BLOCK, Bools, Floats, Ints, full, join
 from alignbench.errors import InputError, unknown
 from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_json
 from alignbench.io.npz import open_archive
 from alignbench.markups import Markup
-from alignbench.metrics import Measure, parse_measure
+from alignbench.metrics import Measure
 from alignbench.metrics.errors import normaliser_names
 from alignbench.runs.measure import bind_measures, cluster_numbers, metric_rows
-from alignbench.runs.record import MeasureBlock, MetricRow, RunRecord
+from alignbench.runs.record import MetricRow, RunRecord, StoredMeasure
 from alignbench.stats import Bootstrap
 
 RECORD = "run.json"
@@ -84,7 +84,7 @@ class Run:
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The measures it was asked for; one whose package is not installed has its rows alone."""
-        return tuple(map(_measure, self.record.statistics.measures))
+        return tuple(block.to_measure() for block in self.record.statistics.measures)
 
     @property
     def subsets(self) -> list[str]:
@@ -118,19 +118,21 @@ class Run:
         for row in self.metrics:
             if (row.subset, row.norm, row.metric, row.threshold) == key:
                 return row
-        errors = {norm: self.errors(norm)}
-        self._require_subset(subset)
-        if isinstance(measure, _StoredMeasure):
+        errors, members = {norm: self.errors(norm)}, {subset: self.members(subset)}
+        if isinstance(measure, StoredMeasure):
             return MetricRow(
-                subset=subset, faces=int((self.faces[subset] == 1).sum()), norm=norm,
-                metric=measure.name, threshold=measure.threshold, value=None, ci_low=None,
-                ci_high=None,
+                subset=subset, faces=int(members[subset].sum()), norm=norm, metric=measure.name,
+                threshold=measure.threshold, value=None, ci_low=None, ci_high=None,
             )  # fmt: skip
-        (row,) = metric_rows(
-            [measure.with_normaliser(norm)], errors,
-            {subset: (self.faces[subset] == 1).to_numpy()}, self.clusters, self.bootstrap,
-        )  # fmt: skip
+        bound = [measure.with_normaliser(norm)]
+        (row,) = metric_rows(bound, errors, members, self.clusters, self.bootstrap)
         return row
+
+    def members(self, subset: str) -> Bools:
+        """Which faces (N,) are in a subset; InputError if there is no such subset."""
+        if subset not in self.subsets:
+            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
+        return (self.faces[subset] == 1).to_numpy(np.bool_)
 
     def errors(self, normaliser: str, subset: str = "full") -> Floats:
         """Error of each face of a subset, a fraction; infinite for a missed face.
@@ -142,8 +144,7 @@ class Run:
         """
         if normaliser not in self.normalisers:
             raise unknown("normaliser", normaliser, self.normalisers)
-        self._require_subset(subset)
-        errors = self.faces.loc[self.faces[subset] == 1, normaliser].to_numpy(np.float64)
+        errors = self.faces.loc[self.members(subset), normaliser].to_numpy(np.float64)
         return np.where(np.isnan(errors), np.inf, errors)
 
     def all_points(self) -> Floats:
@@ -152,38 +153,6 @@ class Run:
         place = {name: row for row, name in enumerate(self.faces["id"])}
         points[[place[name] for name in self.ids]] = self.points
         return points
-
-    def _require_subset(self, subset: str) -> None:
-        if subset not in self.subsets:
-            raise unknown(f"subset of {self.record.dataset.name}", subset, self.subsets)
-
-
-class _StoredMeasure(Measure):
-    """A measure whose package is not installed: it has a heading, and the rows of its runs."""
-
-    def per_face(self, errors: Floats) -> Floats:
-        raise InputError(
-            f"measure {self}", "its package is not installed",
-            remedy="Install the package that registers it.",
-        )  # fmt: skip
-
-
-@cache
-def _stored_measure(block: MeasureBlock) -> Measure:
-    """A measure by its block alone; the same one for the same block, so that runs share it."""
-    head, _, at = block.text.partition("@")
-    name, _, norm = head.rstrip(")").partition("(")
-    values = tuple(map(float, at.split(","))) if at else ()
-    named = block.model_dump(exclude={"text"}) | {"name": name, "thresholds": len(values)}
-    kind: type[Measure] = type("StoredMeasure", (_StoredMeasure,), named)
-    return kind(norm or None, values if len(values) > 1 else next(iter(values), None))
-
-
-def _measure(block: MeasureBlock) -> Measure:
-    try:
-        return parse_measure(block.text)
-    except InputError:
-        return _stored_measure(block)
 
 
 def load_run(path: str | Path) -> Run:
@@ -209,12 +178,12 @@ def load_run(path: str | Path) -> Run:
     record = read_record(folder)
     for name in RESULTS:
         check_digest(folder, record, name)
-    with _name_damaged_file(folder / FACES):
-        faces = _read_faces(folder / FACES, record)
-    with _name_damaged_file(folder / PREDICTIONS):
-        ids, points = _read_predictions(folder / PREDICTIONS, record, faces)
-    with _name_damaged_file(folder / BREAKDOWN):
-        breakdown = _read_breakdown(folder / BREAKDOWN, record)
+    with _name_damaged_file(folder / FACES) as path:
+        faces = _read_faces(path, record)
+    with _name_damaged_file(folder / PREDICTIONS) as path:
+        ids, points = _read_predictions(path, record, faces)
+    with _name_damaged_file(folder / BREAKDOWN) as path:
+        breakdown = _read_breakdown(path, record)
     with _name_damaged_file(folder / METRICS):
         run = Run(record, read_metrics(folder), faces, breakdown, ids, points, folder)
         _check_metrics(run)
@@ -246,10 +215,10 @@ def _damage_error(path: Path, what: str) -> InputError:
 
 
 @contextmanager
-def _name_damaged_file(path: Path) -> Any:
+def _name_damaged_file(path: Path) -> Iterator[Path]:
     """Turn whatever a damaged file raises into one message about it."""
     try:
-        yield
+        yield path
     except InputError:
         raise
     except Exception as error:  # pandas and NumPy raise many kinds for a damaged file
@@ -314,12 +283,12 @@ def _check_metrics(run: Run) -> None:
         raise ValueError("rows are missing, surplus or there twice")
     errors = {norm: run.errors(norm) for norm in run.normalisers}
     for subset in run.subsets:
-        inside = (run.faces[subset] == 1).to_numpy()
+        inside = run.members(subset)
         for measure in bound:
             row = rows[subset, str(measure.normaliser), measure.name, measure.threshold]
             if row.faces != int(inside.sum()):
                 raise ValueError(f"{row.faces} faces of {subset}, {int(inside.sum())} in {FACES}")
-            if not isinstance(measure, _StoredMeasure):
+            if not isinstance(measure, StoredMeasure):
                 _check_value(row, measure.value(errors[str(measure.normaliser)][inside]))
 
 

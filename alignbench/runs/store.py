@@ -171,8 +171,9 @@ def _warn_of_results(folder: Path, plan: Plan) -> None:
 
 
 def _add_hashes(run: Run, staging: Path) -> Run:
-    """The run with the hash of each file of results, plug-ins' included, in its record."""
-    files = {name: sha256(staging / name) for name in _result_files(staging)}
+    """The run with the hash of each file of results that has none yet in its record."""
+    names = sorted(set(_result_files(staging)) - run.record.files.keys())
+    files = run.record.files | {name: sha256(staging / name) for name in names}
     return replace(run, record=run.record.model_copy(update={"files": files}))
 
 

@@ -20,11 +20,10 @@ from doubles import QUICK, SAMPLE, make_dataset
 from alignbench import InputError, Predictor, evaluate, load_predictor
 from alignbench.markups import WFLW98
 from alignbench.predictors import identity
-from alignbench.predictors.function import FunctionPredictor
-from alignbench.predictors.guard import guard_streams
+from alignbench.predictors.guard import check_landmarks, guard_streams
 from alignbench.predictors.identity import identify
 from alignbench.predictors.network import NetworkPredictor
-from alignbench.predictors.output import check_landmarks
+from alignbench.predictors.registry import FunctionPredictor
 from alignbench.predictors.settings import Crop, CropSettings
 
 MODEL = '''
@@ -381,8 +380,9 @@ BROKEN[1, 3, 0] = np.inf
         ([torch.from_numpy(face) for face in GOOD], 0),
         (GOOD.tolist(), 0),
         (GOOD.astype(np.int32), 1),
+        (np.asfortranarray(GOOD.astype(np.float32)), 1e-5),
     ],
-    ids=["tensor", "gradient", "bfloat16", "half", "tensors", "lists", "integers"],
+    ids=["tensor", "gradient", "bfloat16", "half", "tensors", "lists", "integers", "fortran"],
 )
 def test_landmarks_of_any_kind_are_taken(output, exact):
     points = check_landmarks(output, ["a", "b"], 98, "it")
@@ -405,6 +405,8 @@ def test_landmarks_of_any_kind_are_taken(output, exact):
         (torch.from_numpy(GOOD).to_sparse(), "gave a Tensor that is no array of numbers"),
         (GOOD[:1], r"gave landmarks of shape \(1, 98, 2\)"),
         (BROKEN, "face b: gave a landmark that is not finite"),
+        (np.where(np.arange(98)[:, None] == 4, np.nan, GOOD), "face a: gave a landmark that is"),
+        ([[1, 2], [3]], "gave a list that is no array of numbers"),
     ],
 )
 def test_what_are_no_landmarks_is_refused(output, message):

@@ -80,16 +80,14 @@ def asked(tmp_path, stored, monkeypatch):
     return asked_in(home, monkeypatch)
 
 
-def crop(asked, **changes):
-    asked.settings = asked.settings.model_copy(
-        update={"crop": asked.settings.crop.model_copy(update=changes)}
-    )
+def setting(part, **changes):
+    """Another value in a part of the settings, ``crop`` or ``input``."""
 
+    def change(asked):
+        block = getattr(asked.settings, part).model_copy(update=changes)
+        asked.settings = asked.settings.model_copy(update={part: block})
 
-def input_(asked, **changes):
-    asked.settings = asked.settings.model_copy(
-        update={"input": asked.settings.input.model_copy(update=changes)}
-    )
+    return change
 
 
 def one_pixel(asked):
@@ -145,9 +143,9 @@ MISSES = {
         CropPredictor, "describe", lambda self: {"source": "another"}
     ),
     "weights: the last bit": one_weight,
-    "preprocessing: crop": lambda asked: crop(asked, scale=1.3),
-    "preprocessing: border": lambda asked: crop(asked, border=128),
-    "preprocessing: colour": lambda asked: input_(asked, scale=1 / 128),
+    "preprocessing: crop": setting("crop", scale=1.3),
+    "preprocessing: border": setting("crop", border=128),
+    "preprocessing: colour": setting("input", scale=1 / 128),
     "code version": lambda asked: asked.monkeypatch.setattr(plan, "__version__", "next"),
     "protocol: faces": option(limit=3),
     "protocol: measures": option(measures=[parse_measure("nme")]),
