@@ -20,6 +20,11 @@ from reports.tables import Table
 SCALES = (0.8, 0.9, 1.0, 1.1, 1.2)
 JITTERS = (0.05, 0.10, 0.20)
 """Standard deviations, as shares of a box's side."""
+_NOISE = (
+    "±: the centre of the tight box shifted by a normal random number of this share of its sides, "
+    "the logarithm of its size changed by another, seed {seed}. Such a box is still made from the "
+    "true landmarks; a detector's box is not."
+)
 
 
 def box_tables(
@@ -58,10 +63,8 @@ def box_tables(
             f"model {predictor.name!r}", "takes no boxes: its landmarks are stored",
             remedy="Give a model that runs.",
         )  # fmt: skip
-    for option, values, top in (("--jitter", jitters, 1), ("--scale", scales, 10)):
-        for value in values:
-            if not 0 < value <= top:
-                raise InputError(option, f"{value}", f"above 0 and at most {top:g}")
+    _require_range("--jitter", jitters, 1)
+    _require_range("--scale", scales, 10)
     jitters = sorted(set(jitters), reverse=True)
     scales = sorted({*scales, 1.0})
     # The protocol of the model itself is probably one of the others, and is run once.
@@ -91,23 +94,18 @@ def box_tables(
         for scale in scales
     ]
     progress(total, total)
-    noise = (
-        "±: the centre of the tight box shifted by a normal random number of this share of its "
-        f"sides, the logarithm of its size changed by another, seed {bootstrap.seed}. Such a box "
-        "is still made from the true landmarks; a detector's box is not."
-    )
     title = title_of(predictor.name, reference)
+    noise, leak = _NOISE.format(seed=bootstrap.seed), f"Leak: {protocol.leak}."
     return [
         _table(f"{title}: which boxes?", "Boxes", by_boxes, reference, bootstrap, noise),
-        _table(
-            f"{title}: which box scale?",
-            "Scale",
-            by_scale,
-            reference,
-            bootstrap,
-            f"Leak: {protocol.leak}.",
-        ),
+        _table(f"{title}: which box scale?", "Scale", by_scale, reference, bootstrap, leak),
     ]
+
+
+def _require_range(option: str, values: Sequence[float], top: float) -> None:
+    for value in values:
+        if not 0 < value <= top:
+            raise InputError(option, f"{value}", f"above 0 and at most {top:g}")
 
 
 @dataclass(frozen=True)
