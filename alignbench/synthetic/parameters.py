@@ -218,7 +218,7 @@ class MakeUp:
 def draw_make_up(rng: Random) -> MakeUp:
     """Make-up drawn at random; most faces have none."""
     lipsticks = ((176, 24, 44), (200, 50, 90), (140, 30, 60), (205, 90, 80))
-    shadows = ((70, 60, 90), (90, 60, 50), (60, 90, 120), (120, 70, 100), (40, 36, 40))
+    shadows = ((70.0, 60, 90), (90.0, 60, 50), (60, 90, 120), (120, 70, 100), (40.0, 36, 40))
     strength = rng.uniform(0.3, 1.0) if rng.random() < 0.12 else 0.0
     lips, lids = (colours[rng.integers(len(colours))] for colours in (lipsticks, shadows))
     return MakeUp(float(strength), lips, lids)

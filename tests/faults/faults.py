@@ -201,7 +201,9 @@ def deleted_image(bench: Bench, verb: str) -> Fault:
 
 
 def two_writers(bench: Bench, verb: str) -> Fault:
-    fault = Fault("two processes, one folder", bench, verb, 2, "another run is writing here")
+    fault = Fault(
+        "two processes, one folder", bench, verb, 2, "another (run|training) is writing here"
+    )
     for _ in range(TIMES):
         out = bench.out()
         first = bench.begin(verb, out)
