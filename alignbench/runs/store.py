@@ -7,6 +7,7 @@ beside it stays whole until that moment.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -96,7 +97,9 @@ class Folder(Place):
     def keep_part(self, start: int, points: Floats) -> None:
         """Keep the landmarks (B, L, 2) of the faces from ``start`` on, with the record."""
         part = self._claim() / f"{start:08d}.npy"
-        write_atomic(part, lambda stream: np.save(stream, np.asarray(points)))
+        # In memory first: written to a file by NumPy, a full disk has no error number.
+        np.save(content := io.BytesIO(), np.asarray(points))
+        write_atomic(part, content.getvalue())
 
     def finish(self, run: Run) -> Run:
         """Write a finished run; if it is cut short anywhere, it can be resumed."""
