@@ -103,8 +103,8 @@ class Boxes:
 
 def load_protocol(name: str) -> BoxProtocol:
     """The registered box protocol of this name; InputError with near matches."""
-    if name not in plugins.registered(plugins.BOX_PROTOCOLS):
-        names = [*plugins.registered(plugins.BOX_PROTOCOLS), "detector:FILE"]
+    if name not in plugins.entry_points(plugins.BOX_PROTOCOLS):
+        names = [*plugins.entry_points(plugins.BOX_PROTOCOLS), "detector:FILE"]
         raise unknown("box protocol", name, names, "`alignbench list boxes` says what each is.")
     protocol = plugins.load(plugins.BOX_PROTOCOLS, name)
     if not isinstance(protocol, BoxProtocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
@@ -34,9 +34,9 @@ RUN_SUMMARIES = "alignbench.run_summaries"
 
 
 @cache
-def registered(group: str) -> dict[str, EntryPoint]:
+def entry_points(group: str) -> dict[str, metadata.EntryPoint]:
     """Entry points of a group by name, sorted by name."""
-    return {e.name: e for e in sorted(entry_points(group=group), key=lambda e: e.name)}
+    return {e.name: e for e in sorted(metadata.entry_points(group=group), key=lambda e: e.name)}
 
 
 def load(group: str, name: str) -> Any:
@@ -48,7 +48,7 @@ def load(group: str, name: str) -> Any:
         If the name is unknown (near matches are offered), or if its module cannot be imported.
     """
     kind = group.rsplit(".", 1)[-1].rstrip("s").replace("_", " ")
-    entries = registered(group)
+    entries = entry_points(group)
     if name not in entries:
         raise unknown(kind, name, entries, f"`alignbench list` shows every {kind} there is.")
     entry = entries[name]
@@ -82,7 +82,7 @@ def describe(group: str, name: str) -> str:
     return ""
 
 
-def _remedy(entry: EntryPoint) -> str:
+def _remedy(entry: metadata.EntryPoint) -> str:
     """Say whose module is found where another one hides a plug-in's."""
     top = entry.module.partition(".")[0]
     spec = find_spec(top)

@@ -118,9 +118,9 @@ def stranger(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(STRANGER)
     monkeypatch.syspath_prepend(info.parent)
-    plugins.registered.cache_clear()
+    plugins.entry_points.cache_clear()
     yield settings["entry-points"]
-    plugins.registered.cache_clear()
+    plugins.entry_points.cache_clear()
 
 
 def test_the_package_shown_is_the_one_of_the_tests():

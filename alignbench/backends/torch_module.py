@@ -87,10 +87,10 @@ def load(
     if kind != "compile":
         return call
     module.compile()
-    return _compiled(call)
+    return _compile(call)
 
 
-def _compiled(call: Network) -> Network:
+def _compile(call: Network) -> Network:
     """A compiled module, always called with the first batch's size: another compiles it again."""
     compiled: list[Network] = []
 

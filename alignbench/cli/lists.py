@@ -64,7 +64,7 @@ def list_(kind: _Kind = None) -> None:
 def _rows(kind: Kind) -> list[tuple[str, str]]:
     """Names and descriptions of everything of a kind."""
     group = _GROUPS.get(kind, f"alignbench.{kind}")
-    names = list(plugins.registered(group))
+    names = list(plugins.entry_points(group))
     if kind is Kind.recipes:
         return [row for name in names for row in _recipes(name)]
     if kind is Kind.commands:

@@ -25,7 +25,9 @@ class PluginGroup(TyperGroup):
     prefix = ""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        names = (name for name in plugins.registered(self.entries) if name.startswith(self.prefix))
+        names = (
+            name for name in plugins.entry_points(self.entries) if name.startswith(self.prefix)
+        )
         return list(dict.fromkeys(name[len(self.prefix) :].partition(".")[0] for name in names))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -34,7 +36,7 @@ class PluginGroup(TyperGroup):
                 return None
             kind = self.entries.rsplit(".", 1)[-1].rstrip("s")
             raise unknown(kind, cmd_name, self.list_commands(ctx))
-        if self.prefix + cmd_name in plugins.registered(self.entries):
+        if self.prefix + cmd_name in plugins.entry_points(self.entries):
             return load_command(self.entries, self.prefix + cmd_name)
         inner = PluginGroup(name=cmd_name, rich_markup_mode=None, context_settings=SETTINGS)
         inner.entries, inner.prefix = self.entries, f"{self.prefix}{cmd_name}."

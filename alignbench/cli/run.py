@@ -173,7 +173,7 @@ def export(model: options.Network, out: _OnnxFile, weights: options.Weights = No
 
 def print_summaries(runs: Sequence[Run]) -> None:
     """Print every registered summary of finished runs."""
-    for name in plugins.registered(plugins.RUN_SUMMARIES):
+    for name in plugins.entry_points(plugins.RUN_SUMMARIES):
         typer.echo(plugins.load(plugins.RUN_SUMMARIES, name)(runs))
 
 

@@ -25,7 +25,7 @@ class DataNotFoundError(InputError):
 
 def dataset_names() -> list[str]:
     """Names of all registered data sets."""
-    return list(plugins.registered(plugins.DATASETS))
+    return list(plugins.entry_points(plugins.DATASETS))
 
 
 def source(name: str) -> DatasetSource:

@@ -59,7 +59,7 @@ def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
         archive = zipfile.ZipFile(path)
     with archive:
         with _as_value_error():
-            stored = [_stored(archive, name, room(path.stat().st_size)) for name in names]
+            stored = [_describe(archive, name, room(path.stat().st_size)) for name in names]
         yield stored
 
 
@@ -68,7 +68,7 @@ def room(stored: int) -> int:
     return _FREE + _RATIO * stored
 
 
-def _stored(archive: zipfile.ZipFile, name: str, free: int) -> Stored:
+def _describe(archive: zipfile.ZipFile, name: str, free: int) -> Stored:
     member = f"{name}.npy"
     if member not in archive.namelist():
         raise ValueError(f"no array {name!r}")

@@ -23,7 +23,7 @@ __all__ = [
 
 def markup_names() -> list[str]:
     """Names of all registered mark-ups."""
-    return list(plugins.registered(plugins.MARKUPS))
+    return list(plugins.entry_points(plugins.MARKUPS))
 
 
 def load_markup(name: str) -> Markup:

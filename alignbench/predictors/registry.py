@@ -61,7 +61,7 @@ class FunctionPredictor(Predictor):
 
 def predictor_names() -> list[str]:
     """Names of all registered predictors."""
-    return list(plugins.registered(plugins.PREDICTORS))
+    return list(plugins.entry_points(plugins.PREDICTORS))
 
 
 def parse_options(text: str, where: object) -> dict[str, Any]:
@@ -172,8 +172,8 @@ def _weights_file(weights: str | Path) -> Path:
 def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, str]:
     """A model's factory, its module and the text of its options; adds its argument to ``given``."""
     name, _, argument = model.partition(":")
-    if name in plugins.registered(plugins.PREDICTORS):
-        module = plugins.registered(plugins.PREDICTORS)[name].module
+    if name in plugins.entry_points(plugins.PREDICTORS):
+        module = plugins.entry_points(plugins.PREDICTORS)[name].module
         factory = plugins.load(plugins.PREDICTORS, name)
         if argument and ("argument" in _parameters(model, factory) or "=" not in argument):
             given["argument"] = argument
@@ -182,7 +182,7 @@ def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, s
     if argument and all(part.isidentifier() for part in name.split(".")):
         attribute, _, argument = argument.partition(":")
         return _import(model, name, attribute), name, argument
-    raise unknown("model", model, plugins.registered(plugins.PREDICTORS), f"Or give {FORMS}.")
+    raise unknown("model", model, plugins.entry_points(plugins.PREDICTORS), f"Or give {FORMS}.")
 
 
 def _parameters(model: str, factory: Callable[..., Any]) -> dict[str | None, Parameter]:

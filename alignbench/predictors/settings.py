@@ -29,11 +29,11 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _registered(group: str) -> AfterValidator:
+def _require_name_of(group: str) -> AfterValidator:
     """Accepts the names that are registered in a group."""
 
     def check(name: str) -> str:
-        known = list(plugins.registered(group))
+        known = list(plugins.entry_points(group))
         if name not in known:
             context = {"known": known, "names": ", ".join(known)}
             raise PydanticCustomError("unknown", "Input should be one of {names}", context)
@@ -51,7 +51,7 @@ class Crop(_Settings):
     ``border`` the grey value outside the image.
     """
 
-    boxes: Annotated[str, _registered(plugins.BOX_PROTOCOLS)] = "rect"
+    boxes: Annotated[str, _require_name_of(plugins.BOX_PROTOCOLS)] = "rect"
     scale: float = Field(default=1.0, gt=0)
     of: BoxSide = "longer"
     rounding: Rounding = "none"
@@ -113,7 +113,7 @@ class CropSettings(_Settings):
     ``markup`` is the name of a registered mark-up; ``notes`` are printed under every table.
     """
 
-    markup: Annotated[str, _registered(plugins.MARKUPS)]
+    markup: Annotated[str, _require_name_of(plugins.MARKUPS)]
     crop: Crop
     input: Input = Input()
     output: Output = Output()

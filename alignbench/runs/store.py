@@ -182,7 +182,7 @@ def _add_hashes(run: Run, staging: Path) -> Run:
 
 def _write_run_files(run: Run, folder: Path) -> None:
     """Let whoever registered for it add files, such as the CED plot, to a finished run."""
-    for name in plugins.registered(plugins.RUN_FILES):
+    for name in plugins.entry_points(plugins.RUN_FILES):
         try:
             with blame(f"plug-in {name!r}"):
                 plugins.load(plugins.RUN_FILES, name)(run, folder)

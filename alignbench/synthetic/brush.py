@@ -13,21 +13,21 @@ _SHIFT = 4
 """OpenCV takes coordinates in sixteenths of a pixel."""
 
 
-def fixed(points: Floats) -> NDArray[np.int32]:
+def to_fixed_point(points: Floats) -> NDArray[np.int32]:
     """Pixel coordinates as OpenCV's fixed-point numbers."""
     return np.round(points * (1 << _SHIFT)).astype(np.int32)
 
 
 def fill(picture: Bytes, outline: Floats, colour: Colour | int) -> None:
     """Fill an outline (K, 2), edges anti-aliased."""
-    cv2.fillPoly(picture, [fixed(outline)], _scalar(colour), cv2.LINE_AA, shift=_SHIFT)
+    cv2.fillPoly(picture, [to_fixed_point(outline)], _scalar(colour), cv2.LINE_AA, shift=_SHIFT)
 
 
 def line(
     picture: Bytes, points: Floats, colour: Colour | int, width: int, closed: bool = False
 ) -> None:
     """Draw a line along points (K, 2), anti-aliased."""
-    at, scalar = [fixed(points)], _scalar(colour)
+    at, scalar = [to_fixed_point(points)], _scalar(colour)
     cv2.polylines(picture, at, closed, scalar, width, cv2.LINE_AA, shift=_SHIFT)
 
 
@@ -66,14 +66,14 @@ def soften(picture: Bytes, sigma: float) -> Bytes:
 
 def soften_mask(mask: Bytes, sigma: float) -> Bytes:
     """A mask (H, W) blurred; only where there is something, for most masks are small."""
-    part = _used(mask, int(np.ceil(2.5 * sigma)))
+    part = _bounds(mask, int(np.ceil(2.5 * sigma)))
     soft = np.zeros_like(mask)
     if part is not None:
         soft[part] = soften(mask[part], sigma)
     return soft
 
 
-def _used(mask: Bytes, margin: int = 0) -> tuple[slice, slice] | None:
+def _bounds(mask: Bytes, margin: int = 0) -> tuple[slice, slice] | None:
     """The part of a mask that is not empty, with a margin."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
@@ -86,7 +86,7 @@ def _used(mask: Bytes, margin: int = 0) -> tuple[slice, slice] | None:
 
 def mix(picture: Bytes, mask: Bytes, colour: Colour | Bytes, strength: float = 1.0) -> None:
     """Lay a colour, or another picture, over a picture (H, W, 3) where a mask (H, W) says so."""
-    part = _used(mask)
+    part = _bounds(mask)
     if part is None:
         return
     share = (mask[part].astype(np.int32) * round(256 * strength))[..., None]

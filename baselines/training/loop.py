@@ -105,7 +105,7 @@ class Loop:
                 try:
                     loss = self.learner.learn(faces, lr, adversarial)
                 except DivergedError as error:
-                    raise self._diverged(lr, faces.indices.tolist(), str(error)) from error
+                    raise self._divergence(lr, faces.indices.tolist(), str(error)) from error
                 position.step += 1
                 position.loss += loss
                 position.seconds = time.monotonic() - started
@@ -113,7 +113,7 @@ class Loop:
             if time.monotonic() - saved >= self.checkpoint_seconds:
                 if not self.learner.finite():
                     broken = "weights that are not finite"
-                    raise self._diverged(lr, faces.indices.tolist(), broken)
+                    raise self._divergence(lr, faces.indices.tolist(), broken)
                 self._save()
                 saved = time.monotonic()
             done = position.epoch * steps + position.step
@@ -126,7 +126,7 @@ class Loop:
         score = validate(self.learner, self.validation, self._ranks)
         if not (self.learner.finite() and math.isfinite(score.nme)):
             broken = f"weights of which the validation NME is {score.nme:g} %"
-            raise self._diverged(lr, [], broken)
+            raise self._divergence(lr, [], broken)
         loss, epoch = position.loss / position.step, position.epoch + 1
         row = Row(epoch, epoch * position.step, position.seconds, lr, loss, *score)
         with hold_interrupts():
@@ -169,7 +169,7 @@ class Loop:
         place = f"epoch {position.epoch + 1}/{self.recipe.all_epochs}"
         return f"{place}, loss {loss:.3g}, lr {lr:.1e}{score}"
 
-    def _diverged(self, lr: float, faces: list[int], what: str) -> InputError:
+    def _divergence(self, lr: float, faces: list[int], what: str) -> InputError:
         position, dataset = self.position, self.loader.samples.dataset
         names = ", ".join(dataset.ids[face] for face in faces)
         whose = "" if self.learner.fabric.world_size == 1 else "this process's "

@@ -161,7 +161,7 @@ def _keys(name: str | None) -> list[str]:
     return plain + dotted
 
 
-def shipped() -> dict[str, str]:
+def shipped_recipes() -> dict[str, str]:
     """Recipes of this package: name to one line."""
     recipes = _recipes()
     return {name: read_toml("recipe", name, recipes)["about"] for name in recipes}

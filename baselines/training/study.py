@@ -59,7 +59,7 @@ class Trial:
         return f"{plain}/seed{self.seed}"
 
 
-def shipped() -> dict[str, str]:
+def shipped_studies() -> dict[str, str]:
     """Studies of this package: name to one line."""
     return {name: read_study(name).about for name in _studies()}
 

@@ -32,7 +32,7 @@ def _list(asked: bool) -> None:
     if asked:
         from alignbench.cli.console import print_columns
 
-        names = plugins.registered(plugins.FIGURES)
+        names = plugins.entry_points(plugins.FIGURES)
         print_columns([(name, plugins.describe(plugins.FIGURES, name)) for name in names])
         raise typer.Exit
 

@@ -484,12 +484,12 @@ def test_a_pipe_in_place_of_a_file_is_refused_at_once(cli, command):
 @pytest.fixture
 def plugged(monkeypatch):
     """Register further entry points: (group, name, value)."""
-    before = plugins.registered
+    before = plugins.entry_points
 
     def register(group, name, value):
         entries = {**before(group), name: EntryPoint(name, value, group)}
         monkeypatch.setattr(
-            plugins, "registered", lambda other: entries if other == group else before(other)
+            plugins, "entry_points", lambda other: entries if other == group else before(other)
         )
 
     return register

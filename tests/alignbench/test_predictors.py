@@ -182,10 +182,10 @@ def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
     )
     load = plugins.load
     entries = {
-        **plugins.registered(plugins.PREDICTION_FORMATS),
+        **plugins.entry_points(plugins.PREDICTION_FORMATS),
         "theirs": EntryPoint("theirs", "strangers:THEIRS", plugins.PREDICTION_FORMATS),
     }
-    monkeypatch.setattr(plugins, "registered", lambda group: entries)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
     monkeypatch.setattr(plugins, "load", lambda g, n: theirs if n == "theirs" else load(g, n))
     saved = read_saved(tmp_path / "a.csv")
     assert (saved.format, saved.ids, saved.points.shape) == ("theirs", ("a",), (1, 68, 2))
@@ -593,7 +593,7 @@ def test_unknown_models_offer_what_there_is(name, message):
 
 def test_a_shadowed_plug_in_says_what_shadows_it(monkeypatch):
     entry = EntryPoint("mine", "json.nothing:load", plugins.PREDICTORS)
-    monkeypatch.setattr(plugins, "registered", lambda group: {"mine": entry})
+    monkeypatch.setattr(plugins, "entry_points", lambda group: {"mine": entry})
     with pytest.raises(InputError, match=r"import name 'json' is taken by .*json.*hides it"):
         load_predictor("mine")
 

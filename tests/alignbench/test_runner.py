@@ -341,13 +341,13 @@ def test_fresh_replaces_a_run_whose_record_is_damaged(tmp_path, record):
 
 def register_run_files(monkeypatch, write):
     """Have ``write(folder)`` be the one plug-in that adds files to runs."""
-    registered, load = plugins.registered, plugins.load
+    registered, load = plugins.entry_points, plugins.load
 
     def is_run_files(group, name="written"):
         return group == plugins.RUN_FILES
 
     monkeypatch.setattr(
-        plugins, "registered", lambda g: {"written": None} if is_run_files(g) else registered(g)
+        plugins, "entry_points", lambda g: {"written": None} if is_run_files(g) else registered(g)
     )
     monkeypatch.setattr(
         plugins, "load",
@@ -752,10 +752,10 @@ def test_a_measure_the_run_did_not_store_is_computed_the_same(tmp_path):
     [("no_such_module:draw", "no module 'no_such_module'"), ("operator:concat", "TypeError")],
 )
 def test_a_broken_run_file_plug_in_warns_and_loses_nothing(monkeypatch, tmp_path, value, message):
-    real = plugins.registered
+    real = plugins.entry_points
     broken = {"plot": EntryPoint("plot", value, plugins.RUN_FILES)}
     monkeypatch.setattr(
-        plugins, "registered", lambda g: broken if g == plugins.RUN_FILES else real(g)
+        plugins, "entry_points", lambda g: broken if g == plugins.RUN_FILES else real(g)
     )
     dataset = make_dataset(4)
     with pytest.warns(UserWarning, match=rf"no plot written: .*{message}"):

@@ -12,7 +12,7 @@ from alignbench.markups import WFLW98
 from alignbench.synthetic.write import write
 from baselines.training.recipe import read_recipe
 from baselines.training.setup import set_up
-from baselines.training.study import read_study, shipped, trials
+from baselines.training.study import read_study, shipped_studies, trials
 
 STUDY = """
 recipe = "propnet-mini/synthetic"
@@ -34,7 +34,7 @@ def faces(tmp_path_factory):
 
 
 def test_every_trial_of_the_shipped_studies_builds_its_network():
-    for name, about in shipped().items():
+    for name, about in shipped_studies().items():
         assert about
         study = read_study(name)
         networks = {}

@@ -49,7 +49,7 @@ from baselines.training.recipe import (
     Optimiser,
     complete,
     read_recipe,
-    shipped,
+    shipped_recipes,
 )
 from baselines.training.setup import set_up
 from baselines.training.start import _workers
@@ -100,7 +100,7 @@ def learn(recipe, data, out, *changes, **options):
 
 
 def test_a_recipe_goes_there_and_back():
-    for name in shipped():
+    for name in shipped_recipes():
         _, recipe = read_recipe(name)
         path_text = toml_text(complete(recipe))
         assert complete(recipe) == complete(type(recipe).model_validate(tomllib.loads(path_text)))
@@ -197,7 +197,7 @@ def test_faces_without_image_are_left_out_and_counted(tmp_path, data):
     assert (record["data"]["train"]["faces"], record["faces_without_image"]) == (11, 1)
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_build_their_networks(name):
     _, recipe = read_recipe(name)
     assert recipe.about
@@ -479,9 +479,9 @@ def test_a_markup_without_chains(model, without, message, tmp_path, data, monkey
     bare = Markup("bare", WFLW98.landmarks, normalisers=WFLW98.normalisers)
     monkeypatch.setitem(sys.modules, "bare_package", SimpleNamespace(BARE=bare))
     entry = EntryPoint("bare", "bare_package:BARE", plugins.MARKUPS)
-    real = plugins.registered
+    real = plugins.entry_points
     monkeypatch.setattr(
-        plugins, "registered",
+        plugins, "entry_points",
         lambda group: real(group) | ({"bare": entry} if group == plugins.MARKUPS else {}),
     )  # fmt: skip
     faces = replace(load_dataset("wflw", data, "train"), markup=bare)
@@ -819,7 +819,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, data, monkeypatch):
 
 def test_recipes_are_listed(cli):
     listed = cli("list", "recipes").out
-    for name, about in shipped().items():
+    for name, about in shipped_recipes().items():
         assert name in listed
         assert about in listed
     assert "recipes:" in cli("list").out

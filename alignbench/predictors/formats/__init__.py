@@ -100,7 +100,7 @@ def read_saved(path: Path) -> Saved:
 
 def _choose_format(path: Path) -> PredictionFormat:
     """The format of a file; one of another package takes precedence over ours."""
-    entries = plugins.registered(plugins.PREDICTION_FORMATS)
+    entries = plugins.entry_points(plugins.PREDICTION_FORMATS)
     formats = [plugins.load(plugins.PREDICTION_FORMATS, name) for name in entries]
     fitting: dict[bool, list[PredictionFormat]] = {True: [], False: []}
     for entry, format_ in zip(entries.values(), formats, strict=True):
