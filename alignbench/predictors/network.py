@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from alignbench.backends.build import Execution, build_network
@@ -93,7 +95,19 @@ class NetworkPredictor(CropPredictor):
             "execution": {
                 "backend": execution.backend, "precision": execution.precision, "device": device
             },
+            # Of the network as it is now, because its weights can be changed after they were read.
+            "parameters": _hash_parameters(self.network),
         }  # fmt: skip
+
+
+def _hash_parameters(network: nn.Module) -> str:
+    """The sha256 of names, shapes and values of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(memoryview(values.numpy()))
+    return digest.hexdigest()
 
 
 def export_onnx(predictor: Predictor, path: Path) -> Path:

@@ -211,6 +211,17 @@ def test_options_spelt_out_are_the_same_run():
     assert plain == spelt
 
 
+def test_weights_changed_in_memory_are_another_run(tmp_path):
+    predictor, sample = small("propnet"), load_dataset("synthetic", split="sample")
+    before = evaluate(predictor, sample, limit=2, out=tmp_path / "run")
+    with torch.no_grad():
+        next(predictor.network.parameters()).add_(0.1)
+    with pytest.raises(InputError, match="another run"):
+        evaluate(predictor, sample, limit=2, out=tmp_path / "run")
+    after = evaluate(predictor, sample, limit=2, out=tmp_path / "run", fresh=True)
+    assert before.record.key != after.record.key
+
+
 def test_runs_are_told_apart_by_what_computed_them(cli):
     asked = random_run("propnet")
     assert "Computed with" not in cli(*asked, "--out", "a").out
