@@ -79,6 +79,8 @@ def figure(
     """
     require_one_dataset(runs, "figure of conditions")
     norm = normaliser or runs[0].record.dataset.normalisers[0]
+    for run in runs:
+        run.errors(norm, subset)  # refuses an unknown one before the data are read
     known = [known_conditions(evaluated_faces(run, data_root)) for run in runs]
     # Runs on one data set know the same conditions of their faces.
     names = list(conditions or [name for name in _USUAL if name in known[0]])
