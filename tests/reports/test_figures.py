@@ -199,8 +199,9 @@ def test_without_the_data_set_errors_stand_on_the_mean_prediction():
     assert len(set(drawn.get_widths())) == 1
     assert "mean predicted face" in figure.get_supxlabel()
     refuse(landmarks, "dataset 'made': unknown", [run], ellipses=True)
+    refuse(landmarks, "subset 'even': has no stored errors", [run], subset="even")
     for module in (landmarks, conditions):  # without the data
-        refuse(module, "subset 'even': has no stored errors", [run], subset="even")
+        refuse(module, "subset of made 'nobody': unknown", [run], subset="nobody")
 
 
 def test_several_faces_share_scale_and_colours(run, missing, root):
