@@ -256,6 +256,8 @@ def _is_run(folder: Path) -> bool:
     """
     with suppress(InputError):
         return bool(read_record(folder))
+    if not (folder / RECORD).is_file():  # to open a FIFO waits for ever
+        return False
     with (folder / RECORD).open("rb") as stream:
         begins_as_record = _RECORDS_HEAD.match(stream.read(100)) is not None
     return begins_as_record or all((folder / name).is_file() for name in RESULTS)

@@ -934,3 +934,10 @@ def test_a_batch_is_at_most_all_faces():
     dataset = make_dataset(3)
     run = evaluate(Shifted(dataset), dataset, batch_size=10**12, bootstrap=QUICK)
     assert len(run.points) == 3
+
+
+def test_fresh_refuses_a_fifo_in_place_of_a_record_at_once(tmp_path):
+    os.mkfifo(tmp_path / "run.json")
+    faces = make_dataset(3)
+    with pytest.raises(InputError, match=r"run\.json"):
+        evaluate(Shifted(faces), faces, out=tmp_path, fresh=True)
