@@ -18,7 +18,7 @@ from alignbench import plugins
 from alignbench.arrays import Floats
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError, blame, unknown
-from alignbench.geometry import overlap, scale_boxes, tight_boxes
+from alignbench.geometry import MIN_OVERLAP, overlap, scale_boxes, tight_boxes
 from alignbench.io.files import sha256
 from alignbench.io.text import id_table
 from alignbench.matching import match_ids
@@ -30,9 +30,6 @@ TRUE_BOX = "ground-truth box"
 TRUE_LANDMARKS = "ground-truth landmarks"
 """Leak levels: what boxes tell the model of the truth. A face's annotated box is as much the
 annotator's as its landmarks are; only a detector's box can be had in use."""
-
-MIN_OVERLAP = 0.3
-"""Least intersection over union with the face's own box of a detection that counts as it."""
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 """The four numbers of a box, in order."""

@@ -20,6 +20,10 @@ Rounding = Literal["none", "integer"]
 BoxSide = Literal["longer", "mean"]
 
 
+MIN_OVERLAP = 0.3
+"""Least intersection over union with the face's own box of a detection that counts as it."""
+
+
 def tight_boxes(points: Floats) -> Floats:
     """Smallest boxes (N, 4) around the landmarks (N, L, 2)."""
     boxes = np.empty((len(points), 4), points.dtype)

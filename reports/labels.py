@@ -116,6 +116,7 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
         notes.append(f"Boxes: {box_text(record)}; leak: {protocol.leak}.")
     if words := execution(run):
         notes.append(f"Computed with: {', '.join(words)}.")
+    notes += dataset.notes
     if protocol.conversion:
         notes.append(
             f"Landmarks converted: {protocol.conversion}, {dataset.markup.landmarks} of the "

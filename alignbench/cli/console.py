@@ -7,6 +7,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -24,6 +26,9 @@ from rich.text import Text
 
 from alignbench.distributed import rank
 from alignbench.errors import visible
+
+if TYPE_CHECKING:
+    from alignbench import Dataset
 
 _PLAIN_WIDTH = 100
 """Width of columns that are not printed on a terminal."""
@@ -69,6 +74,20 @@ def progress(what: str, unit: str) -> Iterator[Callable[..., None]]:
             bar.update(task, completed=done, total=total, description=f"{what} {words}".rstrip())
 
         yield update
+
+
+def read_dataset(
+    name: str,
+    root: Path | None,
+    split: str,
+    markup: str | None = None,
+    origin: float | None = None,
+) -> Dataset:
+    """Read a split of a data set, with a bar while it is drawn; errors as ``load_dataset``."""
+    from alignbench import load_dataset
+
+    with progress(f"Reading {name}", "faces") as report_drawing:
+        return load_dataset(name, root, split, report_drawing, markup=markup, origin=origin)
 
 
 def print_columns(rows: Sequence[tuple[str, str]]) -> None:

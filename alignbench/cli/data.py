@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from alignbench.cli.options import DataRoot, Split, Threads, require_one_process, within
+from alignbench.cli.options import (
+    DataRoot,
+    MarkupName,
+    Origin,
+    Split,
+    Threads,
+    as_typed,
+    make_absolute,
+    require_one_process,
+    within,
+)
 from alignbench.errors import InputError, visible
 
 _EXAMPLES = 3
@@ -24,6 +34,22 @@ _Faces = Annotated[
 _DrawingSeed = Annotated[
     int,
     typer.Option(metavar="N", callback=within(0, 2**32 - 1), help="Other seeds draw other people."),
+]
+
+
+_Dataset = Annotated[
+    str,
+    typer.Argument(metavar="D", help="Name of the data set, FORMAT:PATH or a file FILE.toml."),
+]
+_File = Annotated[
+    str,
+    typer.Argument(metavar="FORMAT:PATH", help="Landmark file, as `alignbench list formats` says."),
+]
+_Title = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Its name. Default: that of --out.")
+]
+_Description = Annotated[
+    Path, typer.Option(metavar="FILE", callback=make_absolute, help="TOML file to write.")
 ]
 
 
@@ -55,9 +81,11 @@ def list_(data_root: DataRoot = None) -> None:
 
 
 def verify(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
+    dataset: _Dataset,
     split: Split = "test",
     data_root: DataRoot = None,
+    markup: MarkupName = None,
+    origin: Origin = None,
     threads: Threads = None,
 ) -> None:
     """Check the number of faces and every image of a data set.
@@ -68,13 +96,11 @@ def verify(
     For example:
       alignbench data verify wflw --data-root ~/faces
     """
-    from alignbench import load_dataset
-    from alignbench.cli.console import progress
+    from alignbench.cli.console import progress, read_dataset
     from alignbench.datasets.verify import verify as inspect
     from alignbench.threads import count
 
-    with progress(f"Reading {dataset}", "faces") as report_drawing:
-        faces = load_dataset(dataset, data_root, split, report_drawing)
+    faces = read_dataset(dataset, data_root, split, markup, origin)
     with progress(f"images of {dataset}", "images") as report_progress:
         result = inspect(faces, report_progress, count())
     for subset, (here, official) in result.counts.items():
@@ -91,6 +117,55 @@ def verify(
     typer.echo(f"{dataset} {split}: {'complete' if result.complete else 'INCOMPLETE'}")
     if not result.complete:
         raise typer.Exit(1)
+
+
+def ids(
+    dataset: _Dataset,
+    split: Split = "test",
+    data_root: DataRoot = None,
+    markup: MarkupName = None,
+    origin: Origin = None,
+) -> None:
+    """List the ids of a data set's faces, one on each line, in its order.
+
+    Stored predictions are matched to these, or to the paths of the images.
+
+    For example:
+      alignbench data ids cofw --data-root ~/faces
+    """
+    from alignbench.cli.console import read_dataset
+
+    for name in read_dataset(dataset, data_root, split, markup, origin).ids:
+        typer.echo(visible(name))
+
+
+def describe(
+    dataset: _File,
+    out: _Description,
+    name: _Title = None,
+    split: Split = "test",
+    data_root: DataRoot = None,
+    markup: MarkupName = None,
+    origin: Origin = None,
+) -> None:
+    """Write a TOML file that describes a data set of one's own.
+
+    The file gives it a name, splits, subsets and the number of faces to expect, all of which can be
+    edited. `--dataset FILE.toml` uses it, and `data verify` checks it. Another --split of the same
+    data set is added to a file that exists.
+
+    For example:
+      alignbench data describe coco:test.json --out my.toml
+      alignbench data verify my.toml
+    """
+    from alignbench.datasets import locate_file
+    from alignbench.datasets.description import write_description
+
+    location = locate_file(dataset, data_root, markup, origin)
+    if location is None:
+        raise InputError(f"data set {dataset!r}", "is no file", "FORMAT:PATH, as in pts:FOLDER")
+    faces = write_description(location, name or out.stem, split, out)
+    typer.echo(f"{len(faces):,} faces described in {as_typed(out)}", err=True)
 
 
 def synthesize(

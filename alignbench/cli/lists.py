@@ -30,7 +30,6 @@ class Kind(StrEnum):
 _GROUPS = {
     Kind.models: plugins.PREDICTORS,
     Kind.boxes: plugins.BOX_PROTOCOLS,
-    Kind.formats: plugins.PREDICTION_FORMATS,
 }
 """Entry-point groups that have another name than their kind."""
 

@@ -48,7 +48,8 @@ Dataset = Annotated[
     str,
     typer.Option(
         metavar="D",
-        help="wflw, 300w, cofw, cofw68, synthetic, ...; see `alignbench list datasets`.",
+        help="wflw, 300w, cofw, cofw68, synthetic or another of `alignbench list datasets`; "
+        "FORMAT:PATH for a file of your own, as in pts:FOLDER or coco:FILE; or FILE.toml.",
     ),
 ]
 Split = Annotated[str, typer.Option(metavar="S", help="Split of the data set.")]
@@ -58,7 +59,25 @@ DataRoot = Annotated[
         "--data-root",
         metavar="DIR",
         help="Folder that holds one folder for each data set, or the folder of the data set "
-        "itself. Default: $ALIGNBENCH_DATA, then the user's data folder.",
+        "itself. Default: $ALIGNBENCH_DATA, then the user's data folder. For a file of your own: "
+        "the folder of its images.",
+    ),
+]
+MarkupName = Annotated[
+    str | None,
+    typer.Option(
+        "--markup",
+        metavar="NAME",
+        help="Mark-up of a data set FORMAT:PATH. Default: the one with as many landmarks.",
+    ),
+]
+Origin = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        callback=within(0, 1),
+        help="For a data set FORMAT:PATH: coordinate of the centre of an image's first pixel, 0 "
+        "or 1. Default: the format's own, else 0.",
     ),
 ]
 Weights = Annotated[

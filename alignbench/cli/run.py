@@ -62,6 +62,53 @@ _FlipTest = Annotated[
 _BatchSize = Annotated[
     int | None, typer.Option(metavar="N", help="Faces in a batch. Default: the model's own number.")
 ]
+_Order = Annotated[
+    str | None,
+    typer.Option(
+        metavar="dataset",
+        help="For saved:FILE. dataset: row k is the data set's face k (`alignbench data ids`). "
+        "Default: faces are matched by name.",
+    ),
+]
+_Pick = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="For saved:FILE. Of several detections of an image, score takes the surest, "
+        "iou the one that overlaps the true face most. Default: several are refused.",
+    ),
+]
+_IdOffset = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="For saved:FILE. The number at the end of each stored name, plus N, is the id "
+        "of the face.",
+    ),
+]
+_PointsOrigin = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="For saved:FILE. Coordinate of the centre of an image's first pixel: 0, 1, or "
+        "0.5 where the image's edge is 0. Default: the format's own, else 0.",
+    ),
+]
+_PointsUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        help="For saved:FILE. pixel; image or box for fractions of the image's or the box's "
+        "sides. Default: pixel.",
+    ),
+]
+_PointsAxes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXES",
+        help="For saved:FILE. xy, or yx where y stands before x. Default: xy.",
+    ),
+]
 _OnnxFile = Annotated[
     Path,
     typer.Option(
@@ -78,6 +125,8 @@ def run(
     dataset: options.Dataset,
     split: options.Split = "test",
     data_root: options.DataRoot = None,
+    markup: options.MarkupName = None,
+    origin: options.Origin = None,
     weights: options.Weights = None,
     name: _Name = None,
     boxes: _Boxes = None,
@@ -95,6 +144,12 @@ def run(
     flip_test: _FlipTest = False,
     batch_size: _BatchSize = None,
     threads: options.Threads = None,
+    order: _Order = None,
+    pick: _Pick = None,
+    id_offset: _IdOffset = None,
+    points_origin: _PointsOrigin = None,
+    points_unit: _PointsUnit = None,
+    points_axes: _PointsAxes = None,
 ) -> None:
     """Evaluate a model on a data set, and keep the run in a folder.
 
@@ -107,8 +162,8 @@ def run(
       alignbench run --model saved:points.npz --dataset wflw --out runs/mine
       alignbench run --model my_package.model:load --dataset 300w --boxes tight
     """
-    from alignbench import evaluate, load_dataset, load_predictor, parse_measure
-    from alignbench.cli.console import progress, status, tell
+    from alignbench import evaluate, load_predictor, parse_measure
+    from alignbench.cli.console import progress, read_dataset, status, tell
     from alignbench.distributed import join_ranks, rank
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
@@ -117,13 +172,13 @@ def run(
     if name is not None and not (name.strip() and name.isprintable()):
         raise InputError("--name", f"{name!a}", "a printable name for tables and legends")
     start = Path.cwd()  # a user's model may go elsewhere
-    with progress(f"Reading {dataset}", "faces") as report_drawing:
-        faces = load_dataset(dataset, data_root, split, report_drawing)
+    faces = read_dataset(dataset, data_root, split, markup, origin)
     norms = normaliser_names(faces.markup)
     further = [parse_measure(text, norms) for text in measures or []]
     settings = options.without_none(
         {"backend": backend, "precision": precision, "device": device,
-         "flip_test": flip_test or None}
+         "flip_test": flip_test or None, "order": order, "pick": pick, "id_offset": id_offset,
+         "points_origin": points_origin, "points_unit": points_unit, "points_axes": points_axes}
     )  # fmt: skip
     exports = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
     slow = ", which is exported to ONNX (10 to 40 s)" if exports else ""
@@ -201,5 +256,10 @@ def _remarks(threads: int | None) -> list[str]:
 
 
 def _default_folder(record: RunRecord) -> Path:
-    name = re.sub(r"[^\w.-]+", "-", record.model.name)[:100].strip("-.") or "model"
-    return Path("runs") / record.dataset.name / name / record.key
+    dataset, model = _folder_name(record.dataset.name), _folder_name(record.model.name)
+    return Path("runs") / dataset / model / record.key
+
+
+def _folder_name(text: str) -> str:
+    """A name that every system takes for a folder."""
+    return re.sub(r"[^\w.-]+", "-", text)[:100].strip("-.") or "unnamed"

@@ -9,11 +9,14 @@ from platformdirs import user_data_path
 
 from alignbench import plugins
 from alignbench.datasets.base import FULL, Dataset, DatasetSource, Images, Progress, ignore_progress
+from alignbench.datasets.description import read_described
+from alignbench.datasets.files import Location, read_file
 from alignbench.errors import InputError, unknown
+from alignbench.formats import split_format
 
 __all__ = [
     "FULL", "DataNotFoundError", "Dataset", "DatasetSource", "Images", "data_roots",
-    "dataset_names", "load_dataset", "source",
+    "dataset_names", "load_dataset", "locate_file", "source",
 ]  # fmt: skip
 
 ENVIRONMENT = "ALIGNBENCH_DATA"
@@ -35,33 +38,82 @@ def source(name: str) -> DatasetSource:
 
 
 def load_dataset(
-    name: str, root: str | Path | None = None, split: str = "test", progress: Progress | None = None
+    name: str,
+    root: str | Path | None = None,
+    split: str = "test",
+    progress: Progress | None = None,
+    *,
+    markup: str | None = None,
+    origin: float | None = None,
 ) -> Dataset:
     """Read a split of a data set.
 
     Parameters
     ----------
     name
-        Registered name, such as ``wflw``.
+        Registered name, such as ``wflw``; ``FORMAT:PATH``, a landmark file of any registered
+        format, such as ``pts:FOLDER``; or the TOML file that describes a data set of one's own.
     root
         Folder that holds one folder for each data set, or the data set's own folder. Default: the
-        folder in the environment variable ``ALIGNBENCH_DATA``, then the user's data folder.
+        folder in the environment variable ``ALIGNBENCH_DATA``, then the user's data folder. For a
+        data set of one's own, the folder of its images; by default they are looked for beside the
+        file.
     split
         Split; each data set has ``test``.
     progress
         Called with (faces drawn, faces in all) while a data set that draws itself is drawn.
+    markup, origin
+        For ``FORMAT:PATH``: the name of the mark-up, by default the one with as many landmarks;
+        and the coordinate of the centre of an image's first pixel, by default the format's own.
 
     Raises
     ------
     InputError
         If name or split is unknown, the files are not there or something in them is wrong.
     """
-    origin = source(name)
-    if split not in origin.splits:
-        raise unknown(f"split of {name}", split, origin.splits)
-    dataset = origin.read(_find(origin, root, split, progress or ignore_progress), split)
+    dataset = _load_own(name, root, split, markup, origin)
+    if dataset is None:
+        if markup is not None or origin is not None:
+            raise InputError(
+                f"data set {name!r}", "says itself what its landmarks are",
+                "--markup and --origin for FORMAT:PATH", "Leave them out.",
+            )  # fmt: skip
+        registered = source(name)
+        if split not in registered.splits:
+            raise unknown(f"split of {name}", split, registered.splits)
+        folder = _find(registered, root, split, progress or ignore_progress)
+        dataset = registered.read(folder, split)
     dataset.check()
     return dataset
+
+
+def _load_own(
+    name: str, root: str | Path | None, split: str, markup: str | None, origin: float | None
+) -> Dataset | None:
+    """A data set of the user's own, which no package registers; None for another name."""
+    images = None if root is None else Path(root).absolute()
+    if name.endswith(".toml") and markup is None and origin is None:
+        return read_described(Path(name), split, images)
+    location = locate_file(name, images, markup, origin)
+    if location is None:
+        return None
+    if split != "test":
+        remedy = "Describe the splits in a TOML file: `alignbench data describe`."
+        raise InputError(f"data set {name!r}", f"has no split {split!r}", "test", remedy)
+    return read_file(location, f"{location.format}:{location.path.name}", split)
+
+
+def locate_file(
+    name: str, images: Path | None, markup: str | None = None, origin: float | None = None
+) -> Location | None:
+    """The landmark file that ``FORMAT:PATH`` names; None for a name of another form."""
+    parts = split_format(name)
+    if parts is None:
+        return None
+    path = parts[1]
+    if not path.exists() and images is not None and (images / path).exists():
+        path = images / path  # a run is read again from another folder
+    return Location(parts[0], path.absolute(), markup, origin, images)
 
 
 def data_roots(root: str | Path | None) -> list[Path]:

@@ -78,6 +78,8 @@ class Dataset:
         The normalisers its papers use, the usual one first.
     threshold
         The threshold its papers use for FR and AUC, as a fraction.
+    notes
+        Sentences on what of its files was not used; printed under every table.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Dataset:
     official: Mapping[str, int]
     normalisers: tuple[str, ...]
     threshold: float
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

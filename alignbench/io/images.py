@@ -14,6 +14,8 @@ from alignbench.arrays import Bools, Bytes, Ints
 from alignbench.errors import InputError
 from alignbench.io.files import reading, sha256
 
+ENDINGS = (".jpg", ".png", ".jpeg", ".bmp")
+"""Endings of image files, in lower case; of several images with one stem, the first is taken."""
 _JPEG = b"\xff\xd8"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 _PNG, _BMP = b"\x89PNG\r\n\x1a\n", b"BM"

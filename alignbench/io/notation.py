@@ -8,8 +8,16 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from alignbench.arrays import Floats, plausible
+from alignbench.errors import InputError
+from alignbench.io.text import lines_of
+
+_NULL = type(None)
 DEEPEST = 64
 """How deep lists and tables may lie within each other; our own files have at most six levels."""
 
@@ -48,3 +56,37 @@ def _shallow(parse: Callable[[], Any]) -> Any:
                 return content
             level = list(chain.from_iterable(nodes))
     raise ValueError(f"nested deeper than {DEEPEST}")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; InputError if it cannot be read or is no JSON."""
+    text = "\n".join(line for _, line in lines_of(path))
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise InputError(path, f"not JSON ({error})", remedy="Copy the file again.") from error
+
+
+def require_numbers(
+    value: Any, shape: tuple[int | None, ...], where: object, missing: bool = False
+) -> Floats:
+    """A JSON value as an array of this shape (None for any length).
+
+    ``missing`` allows null, which becomes NaN. Raises InputError for anything else.
+    """
+    accepted = " x ".join("N" if side is None else str(side) for side in shape) + " numbers"
+    try:
+        array = np.array(value)
+        if missing and array.dtype == object and {*map(type, array.flat)} <= {int, float, _NULL}:
+            array = array.astype(np.float64)  # None becomes NaN
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(where, f"no array of numbers ({error})", accepted) from error
+    fits = array.ndim == len(shape) and all(
+        side in (None, length) for side, length in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in "iuf":
+        raise InputError(where, f"shape {array.shape} of {array.dtype}", accepted)
+    values: Floats = array.astype(np.float64)
+    if not missing and not plausible(values).all():
+        raise InputError(where, "a number that is not finite or absurdly large", accepted)
+    return values

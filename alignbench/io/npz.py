@@ -63,6 +63,13 @@ def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
         yield stored
 
 
+def array_names(path: Path) -> list[str]:
+    """Names of the arrays in an archive; raises OSError or ValueError if it is none."""
+    require_regular(path)
+    with _as_value_error(), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
 def room(stored: int) -> int:
     """Bytes of memory that so many stored bytes may take; an array that takes more is a trap."""
     return _FREE + _RATIO * stored

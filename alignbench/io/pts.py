@@ -10,14 +10,16 @@ from alignbench.errors import InputError
 from alignbench.io.text import line_error, lines_of, numbers
 
 _VERSION = re.compile(r"version:\s*1(\.0*)?\s*$")
-_COUNT = re.compile(r"n_points:\s*([0-9]{1,6})\s*$")
+_COUNT = re.compile(r"n_?points:\s*([0-9]{1,6})\s*$")
 
 
-def read_pts(path: Path, landmarks: int | None = None) -> Floats:
+def read_pts(path: Path, landmarks: int | None = None, origin: float = 1) -> Floats:
     """Landmarks (L, 2) of a ``.pts`` file, shifted to 0-based pixel-centre coordinates.
 
-    ``landmarks`` is the number that the file must have; by default, the one in its header. Raises
-    InputError, which names file and line, if header, number or a coordinate is wrong.
+    ``landmarks`` is the number that the file must have; by default, the one in its header.
+    ``origin`` is the coordinate of the centre of an image's first pixel: the format counts from 1,
+    as MATLAB does. OpenFace writes ``npoints`` where iBUG has ``n_points``. Raises InputError,
+    which names file and line, if header, number or a coordinate is wrong.
     """
     lines = [(line, text.strip()) for line, text in lines_of(path)]
     head = [text for _, text in lines[:3]] + [""] * 3
@@ -41,5 +43,4 @@ def read_pts(path: Path, landmarks: int | None = None) -> Floats:
     for (line, _), row in zip(body, rows, strict=True):
         if len(row) != 2:
             raise line_error(path, line, f"{len(row)} fields", "two: x y")
-    # The format counts pixels from 1 (MATLAB's habit).
-    return numbers(path, rows, [line for line, _ in body]) - 1
+    return numbers(path, rows, [line for line, _ in body]) - origin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
@@ -17,6 +18,8 @@ from alignbench.io.files import reading
 
 T = TypeVar("T")
 
+_START = 65_536
+"""Bytes of a file's start that tell what kind of file it is."""
 _LONGEST_PATH, _LONGEST_NAME = 1024, 255
 """Bytes of a path and of each of its parts that every usual file system takes."""
 
@@ -34,9 +37,21 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
                     is_empty = False
                     yield line, text.rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise InputError(path, "not a text file", remedy="Copy the file again.") from error
+        raise _encoding_error(path) from error
     if is_empty:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
+
+
+def _encoding_error(path: Path) -> InputError:
+    """The error for a file that is not UTF-8."""
+    with path.open("rb") as stream:
+        start = stream.read(_START)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return InputError(path, "text in UTF-16", "UTF-8", "Save it as UTF-8, or as CSV UTF-8.")
+    if b"\0" not in start:
+        remedy = "Save it as UTF-8, or copy the file again if it is damaged."
+        return InputError(path, "not text in UTF-8", "UTF-8", remedy)
+    return InputError(path, "not a text file", remedy="Copy the file again.")
 
 
 def line_error(
@@ -101,7 +116,7 @@ def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str],
                 if len(row) != len(accepted):
                     raise line_error(path, line, f"{len(row)} fields", f"{len(accepted)}", "")
             ids.extend(row[0].strip().strip('"') for row in rows)
-            yield numbers(path, [row[1:] for row in rows], at, first_field=2)
+            yield numbers(path, [row[1:] for row in rows], at, range(1, len(accepted)))
         if not ids:
             raise InputError(path, "no lines but the header", "one or more")
 
@@ -110,12 +125,17 @@ def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str],
 
 
 def numbers(
-    path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int], first_field: int = 1
+    path: Path,
+    rows: Sequence[Sequence[str]],
+    lines: Sequence[object],
+    fields: Sequence[int] | None = None,
+    remedy: str = "Copy the file again or correct the line.",
 ) -> Floats:
     """Rows of number texts (R x C, all of one length) as float64 (R, C).
 
     Raises InputError for a field that is not a finite number. Its message counts lines and fields
-    from 1: ``lines`` has the number of each row, ``first_field`` that of a row's first field.
+    from 1: ``lines`` has the number of each row, ``fields`` the place in its line of each of a
+    row's numbers, counted from 0; by default the numbers are the whole line.
     """
     if _is_plain("".join(chain.from_iterable(rows))):
         with suppress(ValueError):
@@ -123,11 +143,10 @@ def numbers(
             if plausible(values).all():
                 return values
     for line, row in zip(lines, rows, strict=True):
-        for field, text in enumerate(row, start=first_field):
+        for place, text in zip(fields or range(len(row)), row, strict=True):
             if not _is_plausible(text):
-                where, found = f"{path}, line {line}, field {field}", f"found {text[:40]!r}"
+                where, found = f"{path}, line {line}, field {place + 1}", f"found {text[:40]!r}"
                 accepted = f"a finite number of at most {LARGEST_COORDINATE:,.0f}"
-                remedy = "Copy the file again or correct the line."
                 raise InputError(where, found, accepted, remedy)
     raise ValueError("rows of different lengths")
 
@@ -142,3 +161,9 @@ def _is_plausible(text: str) -> bool:
         return _is_plain(text) and abs(float(text)) <= LARGEST_COORDINATE
     except ValueError:
         return False
+
+
+def start_of(path: Path) -> str:
+    """The first characters of a file, to tell its format; what is no text is left out."""
+    with reading(path), path.open("rb") as stream:
+        return stream.read(_START).decode("utf-8-sig", errors="ignore")

@@ -16,8 +16,8 @@ from alignbench.markups.ibug68 import IBUG68
 from alignbench.markups.wflw98 import WFLW98
 
 __all__ = [
-    "COFW29", "IBUG68", "WFLW98", "Indices", "Markup", "by_landmarks", "convert", "load_markup",
-    "markup_names", "require_convertible",
+    "COFW29", "IBUG68", "WFLW98", "Indices", "Markup", "by_landmarks", "convert",
+    "landmark_counts", "load_markup", "markup_names", "require_convertible",
 ]  # fmt: skip
 
 
@@ -60,6 +60,11 @@ def by_landmarks(count: int, where: object) -> Markup:
         where, f"{count} landmarks a face{several}",
         ", ".join(f"{markup.landmarks} ({markup.name})" for markup in accepted),
     )  # fmt: skip
+
+
+def landmark_counts() -> set[int]:
+    """Numbers of landmarks that registered mark-ups have."""
+    return {load_markup(name).landmarks for name in markup_names()}
 
 
 def require_convertible(source: Markup, target: Markup) -> None:

@@ -150,7 +150,7 @@ def choose_faces(
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
         normalisers=dataset.normalisers, threshold=dataset.threshold,
-        subsets=tuple(dataset.subsets),
+        subsets=tuple(dataset.subsets), notes=dataset.notes,
     )  # fmt: skip
 
 

@@ -97,6 +97,8 @@ class DatasetBlock(_Block):
     """Threshold its papers use."""
     subsets: tuple[str, ...] = Field(min_length=1)
     """Names of its subsets; each is a column of ``faces.csv``."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what of its files was not used, for under tables."""
 
 
 class ProtocolBlock(_Block):

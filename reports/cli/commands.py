@@ -272,8 +272,8 @@ def sensitivity(
       alignbench sensitivity run --data-root ~/faces
       alignbench sensitivity --model propnet-mini --dataset synthetic
     """
-    from alignbench import load_dataset, load_predictor
-    from alignbench.cli.console import progress, status
+    from alignbench import load_predictor
+    from alignbench.cli.console import progress, read_dataset, status
     from alignbench.stats import Bootstrap
     from reports.sensitivity.boxes import box_tables
     from reports.sensitivity.stored import run_tables
@@ -291,8 +291,7 @@ def sensitivity(
     if model is None or dataset is None:
         tables = run_tables(read_runs(runs or ()), root=data_root, bootstrap=bootstrap)
     else:
-        with progress(f"Reading {dataset}", "faces") as report:
-            faces = load_dataset(dataset, data_root, split, report)
+        faces = read_dataset(dataset, data_root, split)
         with status(f"Loading {model}"):
             settings = without_none({"backend": backend, "device": device})
             predictor = load_predictor(model, weights, None, **settings)

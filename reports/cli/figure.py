@@ -95,13 +95,10 @@ def show(
     For example:
       alignbench data show synthetic --out faces.jpg
     """
-    from alignbench import load_dataset
-    from alignbench.cli.console import progress
+    from alignbench.cli.console import read_dataset
     from reports.figures.tiles import SHEET_ENDINGS, draw_sheet
 
     require_one_process("data show")
     require_ending(out, SHEET_ENDINGS)
-    with progress(f"Reading {dataset}", "faces") as report:
-        data = load_dataset(dataset, data_root, split, report)
-    draw_sheet(data, out, faces, landmarks)
+    draw_sheet(read_dataset(dataset, data_root, split), out, faces, landmarks)
     typer.echo(f"Picture written to {out}", err=True)

@@ -38,12 +38,12 @@ from scipy.io import loadmat, savemat
 import alignbench
 from alignbench import InputError, evaluate, load_dataset, load_run, parse_measure
 from alignbench.datasets.cofw import _Hdf5Images
+from alignbench.formats import read_faces
 from alignbench.io.files import sha256
 from alignbench.io.images import ImageFiles, read_image
 from alignbench.io.matlab import parse_v5
 from alignbench.io.notation import parse_json, parse_toml
 from alignbench.io.pts import read_pts
-from alignbench.predictors.formats import read_saved
 from alignbench.predictors.settings import read_settings
 from alignbench.runs import store
 from alignbench.stats import Bootstrap
@@ -133,7 +133,7 @@ def test_no_pickle_in_predictions(tmp_path, marker):
         archive.writestr("ids.npy", pickle.dumps(Bomb(marker)))
     for name in "abcd":
         with pytest.raises(InputError, match=r"not a usable \.npz file"):
-            read_saved(tmp_path / f"{name}.npz")
+            read_faces(tmp_path / f"{name}.npz")
 
 
 def test_no_pickle_in_a_run(tmp_path, marker, stored):
@@ -210,7 +210,7 @@ def test_hostile_json_is_one_message(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(InputError, match=r"a\.json"):
-        read_saved(path)
+        read_faces(path)
 
 
 def test_rows_of_different_lengths_are_named(tmp_path):
@@ -246,8 +246,10 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 @pytest.mark.parametrize("number", ["1_0", "١٢", "１", "1e1_0"])
 def test_only_ascii_digits_are_numbers(tmp_path, number):
     (tmp_path / "p.csv").write_text(f"id,x0,y0\na,1,2\nb,3,{number}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"p\.csv, line 3, field 3: found '.*; accepted: a finite"):
-        read_saved(tmp_path / "p.csv")
+    with pytest.raises(
+        InputError, match=r"p\.csv, line 3 \(face b\), field 3: found '.*; accepted: a"
+    ):
+        read_faces(tmp_path / "p.csv")
     (tmp_path / "p.pts").write_text(f"version: 1\nn_points: 1\n{{\n{number} 2\n}}\n", "utf-8")
     with pytest.raises(InputError, match=r"p\.pts, line 4, field 1: found"):
         read_pts(tmp_path / "p.pts")
@@ -261,7 +263,7 @@ def test_a_key_that_stands_twice_is_named(tmp_path):
     face = '{"imgpath": "a.jpg", "landmarks": [[1, 2]], "imgpath": "b.jpg"}'
     (tmp_path / "p.json").write_text(f"[{face}]")
     with pytest.raises(InputError, match=r"p\.json: not JSON \(key 'imgpath' stands 2 times\)"):
-        read_saved(tmp_path / "p.json")
+        read_faces(tmp_path / "p.json")
 
 
 def test_a_header_is_read_in_linear_time(tmp_path):
@@ -420,7 +422,7 @@ def _npz(path, shape, payload=b"", descr="'<f8'", kind=zipfile.ZIP_STORED):
 def test_an_array_that_claims_more_than_is_stored_is_refused(tmp_path, shape, message):
     _npz(tmp_path / "a.npz", shape)
     with pytest.raises(InputError, match=message) as error:
-        read_saved(tmp_path / "a.npz")
+        read_faces(tmp_path / "a.npz")
     assert not isinstance(error.value.__cause__, MemoryError)
 
 
@@ -428,7 +430,7 @@ def test_a_zip_bomb_is_refused(tmp_path):
     payload = bytes(80 * 2**20)
     _npz(tmp_path / "a.npz", f"({len(payload) // 1088}, 68, 2)", payload, kind=zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match=r"points would take 83,886,.* too much for such a file"):
-        read_saved(tmp_path / "a.npz")
+        read_faces(tmp_path / "a.npz")
 
 
 def test_a_part_that_claims_more_than_it_has_is_predicted_again(tmp_path):

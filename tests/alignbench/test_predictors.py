@@ -23,11 +23,11 @@ from alignbench import (
     parse_measure,
     plugins,
 )
+from alignbench.formats import Format, StoredFaces, read_faces
 from alignbench.geometry import crop_transforms, square_crops, transform
 from alignbench.markups import IBUG68, WFLW98, Markup
 from alignbench.matching import match_ids
 from alignbench.predictors.crop import CropPredictor, window
-from alignbench.predictors.formats import PredictionFormat, Stored, read_saved
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output, read_settings, to_toml
 
 ALL = Batch([], [], np.zeros((0, 4)))
@@ -177,18 +177,20 @@ def test_stored_predictions_take_the_data_sets_own_mark_up(tmp_path):
 
 
 def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
-    theirs = PredictionFormat(
-        "theirs", "", lambda p: p.suffix == ".csv", lambda p: Stored(["a"], np.ones((1, 68, 2)))
-    )
+    theirs = Format(
+        "theirs", "", lambda p: p.suffix == ".csv",
+        lambda p: StoredFaces(["a"], np.ones((1, 68, 2))),
+    )  # fmt: skip
     load = plugins.load
     entries = {
-        **plugins.entry_points(plugins.PREDICTION_FORMATS),
-        "theirs": EntryPoint("theirs", "strangers:THEIRS", plugins.PREDICTION_FORMATS),
+        **plugins.entry_points(plugins.FORMATS),
+        "theirs": EntryPoint("theirs", "strangers:THEIRS", plugins.FORMATS),
     }
     monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
     monkeypatch.setattr(plugins, "load", lambda g, n: theirs if n == "theirs" else load(g, n))
-    saved = read_saved(tmp_path / "a.csv")
-    assert (saved.format, saved.ids, saved.points.shape) == ("theirs", ("a",), (1, 68, 2))
+    (tmp_path / "a.csv").touch()
+    form, faces = read_faces(tmp_path / "a.csv")
+    assert (form, faces.names, faces.points.shape) == (theirs, ["a"], (1, 68, 2))
 
 
 @pytest.mark.parametrize(
@@ -197,22 +199,29 @@ def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
         ("a.txt", "1\n1 2 3\n1 2 3\n", "line 3: ends after 3 lines of a face"),
         ("a.txt", "1\n1 2 3\n1 2\n0 0 0\n", "line 3: 2 values; accepted: 3"),
         ("a.txt", "1\n1 2\n1 x\n0 0\n", "line 3, field 2: found 'x'"),
+        ("a.txt", "1 2 3 4\n", "line 1: 4 fields from '1' to '4'; accepted: x y x y"),
+        ("a.txt", "1 2 a.jpg\n1 2 3 4 a.jpg\n", "line 2: 5 fields; accepted: 3 as before"),
         ("a.txt", "\n \n", "file is empty"),
         ("a.csv", "id,x0,y0\na,1\n", "line 2: 2 fields; accepted: 3"),
-        ("a.csv", "name,x,y\na,1,2\n", "line 1: header 'name,x,y'"),
+        ("a.csv", "name,x,y\na,1,2\n", "line 1: header 'name,x,y' without columns of landmarks"),
         ("a.csv", "id,x0,y0\n", "no lines but the header"),
-        ("a.csv", "id,x0,y0\na,1,2\na,1,2\n", "face 'a' stands 2 times"),
-        ("a.csv", b"\xff\xfe\x00", "not a text file"),
+        ("a.csv", b"\xff\xfe\x00", "text in UTF-16; accepted: UTF-8"),
+        ("a.csv", b"id,x0,y0\nM\xfcller,1,2\n", "not text in UTF-8"),
+        ("a.csv", b"id\x00\xff", "not a text file"),
         ("a.json", "{", "not JSON"),
-        ("a.json", "{}", "a JSON dict; accepted: a list"),
+        ("a.json", "{}", "no list 'annotations'; accepted: a COCO keypoint file"),
         ("a.json", '[{"imgpath": "a"}]', "face 0: no 'imgpath' or no 'landmarks'"),
-        ("a.json", '[{"imgpath": "a", "landmarks": [["x", 1]]}]', "landmarks are not numbers"),
+        (
+            "a.json",
+            '[{"imgpath": "a", "landmarks": [["x", 1]]}]',
+            "landmarks: shape .1, 2. of <U",
+        ),
         ("a.npz", "PK", "not a usable .npz file"),
         ("a.npz", b"\x93NUMPY\x01\x00", "not a usable .npz file"),
         (
             "a.yaml",
-            "",
-            "unknown format '.yaml'; accepted: .txt: four lines .*; .csv: header .*; .npz: arrays",
+            "a: 1",
+            "unknown format '.yaml'; accepted: array, coco, .*`alignbench list formats`",
         ),
     ],
 )
@@ -220,14 +229,14 @@ def test_bad_files_are_named(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message) as error:
-        read_saved(path)
+        read_faces(path)
     assert str(path) in str(error.value)
 
 
 def test_arrays_of_other_names_are_refused(tmp_path):
-    np.savez(tmp_path / "a.npz", names=np.array(["a"]), points=np.zeros((1, 68, 2)))
-    with pytest.raises(InputError, match="no array 'ids'"):
-        read_saved(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", who=np.array(["a"]), where=np.zeros((1, 68, 2)))
+    with pytest.raises(InputError, match=r"arrays who, where; accepted: ids .N,. and points"):
+        read_faces(tmp_path / "a.npz")
 
 
 # --- crop networks ----------------------------------------------------------------------------

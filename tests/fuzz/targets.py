@@ -25,9 +25,9 @@ from doubles import Shifted, make_dataset
 
 from alignbench import boxes, evaluate, load_run, parse_measure
 from alignbench.datasets import cofw, cofw68, w300, wflw
+from alignbench.formats import read_faces
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
-from alignbench.predictors import formats
 from alignbench.predictors.settings import read_settings
 from alignbench.runs.store import Folder
 from alignbench.stats import Bootstrap
@@ -328,10 +328,10 @@ TARGETS = {
         "cofw68_test_bboxes.mat", read_cofw68, write_cofw68, mutate.mat5, 60_000
     ),
     "image": file("image", read_image, mutate.image, 100_000, *pictures()),
-    "csv": file("p.csv", formats.read_saved, fields, 20_000, *csv()),
-    "cofw68-text": file("p.txt", formats.read_saved, fields, 40_000, *cofw68_text()),
-    "spiga": file("p.json", formats.read_saved, as_json, 60_000, spiga()),
-    "npz": file("p.npz", formats.read_saved, npz, 60_000, NPZ),
+    "csv": file("p.csv", read_faces, fields, 20_000, *csv()),
+    "cofw68-text": file("p.txt", read_faces, fields, 40_000, *cofw68_text()),
+    "spiga": file("p.json", read_faces, as_json, 60_000, spiga()),
+    "npz": file("p.npz", read_faces, npz, 60_000, NPZ),
     "boxes": file(
         "boxes.csv", lambda path: boxes.read_detections(path, FACES, FACES), fields, 50_000, BOXES
     ),

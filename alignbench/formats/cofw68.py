@@ -7,13 +7,13 @@ from pathlib import Path
 
 from alignbench.arrays import SLICE, Floats, join
 from alignbench.errors import InputError
-from alignbench.io.text import in_blocks, lines_of, numbers
-from alignbench.predictors.formats import PredictionFormat, Stored
+from alignbench.formats import Format, StoredFaces
+from alignbench.io.text import in_blocks, lines_of, numbers, start_of
 
 _LINES = "four lines for each face: id, x, y, occlusion"
 
 
-def _read(path: Path) -> Stored:
+def _read(path: Path) -> StoredFaces:
     ids: list[str] = []
 
     def points() -> Iterator[Floats]:
@@ -37,15 +37,20 @@ def _read(path: Path) -> Stored:
             ids.extend(fields[0] for _, fields in block[::4])
             xy = [row for place, row in enumerate(block) if place % 4 in (1, 2)]
             values = numbers(path, [fields for _, fields in xy], [line for line, _ in xy])
-            yield values.reshape(-1, 2, landmarks).transpose(0, 2, 1) - 1
+            yield values.reshape(-1, 2, landmarks).transpose(0, 2, 1)
 
     joined = join(points())
-    return Stored(ids, joined)
+    return StoredFaces(ids, joined)
 
 
-COFW68 = PredictionFormat(
+COFW68 = Format(
     "cofw68",
-    ".txt: four lines for each face as COFW68 has them: id, L x, L y, L occlusion states; 1-based",
-    lambda path: path.suffix.lower() == ".txt",
+    ".txt: four lines for each face: id, L x, L y, L occlusion states, counted from 1 (COFW68)",
+    lambda path: (
+        path.suffix.lower() == ".txt"
+        and path.is_file()
+        and len(start_of(path).lstrip().partition("\n")[0].split()) == 1
+    ),
     _read,
+    origin=1,
 )

@@ -1,13 +1,13 @@
-"""A format of stored predictions: .lm files with a line "ID: x y x y ..." for each face."""
+"""A format of landmark files: .lm files with a line "ID: x y x y ..." for each face."""
 
 import numpy as np
 
 from alignbench.errors import InputError
-from alignbench.predictors.formats import PredictionFormat, Stored
+from alignbench.formats import Format, StoredFaces
 
 
 def read(path):
-    """Ids and points of a file."""
+    """The faces of a file."""
     ids, points = [], []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         name, _, numbers = line.rpartition(":")
@@ -16,10 +16,10 @@ def read(path):
         except ValueError as error:
             raise InputError(f"{path}, line {number}", f"{error}", "ID: x y x y ...") from error
         ids.append(name)
-    return Stored(ids, np.stack(points))
+    return StoredFaces(ids, np.stack(points))
 
 
-LM = PredictionFormat(
+LM = Format(
     name="lm",
     about='.lm: a line "ID: x y x y ..." for each face, 0-based',
     accepts=lambda path: path.suffix == ".lm",

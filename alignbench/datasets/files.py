@@ -1,0 +1,213 @@
+"""Anyone's data set: ``FORMAT:PATH`` reads a landmark file of any registered format as the truth.
+
+The images are looked for below a folder that the user names, else beside the file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.arrays import Bools, Bytes, Ints
+from alignbench.datasets.base import FULL, Dataset, Images
+from alignbench.errors import InputError
+from alignbench.formats import StoredFaces, read_faces
+from alignbench.geometry import tight_boxes
+from alignbench.io.images import ENDINGS, ImageFiles
+from alignbench.io.text import is_inside
+from alignbench.markups import Markup, by_landmarks, landmark_counts, load_markup
+
+_USUAL = ("inter_ocular", "inter_pupil", "box")
+"""Normalisers in the order in which they are preferred."""
+_THRESHOLD = 0.10
+
+
+@dataclass(frozen=True)
+class Location:
+    """A landmark file, and what the user says of it.
+
+    Attributes
+    ----------
+    format, path
+        Registered name of its format, and where it is.
+    markup
+        Name of its mark-up; None for the one with as many landmarks.
+    origin
+        The coordinate of the centre of an image's first pixel; None for the format's own.
+    images
+        The folder of its images; None to look for them beside the file.
+    """
+
+    format: str
+    path: Path
+    markup: str | None = None
+    origin: float | None = None
+    images: Path | None = None
+
+
+def read_file(location: Location, name: str, split: str) -> Dataset:
+    """The faces of a landmark file as a data set.
+
+    A face's id is the file's own, else the path of its image without ending; where several faces
+    share an image, the path and the face's box. Landmarks of a number that no mark-up has get a
+    mark-up without structure: their errors are divided by ``box`` and ``diagonal`` alone.
+
+    Raises
+    ------
+    InputError
+        If something in the file is wrong, or the mark-up has another number of landmarks.
+    """
+    path = location.path
+    _, faces = read_faces(path, location.format, location.origin)
+    markup = _markup(faces.points.shape[1], location)
+    count = len(faces.points)
+    names = [f"{k}" for k in range(1, count + 1)] if faces.names is None else list(faces.names)
+    return Dataset(
+        name=name,
+        split=split,
+        markup=markup,
+        ids=tuple(_ids(names, faces)),
+        points=faces.points,
+        visible=faces.visible,
+        boxes=faces.boxes,
+        subsets={FULL: np.ones(count, np.bool_), **faces.subsets},
+        images=NoImages(names) if faces.names is None else _images(names, location),
+        official={},
+        normalisers=tuple(n for n in _USUAL if n in (*markup.normalisers, "box")),
+        threshold=_THRESHOLD,
+        notes=faces.notes,
+    )
+
+
+def _markup(landmarks: int, location: Location) -> Markup:
+    if location.markup is not None:
+        markup = load_markup(location.markup)
+        if markup.landmarks != landmarks:
+            raise InputError(
+                location.path, f"{landmarks} landmarks a face",
+                f"{markup.landmarks}, as mark-up {markup.name} has", "Give another --markup.",
+            )  # fmt: skip
+        return markup
+    if landmarks in landmark_counts():
+        return by_landmarks(landmarks, location.path)
+    return Markup(f"points{landmarks}", landmarks)
+
+
+def _ids(names: Sequence[str], faces: StoredFaces) -> list[str]:
+    if faces.ids is not None:
+        return _number(faces.ids)
+    stems = [_stem(name) for name in names]
+    times = Counter(stems)
+    boxes = tight_boxes(faces.points) if faces.boxes is None else faces.boxes
+    return _number(
+        stem if times[stem] == 1 else f"{stem}#{','.join(f'{edge:g}' for edge in box)}"
+        for stem, box in zip(stems, boxes.tolist(), strict=True)
+    )
+
+
+def _stem(name: str) -> str:
+    """A path with / between its parts and without the ending of an image."""
+    path = _plain(name)
+    return path.rpartition(".")[0] if path.lower().endswith(ENDINGS) else path
+
+
+def _number(ids: Iterable[str]) -> list[str]:
+    """Ids that are unique: the second of the same ends in ``#2``."""
+    times: Counter[str] = Counter()
+    unique = []
+    for name in ids:
+        times[name] += 1
+        unique.append(name if times[name] == 1 else f"{name}#{times[name]}")
+    return unique
+
+
+def _plain(name: str) -> str:
+    """A path as people write it: with / between its parts, without drive and leading dots."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return "/".join(part for part in parts if not part.endswith(":"))
+
+
+class NoImages:
+    """Images of a file that names none."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+
+    def available(self) -> Bools:
+        return np.zeros(len(self._names), np.bool_)
+
+    def read(self, index: int) -> Bytes:
+        raise InputError(self.location(index), "the file names no images")
+
+    def location(self, index: int) -> str:
+        return f"face {self._names[index]}"
+
+    def sources(self) -> list[str]:
+        return list(self._names)
+
+    def digest(self) -> str:
+        raise InputError(self.location(0), "the file names no images")
+
+    def take(self, indices: Ints) -> NoImages:
+        return NoImages([self._names[i] for i in indices])
+
+
+def _images(names: Sequence[str], location: Location) -> Images:
+    """The images of the faces: of the roots and tails of paths the first under which one is."""
+    plain = [_plain(name) for name in names]
+    for name in plain:
+        if not is_inside(name):
+            raise InputError(
+                location.path, f"image path {name[:60]!r} is not valid on every system",
+                "a path below the folder of the images",
+            )  # fmt: skip
+    root, skipped = _find_root(plain, location)
+    tails = ["/".join(name.split("/")[skipped:]) for name in plain]
+    return ImageFiles(root, _with_endings(root, tails))
+
+
+def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
+    """The folder of the images, and how many leading parts of their paths to leave out."""
+    if location.images is not None:
+        roots = [location.images]
+    elif location.path.is_dir():
+        roots = [location.path]
+    else:
+        beside = location.path.absolute().parent
+        roots = [folder for base in (beside, beside.parent) for folder in (base, base / "images")]
+    first = names[0]
+    parts = first.split("/")
+    for root in roots:
+        for skipped in range(len(parts)):
+            tail = "/".join(parts[skipped:])
+            if (root / _with_endings(root, [tail])[0]).is_file():
+                return root, skipped
+    return roots[0], 0
+
+
+def _with_endings(root: Path, names: Sequence[str]) -> list[str]:
+    """Paths with the ending of the image that is there; those without any get ``.jpg``."""
+    folders: dict[str, dict[str, str]] = defaultdict(dict)
+    complete = []
+    for name in names:
+        if name.lower().endswith(ENDINGS):
+            complete.append(name)
+            continue
+        folder, _, stem = name.rpartition("/")
+        if folder not in folders:
+            folders[folder] = _image_names(root / folder)
+        complete.append(f"{folder}/" * bool(folder) + folders[folder].get(stem, f"{stem}.jpg"))
+    return complete
+
+
+def _image_names(folder: Path) -> dict[str, str]:
+    """The image of each stem in a folder; of several, the one whose ending comes first."""
+    if not folder.is_dir():
+        return {}
+    images = [p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS]
+    images.sort(key=lambda name: (ENDINGS.index(Path(name).suffix.lower()), name), reverse=True)
+    return {Path(name).stem: name for name in images}

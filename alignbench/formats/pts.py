@@ -1,0 +1,37 @@
+"""Folders of .pts files, one for each face, as 300W has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from alignbench.arrays import join
+from alignbench.formats import Format, StoredFaces
+from alignbench.io.folders import find_files, skipped_note
+from alignbench.io.pts import read_pts
+
+_ENDING = ".pts"
+
+
+def _read(path: Path) -> StoredFaces:
+    files, skipped = find_files(path, (_ENDING,))
+    if not files:
+        return StoredFaces([], np.empty((0, 0, 2)))
+    landmarks = len(read_pts(files[0]))
+    names = [file.relative_to(path).with_suffix("").as_posix() for file in files]
+    points = join(read_pts(file, landmarks, origin=0)[None] for file in files)
+    return StoredFaces(names, points, notes=skipped_note(skipped))
+
+
+def _accepts(path: Path) -> bool:
+    return path.is_dir() and bool(find_files(path, (_ENDING,), most=1)[0])
+
+
+PTS = Format(
+    "pts",
+    "a folder of .pts files at any depth, one for each face, counted from 1",
+    _accepts,
+    _read,
+    origin=1,
+)

@@ -1,0 +1,348 @@
+"""Landmark files as people bring them: each is read, or refused by one clear message."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from layouts import points, pts_text
+
+from alignbench import InputError
+from alignbench.formats import format_names, load_format, read_faces
+
+POINTS = points(3, 68, seed=4)
+NAMES = ["a/1.jpg", "a/2.jpg", "b/3.jpg"]
+BOXES = np.array([[1.0, 2, 31, 42], [5, 6, 45, 76], [0, 0, 90, 99]])
+SIDES = np.concatenate([BOXES[:, :2], BOXES[:, 2:] - BOXES[:, :2]], axis=1)
+
+
+def text_of(rows, separator=","):
+    return "\n".join(separator.join(map(str, row)) for row in rows) + "\n"
+
+
+def header(form):
+    return [form.format(axis=axis, k=k) for k in range(68) for axis in "xy"]
+
+
+def csv_rows(form="{axis}{k}", first=("id",), last=()):
+    yield [*first, *header(form), *last]
+    for name, face in zip(NAMES, POINTS, strict=True):
+        yield [name, *[0] * (len(first) - 1), *face.ravel(), *[1] * len(last)]
+
+
+def coco(**changes):
+    faces = [
+        {"image_id": 10 + k, "id": k, "bbox": box.tolist(),
+         "keypoints": np.c_[face, np.full(68, 1.0)].ravel().tolist()}
+        for k, (face, box) in enumerate(zip(POINTS, SIDES, strict=True))
+    ]  # fmt: skip
+    images = [{"id": 10 + k, "file_name": name} for k, name in enumerate(NAMES)]
+    return {"images": images, "annotations": faces} | changes
+
+
+def write_csv(path, rows, separator=",", encoding="utf-8"):
+    path.write_text(text_of(rows, separator), encoding=encoding)
+
+
+def write_imglab(path):
+    images = []
+    for name, face, (x, y, w, h) in zip(NAMES, POINTS, SIDES, strict=True):
+        parts = "".join(
+            f"<part name='{k:02}' x='{x}' y='{y}'/>" for k, (x, y) in enumerate(face.tolist())
+        )
+        box = f"<box top='{y}' left='{x}' width='{w + 1}' height='{h + 1}'>{parts}</box>"
+        images.append(f"<image file='{name}'>{box}</image>")
+    path.write_text(f"<?xml version='1.0'?><dataset><images>{''.join(images)}</images></dataset>")
+
+
+def write_folder(folder, ending, text):
+    for name, face in zip(NAMES, POINTS, strict=True):
+        file = folder / f"{name.removesuffix('.jpg')}{ending}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text(face))
+
+
+def ljson(face):
+    return {"landmarks": {"points": face[:, ::-1].tolist()}, "version": 2}
+
+
+def ljson3(face):
+    return json.dumps({"version": 3, "groups": {"PTS": ljson(face)}})
+
+
+def mmpose(face):
+    return json.dumps([{"keypoints": face.tolist(), "keypoint_scores": [1] * 68}])
+
+
+STEMS = [name.removesuffix(".jpg") for name in NAMES]
+WRITERS = {
+    "plain.csv": lambda p: write_csv(p, csv_rows()),
+    "spreadsheet.csv": lambda p: write_csv(p, csv_rows(), encoding="utf-8-sig"),
+    "hrnet.csv": lambda p: write_csv(
+        p, csv_rows("original_{k}_{axis}", ("image_name", "scale", "center_w"))
+    ),
+    "underscore.csv": lambda p: write_csv(p, csv_rows("{axis}_{k}", ("filename",), ("score",))),
+    "tabs.tsv": lambda p: write_csv(p, csv_rows(), "\t"),
+    "wflw.txt": lambda p: write_csv(
+        p, ([*f.ravel(), *b, 1, 0, 0, 0, 0, 0, n]
+            for n, f, b in zip(NAMES, POINTS, BOXES, strict=True)), " "
+    ),
+    "pipnet.txt": lambda p: write_csv(
+        p, ([n, *f.ravel()] for n, f in zip(NAMES, POINTS, strict=True)), " "
+    ),
+    "coco.json": lambda p: p.write_text(json.dumps(coco())),
+    "spiga.json": lambda p: p.write_text(
+        json.dumps([{"imgpath": n, "landmarks": f.tolist(), "bbox": s.tolist()}
+                    for n, f, s in zip(NAMES, POINTS, SIDES, strict=True)])
+    ),
+    "dlib.xml": write_imglab,
+    "pts": lambda p: write_folder(p, ".PTS", pts_text),
+    "openface": lambda p: write_folder(
+        p, ".pts", lambda f: pts_text(f).replace("n_points", "npoints")
+    ),
+    "ljson": lambda p: write_folder(p, ".ljson", lambda f: json.dumps(ljson(f))),
+    "ljson3": lambda p: write_folder(p, ".ljson", ljson3),
+    "mmpose": lambda p: write_folder(p, ".json", mmpose),
+    "keys.npz": lambda p: np.savez(p, landmarks=POINTS, names=np.array(NAMES, "S")),
+    "big.npz": lambda p: np.savez(p, points=np.asfortranarray(POINTS.astype(">f8")), ids=NAMES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_landmarks_are_read_as_people_write_them(tmp_path, name):
+    WRITERS[name](tmp_path / name)
+    _, faces = read_faces(tmp_path / name)
+    np.testing.assert_allclose(faces.points, POINTS, atol=1e-6)
+    assert list(faces.names) in (NAMES, STEMS)
+    if faces.boxes is not None:
+        np.testing.assert_allclose(faces.boxes, BOXES)
+
+
+def test_every_format_is_tested():
+    read = {"array", "cofw68"}  # here below, and in test_predictors.py
+    for name in WRITERS:
+        read |= {form for form in format_names() if form in name}
+    assert read | {"csv", "list", "imglab", "npz"} == set(format_names())
+
+
+@pytest.mark.parametrize("name", ["p.npy", "p.pth", "p.mat", "p.npz"])
+def test_arrays_without_names(tmp_path, name):
+    from scipy.io import savemat
+
+    path = tmp_path / name
+    if name == "p.pth":
+        torch.save(torch.from_numpy(POINTS), path)
+    elif name == "p.mat":
+        savemat(path, {"points": POINTS})
+    else:
+        (np.save if name == "p.npy" else lambda p, x: np.savez(p, preds=x))(path, POINTS)
+    _, faces = read_faces(path)
+    assert faces.names is None
+    np.testing.assert_allclose(faces.points, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("form", "origin", "shift"), [("csv", 1, 1), ("csv", 0.5, 0.5), ("csv", None, 0)]
+)
+def test_the_origin_is_what_the_user_says(tmp_path, form, origin, shift):
+    write_csv(tmp_path / "p.csv", csv_rows(first=("id", "x_min", "y_min", "x_max", "y_max")))
+    _, faces = read_faces(tmp_path / "p.csv", form, origin)
+    np.testing.assert_allclose(faces.points, POINTS - shift)
+    np.testing.assert_allclose(faces.boxes, np.zeros((3, 4)) - shift)
+
+
+def test_an_own_origin_replaces_that_of_the_format(tmp_path):
+    WRITERS["pts"](tmp_path)
+    assert load_format("pts").origin == 1
+    np.testing.assert_allclose(read_faces(tmp_path, origin=0)[1].points, POINTS + 1)
+
+
+def test_visibility_subsets_and_scores_of_a_table(tmp_path):
+    columns = [f"{axis}{k}" for k in range(2) for axis in "xyv"]
+    rows = [["", "image", *columns, "glasses", "confidence", "age"],
+            [0, "a.jpg", 1, 2, 0, 3, 4, 1, 1, 0.5, 30],
+            [1, "b.jpg", 5, 6, 1, 7, 8, 1, 0, 0.75, 40]]  # fmt: skip
+    write_csv(tmp_path / "p.csv", rows)
+    _, faces = read_faces(tmp_path / "p.csv")
+    assert faces.points.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+    assert faces.visible.tolist() == [[False, True], [True, True]]
+    assert {name: member.tolist() for name, member in faces.subsets.items()} == {
+        "glasses": [True, False]
+    }
+    assert faces.scores.tolist() == [0.5, 0.75]
+    assert faces.notes == ("Columns not used: age.",)
+
+
+def test_a_comma_is_a_decimal_point_where_semicolons_separate(tmp_path):
+    (tmp_path / "p.csv").write_text('id;x0;y0\n"a;b";1,5;2\nc;3;4,25\n')
+    _, faces = read_faces(tmp_path / "p.csv")
+    assert list(faces.names) == ["a;b", "c"]
+    assert faces.points.tolist() == [[[1.5, 2]], [[3, 4.25]]]
+
+
+def test_openface_tables_give_pixels_and_not_millimetres(tmp_path):
+    rows = [["frame", " x_0", " y_0", " X_0", " Y_0", " eye_lmk_x_0"], [1, 5, 6, 50, 60, 500]]
+    write_csv(tmp_path / "p.csv", rows)
+    _, faces = read_faces(tmp_path / "p.csv")
+    assert faces.points.tolist() == [[[5, 6]]]
+    assert list(faces.names) == ["1"]
+
+
+def test_coco_flags(tmp_path):
+    """Not labelled, occluded and visible; a person without a face is left out and counted."""
+    faces = [
+        {"image_id": "a", "keypoints": [0, 0, 0, 1, 2, 1, 3, 4, 2], "id": 1},
+        {"image_id": "a", "keypoints": [5, 6, 2, 7, 8, 2, 9, 9, 2], "id": 2},
+        {"image_id": "a", "keypoints": [], "num_keypoints": 0},
+    ]
+    content = {"images": [{"id": "a", "file_name": "x.jpg"}], "annotations": faces}
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    _, read = read_faces(tmp_path / "c.json")
+    assert np.isnan(read.points[0, 0]).all()
+    assert np.isfinite(read.points).sum() == 10
+    assert read.visible.tolist() == [[False, False, True], [True, True, True]]
+    assert (list(read.names), list(read.ids)) == (["x.jpg", "x.jpg"], ["a#1", "a#2"])
+    assert read.notes == ("1 annotations have no landmarks and were left out.",)
+
+
+def test_results_carry_scores_and_no_flags(tmp_path):
+    face = {"image_id": 7, "keypoints": [1, 2, 0.0, 3, 4, 1.0], "score": 0.25}
+    (tmp_path / "r.json").write_text(json.dumps([face]))
+    _, read = read_faces(tmp_path / "r.json")
+    assert read.points.tolist() == [[[1, 2], [3, 4]]]
+    assert (list(read.names), read.scores.tolist(), read.visible) == (["7"], [0.25], None)
+
+
+def test_the_faces_of_whole_bodies(tmp_path):
+    faces = [{"image_id": 10, "keypoints": [0] * 51, "face_box": SIDES[0].tolist(),
+              "face_valid": valid, "face_kpts": np.c_[POINTS[0], np.full(68, 2)].ravel().tolist()}
+             for valid in (True, False)]  # fmt: skip
+    (tmp_path / "w.json").write_text(json.dumps(coco(annotations=faces)))
+    _, read = read_faces(tmp_path / "w.json")
+    np.testing.assert_allclose(read.points, POINTS[:1])
+    np.testing.assert_allclose(read.boxes, BOXES[:1])
+
+
+def test_parts_that_a_face_lacks_have_no_position(tmp_path):
+    box = "<box top='1' left='1' width='9' height='9'{}>{}</box>"
+    part = "<part name='{}' x='{}' y='2'/>"
+    boxes = [box.format("", part.format("00", 4) + part.format("10", 5)),
+             box.format("", part.format("9", 6)), box.format("", ""),
+             box.format(" ignore='1'", part.format("77", 1))]  # fmt: skip
+    (tmp_path / "d.xml").write_text(
+        f"<dataset><image file='a.jpg'>{''.join(boxes)}</image></dataset>"
+    )
+    _, read = read_faces(tmp_path / "d.xml")
+    assert np.nan_to_num(read.points[:, :, 0], nan=-1).tolist() == [[-1, 4, 5], [6, -1, -1]]
+    assert read.notes == (
+        "1 boxes are marked 'ignore' and were left out.",
+        "1 boxes have no parts and were left out.",
+    )
+
+
+def test_a_third_value_of_a_landmark_is_not_used(tmp_path):
+    np.savez(tmp_path / "p.npz", ids=NAMES, points=np.concatenate([POINTS, POINTS[:, :, :1]], 2))
+    _, faces = read_faces(tmp_path / "p.npz")
+    assert (faces.points == POINTS).all()
+    assert faces.notes == ("Each stored landmark has a third value, which is not used.",)
+
+
+def test_linked_folders_are_followed_once_and_side_files_are_named(tmp_path):
+    WRITERS["pts"](tmp_path / "store")
+    (tmp_path / "store" / "a" / "._1.pts").write_bytes(b"\0\5\26\7")
+    (tmp_path / "store" / "loop").symlink_to(tmp_path / "store")
+    (tmp_path / "pred").mkdir()
+    (tmp_path / "pred" / "x").symlink_to(tmp_path / "store")
+    _, faces = read_faces(tmp_path / "pred")
+    assert list(faces.names) == [f"x/{stem}" for stem in STEMS]
+    assert faces.notes == ("1 side files of macOS were left out, such as ._1.pts.",)
+
+
+BOX = "<box left='1' top='1' width='2' height='2'>"
+PART = "<part name='0' x='1' y='2'/>"
+BAD = {
+    "unknown image": ("a.json", json.dumps(coco(images=[])), "annotation of image '10'"),
+    "no images": ("a.json", '{"annotations": []}', "no list 'images'"),
+    "name": ("a.json", json.dumps(coco(images=[{"id": 1}])), "image 0: no 'file_name'"),
+    "two names": (
+        "a.json", json.dumps(coco(images=[{"id": 1, "file_name": n} for n in "ab"])),
+        "image id '1' a second time",
+    ),
+    "flat": ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "2 values; accepted: three"),
+    "shape": (
+        "a.json", '[{"image_id": 1, "keypoints": [[1, 2]]}, {"image_id": 1, "keypoints": [[1]]}]',
+        "face 1: keypoints of shape .1, 1.; accepted: .1, 2. as before",
+    ),
+    "id": ("a.json", '[{"image_id": null, "keypoints": [1, 2, 3]}]', "image id None"),
+    "huge": ("a.json", '[{"image_id": 1, "keypoints": [1e300, 2, 3]}]', "absurdly large"),
+    "xml": ("a.xml", "<images><image file='a'><box", "not XML"),
+    "entity": (
+        "a.xml", "<!DOCTYPE x [<!ENTITY a 'b'>]><d><image file='&a;'/></d>",
+        "line 1: a document type declaration",
+    ),
+    "stray part": ("a.xml", f"<d><image file='a'/>{PART}</d>", "outside a box"),
+    "two parts": (
+        "a.xml", f"<d><image file='a'>{BOX}{2 * PART}</box></image></d>",
+        "line 1: part '0' twice",
+    ),
+    "no number": (
+        "a.xml", f"<d>\n<image file='a'>{BOX.replace('1', '1_0', 1)}</box></image></d>",
+        "line 2: box with left='1_0'; accepted: a number",
+    ),
+    "gap": ("a.csv", "id,x0,y0,x2,y2\na,1,2,3,4\n", "without columns of landmarks"),
+    "lone axis": ("a.csv", "id,x0,y0,x1\na,1,2,3\n", "without columns of landmarks"),
+    "twice": ("a.csv", "id,x0,y0,x_0\na,1,2,3\n", "two columns 'x_0'"),
+    "nan": ("a.csv", "id,x0,y0\nb,1,2\na,nan,2\n", "line 3 .face a., field 2: found 'nan'.*Leave"),
+    "attributes": ("a.txt", "1 2 " * 29 + "0 0 5 5 0 0 0 7 0 0 a.jpg\n", "neither 0 nor 1"),
+    "ljson": ("a.ljson", '{"version": 2}', "no 'landmarks' with 'points'"),
+    "ljson shape": ("a.ljson", '{"landmarks": {"points": [[1, 2, 3]]}}', "shape .1, 3."),
+    "groups": ("a.ljson", '{"groups": {"a": {}, "b": {}}}', "2 groups of landmarks"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_read_is_named(tmp_path, case):
+    name, content, message = BAD[case]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_faces(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("p.npy", np.zeros((3, 136)), r"arrays of shapes \(3, 136\); accepted: one array"),
+        ("p.npy", np.array(["a"]), "arrays of shapes"),
+        ("p.npy", np.zeros((1, 2, 2), "U3"), "values of <U3"),
+        ("p.pth", {"a": torch.zeros(1, 2, 2), "b": torch.zeros(1, 2, 2)}, "a .1, 2, 2., b .1, 2"),
+    ],
+)
+def test_arrays_that_are_no_landmarks(tmp_path, name, content, message):
+    path = tmp_path / name
+    np.save(path, content) if name == "p.npy" else torch.save(content, path)
+    with pytest.raises(InputError, match=message):
+        read_faces(path)
+
+
+def test_no_format_runs_code_of_a_file(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    torch.save({"points": Bomb()}, tmp_path / "p.pth")
+    np.save(tmp_path / "p.npy", np.array([Bomb()], object))
+    for name in ("p.pth", "p.npy"):
+        with pytest.raises(InputError, match="not a "):
+            read_faces(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_array_that_claims_more_than_its_file_is_refused(tmp_path):
+    np.save(tmp_path / "p.npy", np.zeros((1, 68, 2)))
+    data = (tmp_path / "p.npy").read_bytes()
+    for claim in (b"(9,999,99)", b"(999999,9,", b"((((((((((", b"(-1,68, 2)"):
+        (tmp_path / "p.npy").write_bytes(data.replace(b"(1, 68, 2)", claim))
+        with pytest.raises(InputError, match=r"p\.npy: not a usable \.npy file"):
+            read_faces(tmp_path / "p.npy")
