@@ -151,11 +151,13 @@ def match_detections(
     for index, key in enumerate(keys.ours):
         faces[key].append(index)
     rows = np.full(len(ours), -1, dtype=np.intp)
-    for key in candidates.keys() & faces.keys():
-        fits = np.array(fit(candidates[key], faces[key]))
-        while fits.size and np.isfinite(fits).any():
+    for key, here in faces.items():
+        if key not in candidates:
+            continue
+        fits = np.array(fit(candidates[key], here))
+        while np.isfinite(fits).any():
             best, face = np.unravel_index(fits.argmax(), fits.shape)
-            rows[faces[key][face]] = candidates[key][best]
+            rows[here[face]] = candidates[key][best]
             fits[best, :] = fits[:, face] = -np.inf
     return Match(rows, keys.compared)
 

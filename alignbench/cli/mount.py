@@ -40,7 +40,8 @@ class PluginGroup(TyperGroup):
             return load_command(self.entries, self.prefix + cmd_name)
         inner = PluginGroup(name=cmd_name, rich_markup_mode=None, context_settings=SETTINGS)
         inner.entries, inner.prefix = self.entries, f"{self.prefix}{cmd_name}."
-        inner.help = f"Commands about {cmd_name}: {', '.join(inner.list_commands(ctx))}."
+        commands = ", ".join(inner.list_commands(ctx))
+        inner.help = inner.short_help = f"Commands about {cmd_name}: {commands}."
         return inner
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -140,8 +140,9 @@ def write_description(location: Location, name: str, split: str, out: Path) -> D
             )  # fmt: skip
         description = there.model_copy(update={"splits": {**there.splits, split: content}})
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = toml_text(description.model_dump(mode="json", exclude_none=True))
-    write_atomic(out, text.encode())
+    keys = description.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    text = f"# {SHOWN} explains every key; subsets are added under [splits.{split}.subsets].\n"
+    write_atomic(out, (text + toml_text(keys)).encode())
     return dataset
 
 

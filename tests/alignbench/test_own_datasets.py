@@ -1,0 +1,342 @@
+"""A data set of one's own, without a package: FORMAT:PATH, and the TOML file that describes it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from layouts import points, pts_text, write_image
+from typer.testing import CliRunner
+
+from alignbench import InputError, evaluate, load_dataset, load_predictor, parse_measure
+from alignbench.cli import app
+from alignbench.predictors.saved import Interpretation, SavedPredictor
+
+POINTS = points(4, 68, seed=8)
+NAMES = ["a/1", "a/2", "b/3", "b/4"]
+NME = parse_measure("nme(inter_ocular)")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images with .pts beside them."""
+    for k, (name, face) in enumerate(zip(NAMES, POINTS, strict=True)):
+        write_image(tmp_path / "faces" / f"{name}{('.jpg', '.PNG')[k % 2]}", k)
+        (tmp_path / "faces" / f"{name}.pts").write_text(pts_text(face))
+    return tmp_path / "faces"
+
+
+def coco(results=None, image="images/{}.jpg"):
+    """A COCO file of two faces in each of two images."""
+    images = [{"id": k, "file_name": image.format(k)} for k in (5, 6)]
+    faces = [
+        {"image_id": 5 + k // 2, "id": k, "keypoints": np.c_[face, [2] * 68].ravel().tolist()}
+        for k, face in enumerate(POINTS)
+    ]
+    return {"images": images, "annotations": faces}
+
+
+def test_a_folder_of_pts(folder):
+    dataset = load_dataset(f"pts:{folder}")
+    np.testing.assert_allclose(dataset.points, POINTS, atol=1e-9)
+    assert dataset.ids == tuple(NAMES)
+    assert dataset.images.available().all()
+    assert dataset.images.read(1).shape == (120, 100, 3)
+    assert (dataset.name, dataset.markup.name) == ("pts:faces", "ibug68")
+    assert dataset.normalisers == ("inter_ocular", "inter_pupil", "box")
+
+
+def test_several_faces_of_an_image_have_ids_of_their_own(tmp_path):
+    (tmp_path / "images").mkdir()
+    write_image(tmp_path / "images" / "5.jpg")
+    (tmp_path / "c.json").write_text(json.dumps(coco()))
+    dataset = load_dataset(f"coco:{tmp_path / 'c.json'}")
+    assert dataset.ids == ("5#0", "5#1", "6#2", "6#3")
+    assert dataset.images.available().tolist() == [True, True, False, False]
+    assert dataset.images.sources()[:2] == ["images/5.jpg"] * 2
+    lines = [" ".join(map(str, [*face.ravel(), "x.jpg"])) for face in POINTS]
+    (tmp_path / "l.txt").write_text("\n".join([*lines, lines[0]]))
+    ids = load_dataset(f"list:{tmp_path / 'l.txt'}").ids
+    low, high = POINTS[0].min(axis=0), POINTS[0].max(axis=0)
+    box = ",".join(f"{edge:g}" for edge in (*low, *high))
+    assert (ids[0], ids[4]) == (f"x#{box}", f"x#{box}#2")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{}.jpg", "images/{}.jpg", "./images/{}.jpg", "C:\\me\\images\\{}.jpg", "/me/images/{}.jpg"],
+)
+@pytest.mark.parametrize("place", ["annotations", "."])
+def test_images_are_found_beside_the_file(tmp_path, written, place):
+    (tmp_path / place).mkdir(exist_ok=True)
+    write_image(tmp_path / "images" / "5.jpg")
+    path = tmp_path / place / "c.json"
+    path.write_text(json.dumps(coco(image=written)))
+    assert load_dataset(f"coco:{path}").images.available().tolist() == [True, True, False, False]
+
+
+def test_images_lie_where_the_user_says(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(coco()))
+    write_image(tmp_path / "far" / "off" / "images" / "6.jpg")
+    images = load_dataset(f"coco:{tmp_path / 'c.json'}", tmp_path / "far" / "off").images
+    assert images.available().tolist() == [False, False, True, True]
+
+
+def test_the_origin_and_the_mark_up_are_what_the_user_says(folder, tmp_path):
+    np.testing.assert_allclose(load_dataset(f"pts:{folder}", origin=0).points, POINTS + 1)
+    with pytest.raises(InputError, match="68 landmarks a face; accepted: 98, as mark-up wflw98"):
+        load_dataset(f"pts:{folder}", markup="wflw98")
+    with pytest.raises(InputError, match="says itself what its landmarks are"):
+        load_dataset("synthetic", split="sample", origin=1)
+    with pytest.raises(InputError, match=r"has no split 'train'.*data describe"):
+        load_dataset(f"pts:{folder}", split="train")
+    with pytest.raises(InputError, match=r"format 'ptz': unknown.*Did you mean 'pts'"):
+        load_dataset(f"ptz:{folder}")
+
+
+def test_a_number_of_landmarks_that_no_mark_up_has(tmp_path):
+    """Errors are then divided by the box alone."""
+    np.savez(tmp_path / "t.npz", ids=NAMES, points=POINTS[:, :21])
+    dataset = load_dataset(f"npz:{tmp_path / 't.npz'}")
+    run = evaluate(load_predictor(f"saved:{tmp_path / 't.npz'}"), dataset)
+    assert {row.norm for row in run.metrics} == {"box", "diagonal"}
+    assert run.row(parse_measure("nme(box)")).value == 0
+
+
+def test_arrays_in_the_order_of_the_data_set(tmp_path, folder):
+    np.save(tmp_path / "p.npy", POINTS)
+    dataset = load_dataset(f"pts:{folder}")
+    saved = f"saved:{tmp_path / 'p.npy'}"
+    run = evaluate(load_predictor(saved, order="dataset"), dataset)
+    assert run.row(NME).value == pytest.approx(0, abs=1e-9)
+    with pytest.raises(InputError, match=r"without names of faces.*--order dataset"):
+        evaluate(load_predictor(saved), dataset)
+    with pytest.raises(InputError, match="4 faces; accepted: 3, one for each"):
+        evaluate(load_predictor(saved, order="dataset"), dataset.take(np.arange(3)))
+    truth = load_dataset(f"array:{tmp_path / 'p.npy'}")
+    assert truth.ids == ("1", "2", "3", "4")
+    assert not truth.images.available().any()
+
+
+OTHER_WAYS = {
+    "fractions of the image": (POINTS / [100, 120], {"points_unit": "image"}),
+    "fractions of the box": (
+        (POINTS - POINTS.min(axis=1, keepdims=True)) / np.ptp(POINTS, axis=1, keepdims=True),
+        {"points_unit": "box"},
+    ),
+    "y before x": (POINTS[:, :, ::-1], {"points_axes": "yx"}),
+    "counted from 1": (POINTS + 1, {"points_origin": 1}),
+    "edge of the image": (POINTS + 0.5, {"points_origin": 0.5}),
+}
+
+
+@pytest.mark.parametrize("way", OTHER_WAYS)
+def test_landmarks_in_other_coordinates(tmp_path, folder, way):
+    stored, options = OTHER_WAYS[way]
+    np.savez(tmp_path / "p.npz", ids=NAMES, points=stored)
+    dataset = load_dataset(f"pts:{folder}")
+    right = evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}", **options), dataset)
+    wrong = evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}"), dataset)
+    assert right.row(NME).value == pytest.approx(0, abs=1e-9)
+    assert wrong.row(NME).value > 0.1
+    assert options.items() <= right.record.model.identity.items()
+    assert not options.keys() & wrong.record.model.identity.keys()
+
+
+def test_numbers_with_an_offset_are_ids(tmp_path):
+    np.save(tmp_path / "t.npy", POINTS)
+    dataset = load_dataset(f"array:{tmp_path / 't.npy'}")
+    np.savez(
+        tmp_path / "p.npz", ids=[f"images/{k:05}.jpg" for k in range(1345, 1349)], points=POINTS
+    )
+    saved = f"saved:{tmp_path / 'p.npz'}"
+    assert evaluate(load_predictor(saved, id_offset=-1344), dataset).row(NME).value == 0
+    with pytest.raises(InputError, match="none of 4 ids is in the data set"):
+        evaluate(load_predictor(saved, id_offset=0), dataset)
+    np.savez(tmp_path / "p.npz", ids=list("abcd"), points=POINTS)
+    with pytest.raises(InputError, match="face 'a': no number at the end of the name"):
+        evaluate(load_predictor(saved, id_offset=0), dataset)
+
+
+def detections(tmp_path, scores, image_ids=(5, 5, 6, 6, 6)):
+    """Two good detections in each image, and a third in the last, in reverse order."""
+    stored = [*POINTS, POINTS[3] + 60][::-1]
+    faces = [
+        {"image_id": i, "keypoints": np.c_[face, [1] * 68].ravel().tolist(), "score": score}
+        for i, face, score in zip(image_ids[::-1], stored, scores, strict=True)
+    ]
+    (tmp_path / "r.json").write_text(json.dumps(faces))
+    return f"saved:{tmp_path / 'r.json'}"
+
+
+def test_several_detections_of_an_image(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(coco()))
+    dataset = load_dataset(f"coco:{tmp_path / 'c.json'}")
+    saved = detections(tmp_path, [0.9, 0.1, 0.2, 0.3, 0.4])
+    with pytest.raises(InputError, match=r"names more than one face.*--pick score or --pick iou"):
+        evaluate(load_predictor(saved), dataset)
+    run = evaluate(load_predictor(saved, pick="iou"), dataset)
+    assert run.row(NME).value == 0
+    assert run.record.model.notes == ("1 stored faces are not in the data set.",)
+    with pytest.raises(InputError, match=r"'5#0' shares its image with other faces.*--pick iou"):
+        evaluate(load_predictor(saved, pick="score"), dataset)
+    alone = dataset.take(np.array([1, 2]))
+    best = evaluate(
+        load_predictor(detections(tmp_path, [0, 0.1, 0.9, 0.3, 0]), pick="score"), alone
+    )
+    assert best.row(NME).value == 0
+
+
+def test_faces_of_one_image_are_told_apart_by_their_boxes(tmp_path):
+    boxes = np.concatenate([POINTS.min(axis=1), POINTS.max(axis=1)], axis=1).round()
+    lines = [
+        " ".join(map(str, [*face.ravel(), *box, "x.jpg"]))
+        for face, box in zip(POINTS, boxes, strict=True)
+    ]
+    (tmp_path / "l.txt").write_text("\n".join(lines))
+    dataset = load_dataset(f"list:{tmp_path / 'l.txt'}")
+    faces = [
+        {"imgpath": "x.jpg", "landmarks": face.tolist(), "bbox": [*box[:2], *(box[2:] - box[:2])]}
+        for face, box in zip(POINTS, boxes.tolist() and boxes, strict=True)
+    ]
+    (tmp_path / "s.json").write_text(json.dumps(faces[::-1], default=float))
+    assert evaluate(load_predictor(f"saved:{tmp_path / 's.json'}"), dataset).row(NME).value == 0
+
+
+def test_names_that_differ_in_blanks_alone_are_the_same(tmp_path):
+    truth, stored = ["i/092 _01", "i/3", "i/4", "i/5 a"], ["i/092_01", "i/3", "i/4"]
+    np.savez(tmp_path / "t.npz", ids=truth, points=POINTS)
+    np.savez(tmp_path / "p.npz", ids=stored, points=POINTS[:3])
+    run = evaluate(
+        load_predictor(f"saved:{tmp_path / 'p.npz'}"), load_dataset(f"npz:{tmp_path / 't.npz'}")
+    )
+    assert run.record.missed == 1
+    assert run.record.model.notes == (
+        "'i/092_01' and 'i/092 _01' differ in blanks alone and are taken for the same face.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("order", "file", "--order 'file': unknown; accepted: dataset"),
+        ("pick", "best", "--pick 'best': unknown; accepted: iou, score"),
+        ("points_unit", "mm", "--points-unit 'mm': unknown; accepted: box, image, pixel"),
+        ("points_axes", "xz", "--points-axes 'xz': unknown; accepted: xy, yx"),
+        ("points_origin", 2, "--points-origin: 2; accepted: 0 to 1"),
+    ],
+)
+def test_wrong_options_are_named(option, value, message):
+    with pytest.raises(InputError, match=message):
+        Interpretation(**{option: value})
+
+
+def test_scores_are_needed_to_choose_by_them(tmp_path):
+    np.savez(tmp_path / "p.npz", ids=["a", "a"], points=POINTS[:2])
+    np.savez(tmp_path / "t.npz", ids=["a"], points=POINTS[:1])
+    predictor = SavedPredictor(tmp_path / "p.npz", Interpretation(pick="score"))
+    with pytest.raises(InputError, match="no scores; accepted: --pick iou"):
+        predictor.prepare(load_dataset(f"npz:{tmp_path / 't.npz'}"))
+
+
+# --- described in a TOML file -----------------------------------------------------------------
+
+
+def call(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, InputError):
+        return 2, str(result.exception)
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def described(folder):
+    path = folder.parent / "sets" / "my.toml"
+    assert call("data", "describe", f"pts:{folder}", "--out", path)[0] == 0
+    return path
+
+
+def test_a_described_data_set_is_one_like_any_other(described, tmp_path):
+    dataset = load_dataset(str(described))
+    assert (dataset.name, dataset.official) == ("my", {"full": 4})
+    np.testing.assert_allclose(dataset.points, POINTS, atol=1e-9)
+    code, text = call("data", "verify", described)
+    assert (code, "4 faces, officially      4  ok" in text, "complete" in text) == (0, True, True)
+    (tmp_path / "faces" / "b" / "4.pts").unlink()
+    code, text = call("data", "verify", described)
+    assert (code, "differs" in text, "INCOMPLETE" in text) == (1, True, True)
+
+
+def test_subsets_and_splits(described, folder, tmp_path):
+    text = described.read_text()
+    (described.parent / "hard.txt").write_text("a/2\nb/3\n")
+    described.write_text(
+        text
+        + '[splits.test.subsets.b]\npattern = "b/*"\n[splits.test.subsets.hard]\nids = "hard.txt"\n'
+    )
+    subsets = load_dataset(str(described)).subsets
+    assert subsets["b"].tolist() == [False, False, True, True]
+    assert subsets["hard"].tolist() == [False, True, True, False]
+    described.write_text(text)
+    call("data", "describe", f"pts:{folder / 'a'}", "--split", "train", "--out", described)
+    assert len(load_dataset(str(described), split="train")) == 2
+    assert len(load_dataset(str(described))) == 4
+    with pytest.raises(InputError, match="split of my 'trian': unknown; accepted: test, train"):
+        load_dataset(str(described), split="trian")
+    np.savez(tmp_path / "t.npz", ids=NAMES, points=POINTS)
+    code, message = call("data", "describe", f"npz:{tmp_path / 't.npz'}", "--out", described)
+    assert (code, "describes a data set of format pts" in message) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('format = "pts"', "", "key format: is missing. docs/data.md"),
+        ('format = "pts"', 'format = "ptz"', "format 'ptz': unknown"),
+        ('name = "my"', 'name = "../x"', "key name: String should match"),
+        ("threshold = 0.1", "threshold = 7", "key threshold: Input should be less"),
+        ("threshold = 0.1", "speed = 7", "key speed: unknown key"),
+        ('"inter_ocular"', '"inter_oculr"', "normalisers, 'inter_oculr': unknown.*'inter_ocular'"),
+        ("full = 4", "ful = 4", "faces, subset 'ful': unknown"),
+        ("full = 4", "full = 4\n[splits.test.subsets.x]", "neither|not one of pattern and ids"),
+        ("full = 4", 'full = 4\n[splits.test.subsets.x]\nids = "no.txt"', "cannot be read"),
+        ("\n[splits", "\nsplits", "not TOML"),
+    ],
+)
+def test_a_wrong_description_is_named(described, old, new, message):
+    text = described.read_text()
+    assert old in text
+    described.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        load_dataset(str(described))
+
+
+# --- from a folder to a table in two commands -------------------------------------------------
+
+
+def test_a_users_own_folder_and_predictions_to_a_table(folder, tmp_path):
+    header = ",".join(["image", *(f"{a}{k}" for k in range(68) for a in "xy")])
+    rows = [",".join([f"{n}.jpg", *(f"{v:.4f}" for v in f.ravel() + 0.5)])
+            for n, f in zip(NAMES, POINTS, strict=True)]  # fmt: skip
+    (tmp_path / "mine.csv").write_text("\n".join([header, *rows]))
+    run = ("run", "--model", f"saved:{tmp_path / 'mine.csv'}", "--dataset", f"pts:{folder}")
+    code, text = call(*run, "--out", tmp_path / "run")
+    assert (code, "mine on pts:faces test" in text) == (0, True)
+    code, text = call("report", tmp_path / "run", "--format", "md")
+    scale = np.linalg.norm(POINTS[:, 45] - POINTS[:, 36], axis=1)
+    assert code == 0
+    assert f"{(100 * 0.5 * 2**0.5 / scale).mean():.2f}" in text
+
+
+def test_coco_and_the_results_of_mmpose_to_a_table(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(coco()))
+    saved = detections(tmp_path, [1] * 5)
+    code, text = call("run", "--model", saved, "--dataset", f"coco:{tmp_path / 'c.json'}",
+                      "--pick", "iou", "--out", tmp_path / "run")  # fmt: skip
+    assert (code, "r on coco:c.json test" in text) == (0, True)
+    assert call("report", tmp_path / "run")[0] == 0
+
+
+def test_ids_are_listed_as_they_look(folder):
+    assert call("data", "ids", f"pts:{folder}") == (0, "a/1\na/2\nb/3\nb/4\n")
