@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import Dataset, InputError, Run, load_dataset
-from alignbench.arrays import Bools, Ints
+from alignbench.arrays import Bools, Floats, Ints
 from alignbench.errors import unknown
 from reports.labels import labels
 
@@ -52,6 +52,13 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
             "Name the folder of that data set with --data-root, or evaluate the model again.",
         )
     return faces
+
+
+def all_landmarks(run: Run) -> Floats:
+    """Landmarks (N, L, 2) of all faces of a run; NaN for those that were missed."""
+    row = {name: k for k, name in enumerate(run.ids)}
+    rows = np.array([row.get(name, -1) for name in run.faces["id"]], dtype=np.intp)
+    return np.where((rows >= 0)[:, None, None], run.points[rows], np.nan)
 
 
 def member(run: Run, subset: str) -> Bools:

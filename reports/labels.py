@@ -117,6 +117,7 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
     if words := execution(run):
         notes.append(f"Computed with: {', '.join(words)}.")
     notes += dataset.notes
+    notes += [f"DOUBTFUL: {finding}" for finding in record.findings]
     if protocol.conversion:
         notes.append(
             f"Landmarks converted: {protocol.conversion}, {dataset.markup.landmarks} of the "

@@ -126,7 +126,7 @@ def ids(
     markup: MarkupName = None,
     origin: Origin = None,
 ) -> None:
-    """List the ids of a data set's faces, one on each line, in its order.
+    """List the ids of a data set's faces, in its order.
 
     Stored predictions are matched to these, or to the paths of the images.
 

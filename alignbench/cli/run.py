@@ -202,6 +202,8 @@ def run(
         typer.echo("alignbench: interrupted; the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
     if rank() == 0:
+        for finding in result.record.findings:
+            tell(f"Doubtful: {finding}")
         print_summaries([result])
         folder = options.as_typed(out) if out else _default_folder(result.record)
         typer.echo(visible(f"Run kept in {folder}{_note(result)}"))

@@ -17,6 +17,7 @@ from alignbench.errors import InputError
 from alignbench.metrics import Measure, default_measures
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.guard import guard_streams
+from alignbench.runs.doctor import examine
 from alignbench.runs.measure import evaluate_points
 from alignbench.runs.plan import Plan, make_plan
 from alignbench.runs.predict import Predictions, Progress, predict_points
@@ -118,6 +119,7 @@ def _measure(plan: Plan, predictions: Predictions, started: float) -> Run:
             f"model {plan.record.model.name!r}", f"gave no landmarks for any of {len(faces)} faces"
         )
     evaluation = evaluate_points(points, faces, plan.measures, plan.bootstrap)
+    findings = tuple(map(str, examine(points, faces)))
     seconds = time.time() - started
     timings = {
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
@@ -130,7 +132,12 @@ def _measure(plan: Plan, predictions: Predictions, started: float) -> Run:
     }
     return Run(
         plan.record.model_copy(
-            update={"status": "complete", "missed": int(missed.sum()), "timings": timings}
+            update={
+                "status": "complete",
+                "missed": int(missed.sum()),
+                "findings": findings,
+                "timings": timings,
+            }
         ),
         evaluation.metrics,
         evaluation.faces,

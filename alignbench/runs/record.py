@@ -194,6 +194,8 @@ class RunRecord(_Block):
     """Errors in ``faces.csv`` are fractions of the normaliser."""
     missed: int = Field(default=0, ge=0)
     """Faces for which the model gave no landmarks: failures in FR and AUC, left out of NME."""
+    findings: tuple[str, ...] = ()
+    """Systematic faults in the landmarks, such as x and y exchanged; see ``alignbench doctor``."""
     files: dict[str, str] = {}
     """sha256 of each file of results, those of plug-ins included, by its path in the folder."""
     environment: dict[str, Any] = {}

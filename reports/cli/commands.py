@@ -168,6 +168,36 @@ def compare(
         raise typer.Exit(1)
 
 
+def doctor(runs: Runs, data_root: DataRoot = None) -> None:
+    """Look for systematic faults in the landmarks of runs.
+
+    Such faults are conventions that were mistaken, not poor models: fractions instead of pixels, x
+    and y exchanged, another order of landmarks, and so on. `alignbench run` looks for them too, and
+    says so above its table. The exit status is 1 if there is one.
+
+    For example:
+      alignbench doctor runs/wflw/mine
+    """
+    from alignbench.runs.doctor import CHECKS, examine
+    from reports.data import all_landmarks, evaluated_faces
+    from reports.labels import labels
+
+    chosen = read_runs(runs)
+    is_faulty = False
+    for run, title in zip(chosen, labels(chosen), strict=True):
+        findings = examine(all_landmarks(run), evaluated_faces(run, data_root))
+        is_faulty = is_faulty or bool(findings)
+        typer.echo(f"{title} on {run.record.dataset.name} {run.record.dataset.split}")
+        evidence = {finding.fault: finding for finding in findings}
+        for check in CHECKS:
+            typer.echo(f"  {'FOUND' if check in evidence else 'no   '}  {check}")
+            if check in evidence:
+                finding = evidence[check]
+                typer.echo(f"         {finding.evidence}.\n         {finding.remedy}")
+    if is_faulty:
+        raise typer.Exit(1)
+
+
 def complexity(
     *,
     model: Annotated[

@@ -1,0 +1,292 @@
+"""Systematic faults in landmarks: not a poor model, but a convention that was mistaken.
+
+Each fault is a hypothesis with a correction. It is reported where the correction at least halves
+the error and leaves a small one: no correction does that for a model that is merely poor. Only a
+shift by a pixel is smaller than the errors of models; it is told by being the same for all
+landmarks and for faces of every size. The limits were set on the published predictions of SPIGA,
+CFSS, RCPR and TCDCN, on a WFLW network and on the networks of this package: these give no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from alignbench.arrays import Floats, Ints
+from alignbench.datasets.base import Dataset
+from alignbench.geometry import tight_boxes
+
+_MOST_FACES = 2000
+"""Faces that are examined; more are sampled evenly."""
+_FEWEST_FACES, _FEWEST_FOR_SHIFT = 3, 30
+_GAIN, _SMALL = 0.5, 0.25
+"""A correction leaves at most this share of the error, and at most this error."""
+_FITS = 0.1
+"""Error below which landmarks are taken for fractions of the box, and not of something else."""
+_POOR = 0.06
+"""Error, in sizes of the face, below which nothing but a shift of pixels is looked for."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A systematic fault.
+
+    Attributes
+    ----------
+    fault
+        What is wrong, in a few words.
+    evidence
+        The numbers that say so.
+    remedy
+        What to do about it.
+    """
+
+    fault: str
+    evidence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.fault}: {self.evidence}. {self.remedy}"
+
+
+CHECKS = (
+    "the same landmarks for all faces",
+    "landmarks are fractions or in [-1, 1], not pixels",
+    "x and y are exchanged",
+    "ids are shifted by one face",
+    "left and right are exchanged",
+    "landmarks are in another order",
+    "landmarks are pixels of a crop",
+    "boxes of another convention",
+    "landmarks are counted from another origin",
+)
+"""What is looked for."""
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Predicted and true landmarks (N, L, 2) of the faces that were not missed."""
+
+    predicted: Floats
+    true: Floats
+    rows: Ints
+    dataset: Dataset
+
+    @cached_property
+    def boxes(self) -> Floats:
+        """(N, 4) tight boxes of the true landmarks."""
+        return tight_boxes(self.true)
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """(N,) roots of the areas of the boxes."""
+        sides = self.boxes[:, 2:] - self.boxes[:, :2]
+        return np.asarray(np.maximum(np.sqrt(sides.prod(axis=1)), 1e-6))
+
+    def error(self, predicted: Floats) -> float:
+        """Median over faces of the mean distance to the truth, in sizes of the face."""
+        distance = np.linalg.norm(predicted - self.true, axis=2)
+        return float(np.median(np.nanmean(distance, axis=1) / self.sizes))
+
+
+def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
+    """Systematic faults in the landmarks (N, L, 2) of a data set's faces; NaN for missed faces.
+
+    Of several faults that explain the error, the one whose correction leaves least is given.
+    """
+    rows = np.flatnonzero(~np.isnan(predicted).any(axis=(1, 2)))
+    if len(rows) > _MOST_FACES:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_FACES).astype(np.intp)]
+    if len(rows) < _FEWEST_FACES:
+        return []
+    faces = _Faces(predicted[rows], dataset.points[rows], rows, dataset)
+    if constant := _constant(faces):
+        return [constant]
+    if fractions := _fractions(faces):
+        return [fractions]
+    now = faces.error(faces.predicted)
+    best: tuple[float, Finding] | None = None
+    if now > _POOR:
+        for error, finding in _corrections(faces):
+            if error < min(_GAIN * now, _SMALL) and (best is None or error < best[0]):
+                best = error, finding
+    if best is not None:
+        return [best[1]]
+    shift = _shift(faces)
+    return [shift] if shift else []
+
+
+def _corrections(faces: _Faces) -> Iterator[tuple[float, Finding]]:
+    """The error after each correction, and the finding that it would be."""
+    now = faces.error(faces.predicted)
+
+    def finding(check: int, error: float, remedy: str) -> tuple[float, Finding]:
+        evidence = f"the median error falls from {_percent(now)} to {_percent(error)} of a face"
+        return error, Finding(CHECKS[check], evidence, remedy)
+
+    yield finding(
+        2, faces.error(faces.predicted[:, :, ::-1]), "Give --points-axes yx, or exchange them."
+    )
+    for step, whose in ((1, "the next"), (-1, "the previous")):
+        yield finding(
+            3, _shifted_error(faces, step),
+            f"A face has the landmarks of {whose} one: compare the names with those of "
+            "`alignbench data ids`, or give --id-offset.",
+        )  # fmt: skip
+    order = faces.dataset.markup.flip_order
+    yield finding(
+        4, faces.error(faces.predicted[:, order]),
+        "Left is that of the image, not of the person: exchange the landmarks of each flip pair of "
+        f"mark-up {faces.dataset.markup.name}.",
+    )  # fmt: skip
+    order = _best_order(faces)
+    first = int((order != np.arange(len(order))).argmax())
+    yield finding(
+        5, faces.error(faces.predicted[:, order]),
+        f"Landmark {first} of mark-up {faces.dataset.markup.name} is stored as {order[first]}: "
+        "bring them into the mark-up's order.",
+    )  # fmt: skip
+    yield from _frame_findings(faces, finding)
+
+
+def _percent(error: float) -> str:
+    return f"{100 * error:.3g} %"
+
+
+def _constant(faces: _Faces) -> Finding | None:
+    spread = float(faces.predicted.std(axis=0).max())
+    truth = float(np.nanmax(np.nanstd(faces.true, axis=0)))
+    if spread > 0.01 or truth < 1:
+        return None
+    return Finding(
+        CHECKS[0], f"they differ by {spread:.2g} pixels, the true ones by {truth:.0f}",
+        "Check that the model is given each face's image and box.",
+    )  # fmt: skip
+
+
+def _fractions(faces: _Faces) -> Finding | None:
+    """Landmarks that are no pixels; of the box, where that makes the error small."""
+    low, high = float(faces.predicted.min()), float(faces.predicted.max())
+    if not (low >= -2 and high <= 2 and np.median(faces.sizes) > 10):
+        return None
+    dataset = faces.dataset
+    boxes = faces.boxes if dataset.boxes is None else dataset.boxes[faces.rows]
+    corner, sides = boxes[:, None, :2], (boxes[:, 2:] - boxes[:, :2])[:, None]
+    evidence = f"all coordinates lie between {low:.2f} and {high:.2f}"
+    remedy = (
+        "Give --points-unit image or box for fractions of either; otherwise take them to pixels of "
+        "the image before they are saved. For ONNX, give output.unit."
+    )
+    if (error := faces.error(faces.predicted * sides + corner)) < _FITS:
+        evidence += f"; as fractions of the box the median error is {_percent(error)} of a face"
+        remedy = 'Give --points-unit box; for ONNX, unit = "fraction".'
+    elif (error := faces.error((faces.predicted + 1) / 2 * sides + corner)) < _FITS:
+        evidence += f"; as [-1, 1] of the box the median error is {_percent(error)} of a face"
+        remedy = 'Take them to pixels before they are saved; for ONNX, give unit = "signed".'
+    return Finding(CHECKS[1], evidence, remedy)
+
+
+def _shifted_error(faces: _Faces, step: int) -> float:
+    """The error where face k has the landmarks that were predicted for face k - step."""
+    if len(faces.rows) < 2 * _FEWEST_FACES:
+        return np.inf
+    neighbour = faces.rows + step
+    inside = (neighbour >= 0) & (neighbour < len(faces.dataset))
+    true = faces.dataset.points[neighbour[inside]]
+    distance = np.linalg.norm(faces.predicted[inside] - true, axis=2)
+    return float(np.median(np.nanmean(distance, axis=1) / faces.sizes[inside]))
+
+
+def _best_order(faces: _Faces) -> Ints:
+    """For each landmark the predicted one that lies nearest to it on average, each used once."""
+    corner, size = faces.boxes[:, None, :2], faces.sizes[:, None, None]
+    predicted = np.median((faces.predicted - corner) / size, axis=0)
+    true = np.nanmedian((faces.true - corner) / size, axis=0)
+    distance = np.linalg.norm(true[:, None] - predicted[None], axis=2)
+    return np.asarray(linear_sum_assignment(np.nan_to_num(distance, nan=0.0))[1])
+
+
+def _frame_findings(
+    faces: _Faces, finding: Callable[[int, float, str], tuple[float, Finding]]
+) -> Iterator[tuple[float, Finding]]:
+    """Landmarks that have the right shape at another place or of another size."""
+    known = ~np.isnan(faces.true)
+    true = np.where(known, faces.true, 0)
+    count = known.sum(axis=1, keepdims=True)
+    predicted = np.where(known, faces.predicted, 0)
+    centre = true.sum(axis=1, keepdims=True) / count
+    own = predicted.sum(axis=1, keepdims=True) / count
+    spread = np.sqrt((((true - centre) * known) ** 2).sum(axis=(1, 2)))
+    size = np.sqrt((((predicted - own) * known) ** 2).sum(axis=(1, 2)))
+    ratio = size / np.maximum(spread, 1e-6)
+    if (size < 1e-6).any():
+        return
+    aligned = (faces.predicted - own) / ratio[:, None, None] + centre
+    error = faces.error(aligned)
+    offset = (own - centre)[:, 0] / faces.sizes[:, None]
+    is_steady = _deviation(ratio) < 0.2 * np.median(ratio) and (
+        np.array([_deviation(offset[:, axis]) for axis in (0, 1)]) < 0.15
+    ).all()  # fmt: skip
+    x, y = np.median(offset, axis=0)
+    if is_steady:
+        yield finding(
+            7, error,
+            f"Predicted faces are {np.median(ratio):.2f} times as large as the true ones and lie "
+            f"({x:.2f}, {y:.2f}) of a face's size away: check --boxes, --box-scale and whether the "
+            "model takes corners or width and height.",
+        )  # fmt: skip
+    elif _deviation(size) < 0.5 * np.median(size):
+        high = np.percentile(faces.predicted, 99)
+        yield finding(
+            6, error,
+            f"Their shape is right, but not their place; coordinates reach {high:.0f}: take them "
+            "from the crop back to the image.",
+        )  # fmt: skip
+
+
+def _deviation(values: Floats) -> float:
+    """The median absolute deviation, scaled to a normal distribution's standard deviation."""
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def _shift(faces: _Faces) -> Finding | None:
+    """A shift by one pixel or half of one that all landmarks share in faces of every size."""
+    if len(faces.rows) < _FEWEST_FOR_SHIFT:
+        return None
+    outline = {
+        k for name in ("contour", "chin") for k in faces.dataset.markup.regions.get(name, ())
+    }
+    inner = [k for k in range(faces.true.shape[1]) if k not in outline]
+    residual = (faces.predicted - faces.true)[:, inner]
+    # Faces of few pixels say most: a model's own bias grows with the face, a shift does not.
+    weights = 1 / faces.sizes**2
+    by_landmark = np.stack([_weighted_median(residual[:, :, a], weights) for a in (0, 1)], axis=1)
+    shift = np.median(by_landmark, axis=0)
+    spread = np.array([_deviation(by_landmark[:, axis]) for axis in (0, 1)])
+    for step, nearest in ((0.5, 0.2), (1.0, 0.65)):
+        for sign in (1, -1):
+            if (np.abs(shift - sign * step) <= nearest).all() and (spread <= 0.65).all():
+                x, y = shift
+                return Finding(
+                    CHECKS[8],
+                    f"the inner landmarks lie ({x:+.2f}, {y:+.2f}) pixels from the true ones, "
+                    f"alike for all landmarks (spread {spread.max():.2f}) and faces of every size",
+                    f"Give --points-origin {step:g} if the file counts from {step:g}."
+                    if sign > 0
+                    else "Pixels may have been shifted once too often: give --points-origin 0 if "
+                    "the file counts from 0.",
+                )
+    return None
+
+
+def _weighted_median(values: Floats, weights: Floats) -> Floats:
+    """The weighted median (L,) of values (N, L); rows of NaN are left out by landmark."""
+    order = np.argsort(values, axis=0)
+    ordered = np.take_along_axis(values, order, axis=0)
+    mass = np.where(np.isnan(ordered), 0, weights[order]).cumsum(axis=0)
+    row = (mass >= mass[-1] / 2).argmax(axis=0)
+    return np.asarray(np.take_along_axis(ordered, row[None], axis=0)[0])

@@ -1,0 +1,150 @@
+"""Systematic faults in landmarks are found, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from doubles import make_dataset
+from typer.testing import CliRunner
+
+from alignbench import evaluate, load_dataset, load_predictor
+from alignbench.cli import app
+from alignbench.geometry import tight_boxes
+from alignbench.runs.doctor import CHECKS, examine
+
+
+def centre(dataset):
+    boxes = tight_boxes(dataset.points)
+    return (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
+
+
+def sides(dataset):
+    boxes = tight_boxes(dataset.points)
+    return (boxes[:, 2:] - boxes[:, :2])[:, None]
+
+
+def corner(dataset):
+    return tight_boxes(dataset.points)[:, None, :2]
+
+
+def scramble(points):
+    return points[:, np.random.default_rng(1).permutation(points.shape[1])]
+
+
+FAULTS = {
+    "same": (lambda p, d: np.repeat(p[:1], len(p), axis=0), 0, "each face's image and box"),
+    "fractions of the box": (
+        lambda p, d: (p - corner(d)) / sides(d), 1, "--points-unit box",
+    ),
+    "fractions of the image": (lambda p, d: p / (1.01 * p.max()), 1, "--points-unit image or box"),
+    "signed": (lambda p, d: 2 * (p - corner(d)) / sides(d) - 1, 1, 'unit = "signed"'),
+    "axes": (lambda p, d: p[:, :, ::-1], 2, "--points-axes yx"),
+    "next": (lambda p, d: np.roll(p, 1, axis=0), 3, "the previous one"),
+    "previous": (lambda p, d: np.roll(p, -1, axis=0), 3, "the next one"),
+    "mirrored": (lambda p, d: p[:, d.markup.flip_order], 4, "flip pair"),
+    "order": (lambda p, d: scramble(p), 5, "stored as"),
+    "crop": (
+        lambda p, d: 256 * ((p - centre(d)) / (1.2 * sides(d).max(axis=2, keepdims=True)) + 0.5),
+        6, "from the crop back to the image",
+    ),
+    "box": (lambda p, d: centre(d) + 1.3 * (p - centre(d)), 7, "1.30 times as large"),
+    "one": (lambda p, d: p + 1, 8, "--points-origin 1"),
+    "minus one": (lambda p, d: p - 1, 8, "shifted once too often"),
+    "half": (lambda p, d: p + 0.5, 8, "--points-origin 0.5"),
+}  # fmt: skip
+HALF = {"half"}
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    """Faces like those of people: one shape, many places, sizes and expressions."""
+    rng = np.random.default_rng(5)
+    drawn = load_dataset("synthetic", split="sample")
+    scale, place = rng.uniform(0.5, 3, (60, 1, 1)), rng.uniform(0, 900, (60, 1, 2))
+    points = drawn.points * scale + place
+    return replace(drawn, points=points, boxes=None)
+
+
+def predict(dataset, error=0.02):
+    rng = np.random.default_rng(7)
+    size = np.sqrt(sides(dataset).prod(axis=2, keepdims=True))
+    return dataset.points + error * size * rng.normal(size=dataset.points.shape)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found(dataset, fault):
+    spoil, check, remedy = FAULTS[fault]
+    (finding,) = examine(spoil(predict(dataset), dataset), dataset)
+    assert finding.fault == CHECKS[check]
+    assert remedy in finding.remedy
+
+
+def test_every_fault_is_tested():
+    assert {check for _, check, _ in FAULTS.values()} == set(range(len(CHECKS)))
+
+
+@pytest.mark.parametrize("error", [0, 0.01, 0.05, 0.2, 1])
+def test_a_poor_model_is_no_fault(dataset, error):
+    assert examine(predict(dataset, error), dataset) == []
+
+
+def test_a_mean_shape_is_no_fault(dataset):
+    mean = ((dataset.points - corner(dataset)) / sides(dataset)).mean(axis=0)
+    assert examine(mean * sides(dataset) + corner(dataset), dataset) == []
+
+
+def test_missed_faces_do_not_hide_a_fault(dataset):
+    points = predict(dataset)[:, :, ::-1].copy()
+    points[::3] = np.nan
+    assert examine(points, dataset)[0].fault == CHECKS[2]
+    points[2:] = np.nan
+    assert examine(points, dataset) == []
+
+
+def test_a_run_says_it_before_its_table(tmp_path):
+    dataset = make_dataset(12)
+    np.savez(tmp_path / "p.npz", ids=dataset.ids, points=dataset.points[:, :, ::-1])
+    run = evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}"), dataset)
+    assert CHECKS[2] in run.record.findings[0]
+
+
+def test_the_command_names_every_check(tmp_path):
+    sample = load_dataset("synthetic", split="sample")
+    for name, points, status in (("good", sample.points, 0), ("bad", sample.points[:, :, ::-1], 1)):
+        np.savez(tmp_path / f"{name}.npz", ids=sample.ids, points=points)
+        run = ("run", "--model", f"saved:{tmp_path / name}.npz", "--dataset", "synthetic",
+               "--split", "sample", "--out", str(tmp_path / name))  # fmt: skip
+        text = CliRunner().invoke(app, run).output
+        assert ("Doubtful: x and y are exchanged" in text) == bool(status)
+        assert ("DOUBTFUL: x and y" in text) == bool(status)
+        result = CliRunner().invoke(app, ["doctor", str(tmp_path / name)])
+        assert result.exit_code == status
+        assert all(check in result.output for check in CHECKS)
+        assert result.output.count("FOUND") == status
+
+
+REAL = {
+    "spiga": ("300w", "predictions/spiga_300w_public.json"),
+    "cfss": ("cofw68", "cofw68/predictions/CFSS_CFOW68.txt"),
+    "rcpr": ("cofw68", "cofw68/predictions/RCPR-occ_300w.txt"),
+    "tcdcn": ("cofw68", "cofw68/predictions/TCDCN_CFOW68.txt"),
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", REAL)
+def test_published_predictions_are_well_and_their_faults_are_found(shared, name):
+    data, file = REAL[name]
+    dataset = load_dataset(data, shared)
+    run = evaluate(load_predictor(f"saved:{shared / file}"), dataset)
+    assert run.record.findings == ()
+    if name not in ("spiga", "cfss"):
+        return
+    assert run.ids == dataset.ids
+    # Half a pixel is less than the bias of these models themselves.
+    for fault, (spoil, check, _) in FAULTS.items():
+        if fault not in HALF:
+            found = [finding.fault for finding in examine(spoil(run.points, dataset), dataset)]
+            assert found == [CHECKS[check]], fault
