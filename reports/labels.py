@@ -109,7 +109,7 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
     """
     record = run.record
     protocol, dataset = record.protocol, record.dataset
-    notes = incomplete_notes(run)
+    notes = [*incomplete_notes(run), *dataset.notes]
     if protocol.boxes == "none":
         notes.append("Stored predictions; whether their boxes used the ground truth is unknown.")
     else:
