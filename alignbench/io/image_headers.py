@@ -53,8 +53,9 @@ def image_kind(data: bytes) -> Kind | None:
 
 def unreadable_kind(data: bytes) -> str | None:
     """What a file is that is no image that can be read, with its article; None if unknown."""
-    if data[4:8] == b"ftyp":  # the brand of an ISO base media file
-        return _BRANDS.get(data[8:12], "a video (MP4 or QuickTime)")
+    if data.startswith(b"ftyp", 4):  # an ISO base media file, and its brand
+        brands = (name for brand, name in _BRANDS.items() if data.startswith(brand, 8))
+        return next(brands, "a video (MP4 or QuickTime)")
     return next((name for begin, name in _OTHERS if data.startswith(begin)), None)
 
 
@@ -67,7 +68,7 @@ def unsupported(data: bytes) -> str | None:
     if _is_tiff(data):
         fields = tiff_fields(data)
         bits, form = fields.get(258, (1, 0))[0], fields.get(339, (1, 0))[0]
-        if bits not in (1, 2, 4, 8, 16) or form != 1:
+        if bits > 16 or form != 1:
             word = {2: "signed ", 3: "floating-point "}.get(form, "")
             return f"a TIFF image of {bits}-bit {word}values"
     return None
@@ -128,8 +129,10 @@ def _chunks(data: bytes, at: int, order: str, surplus: int) -> Iterator[tuple[by
     for _ in range(_MOST_PARTS):
         if at + 8 > len(data):
             return
-        length = struct.unpack_from(f"{order}I", data, at if order == ">" else at + 4)[0]
-        yield data[at + 4 : at + 8] if order == ">" else data[at : at + 4], at + 8, length
+        first, second = struct.unpack_from("4s4s", data, at)
+        name, number = (second, first) if order == ">" else (first, second)
+        length = struct.unpack(f"{order}I", number)[0]
+        yield name, at + 8, length
         at += surplus + length + (length % 2 if order == "<" else 0)
 
 
@@ -151,16 +154,16 @@ def is_whole_png(data: bytes) -> bool:
 def _webp_size(data: bytes) -> Size | None:
     """The size in the first chunk: of an extended file, a lossless or a lossy image."""
     first, start, _ = next(_chunks(data, 12, "<", 8), (b"", 0, 0))
-    head = data[start : start + 10]
-    if len(head) < 10:
+    if start + 10 > len(data):
         return None
-    if first == b"VP8X":
-        width, height = (int.from_bytes(head[k : k + 3], "little") + 1 for k in (4, 7))
+    if first == b"VP8X":  # three bytes a side
+        sides = struct.unpack_from("<Q", data, start + 2)[0] >> 16
+        width, height = (sides & 0xFFFFFF) + 1, (sides >> 24) + 1
     elif first == b"VP8L":
-        bits = int.from_bytes(head[1:5], "little")
-        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        sides = struct.unpack_from("<I", data, start + 1)[0]
+        width, height = (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
     elif first == b"VP8 ":
-        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", head, 6))
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, start + 6))
     else:
         return None
     return height, width
@@ -292,7 +295,7 @@ KINDS = (
     Kind("BMP", lambda data: data.startswith(b"BM"), _bmp_size),
     Kind(
         "WebP",
-        lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP",
+        lambda data: data.startswith(b"RIFF") and data.startswith(b"WEBP", 8),
         _webp_size,
         _webp_orientation,
     ),
