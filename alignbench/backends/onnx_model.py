@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 2**31 - 1
 """Bytes of a model with all its weights: those of a message of protobuf."""
+_MOST_PORTS = 20
+"""Inputs or outputs that a message lists."""
 _TYPES = {"FLOAT": np.float32, "FLOAT16": np.float16, "DOUBLE": np.float64, "UINT8": np.uint8}
 
 
@@ -195,20 +197,22 @@ def choose_output(model: OnnxModel, name: str | None, where: object) -> Port:
     """
     if len(model.inputs) != 1:
         raise InputError(
-            where, f"{len(model.inputs)} inputs: {_list(model.inputs)}", "one image input",
+            where, f"{len(model.inputs)} inputs: {list_ports(model.inputs)}", "one image input",
             "Export the network anew, with the other inputs as constants.",
         )  # fmt: skip
     for port in model.outputs:
         if port.name == name or (name is None and len(model.outputs) == 1):
             return port
     raise InputError(
-        f"{where}, its settings", f"output.name is {name!r}", _list(model.outputs),
+        f"{where}, its settings", f"output.name is {name!r}", list_ports(model.outputs),
         "Name the output that has the landmarks.",
     )  # fmt: skip
 
 
-def _list(ports: tuple[Port, ...]) -> str:
-    return ", ".join(map(str, ports))
+def list_ports(ports: tuple[Port, ...]) -> str:
+    """The first inputs or outputs with their shapes."""
+    more = ["..."] if len(ports) > _MOST_PORTS else []
+    return ", ".join([*map(str, ports[:_MOST_PORTS]), *more])
 
 
 def adapt(network: Network, port: Port, layout: Literal["nchw", "nhwc"], where: object) -> Network:
