@@ -109,14 +109,13 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
     """
     record = run.record
     protocol, dataset = record.protocol, record.dataset
-    notes = incomplete_notes(run)
+    notes = [*incomplete_notes(run), *dataset.notes]
     if protocol.boxes == "none":
         notes.append("Stored predictions; whether their boxes used the ground truth is unknown.")
     else:
         notes.append(f"Boxes: {box_text(record)}; leak: {protocol.leak}.")
     if words := execution(run):
         notes.append(f"Computed with: {', '.join(words)}.")
-    notes += dataset.notes
     notes += [f"DOUBTFUL: {finding}" for finding in record.findings]
     if protocol.conversion:
         notes.append(

@@ -23,7 +23,7 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
     where
         Its name in messages.
     output
-        Name of the output, for a model that has several.
+        Name of the output; by default the first one.
 
     Raises
     ------
@@ -48,8 +48,8 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
         raise InputError(
             where, f"not a usable ONNX model ({error})", "one file that holds all its weights"
         ) from error
-    inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
-    name = choose_output(outputs, len(inputs), output, where)
+    inputs = session.get_inputs()
+    name = output or session.get_outputs()[0].name
 
     def call(pixels: Pixels) -> NDArray[np.floating]:
         try:
@@ -60,16 +60,6 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
 
     fixed = inputs[0].shape[0]
     return in_batches(call, fixed) if isinstance(fixed, int) and fixed > 0 else call
-
-
-def choose_output(outputs: list[str], inputs: int, output: str | None, where: object) -> str:
-    """The name of the output to use; InputError where that is not clear."""
-    if inputs != 1:
-        raise InputError(where, f"{inputs} inputs", "one image input")
-    name = output or outputs[0]
-    if name not in outputs or (len(outputs) > 1 and output is None):
-        raise InputError(f"{where}, its settings", f"output.name is {output!r}", ", ".join(outputs))
-    return name
 
 
 def batch_error(where: object, pixels: Pixels, shape: object, error: Exception) -> InputError:

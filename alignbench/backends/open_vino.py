@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alignbench import threads
 from alignbench.backends import Network, Pixels, Precision, in_batches, not_installed
-from alignbench.backends.onnx_runtime import batch_error, choose_output
+from alignbench.backends.onnx_runtime import batch_error
 from alignbench.errors import InputError
 
 
@@ -49,7 +49,7 @@ def load(
             where, f"not a usable ONNX model ({error})", "one file that holds all its weights"
         ) from error
     names = [one.get_any_name() for one in compiled.outputs]
-    index = names.index(choose_output(names, len(compiled.inputs), output, where))
+    index = names.index(output) if output else 0
     request = compiled.create_infer_request()
     shape = compiled.inputs[0].get_partial_shape()
 

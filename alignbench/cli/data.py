@@ -110,6 +110,7 @@ def verify(
         ("images missing", result.images_missing),
         ("images broken", result.images_broken),
         ("landmarks far outside the image", result.outside),
+        ("images with an EXIF rotation, which is ignored", result.rotated),
     ):
         typer.echo(f"{what}: {len(names):,} of {len(faces):,}" + (", such as" if names else ""))
         for name in names[:_EXAMPLES]:

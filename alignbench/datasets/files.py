@@ -5,7 +5,7 @@ The images are looked for below a folder that the user names, else beside the fi
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from alignbench.datasets.base import FULL, Dataset, Images
 from alignbench.errors import InputError
 from alignbench.formats import StoredFaces, read_faces
 from alignbench.geometry import tight_boxes
-from alignbench.io.images import ENDINGS, ImageFiles
+from alignbench.io.images import ENDINGS, ImageFiles, images_beside
 from alignbench.io.text import is_inside
 from alignbench.markups import Markup, by_landmarks, landmark_counts, load_markup
 
@@ -191,23 +191,11 @@ def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
 
 def _with_endings(root: Path, names: Sequence[str]) -> list[str]:
     """Paths with the ending of the image that is there; those without any get ``.jpg``."""
-    folders: dict[str, dict[str, str]] = defaultdict(dict)
-    complete = []
-    for name in names:
-        if name.lower().endswith(ENDINGS):
-            complete.append(name)
-            continue
-        folder, _, stem = name.rpartition("/")
-        if folder not in folders:
-            folders[folder] = _image_names(root / folder)
-        complete.append(f"{folder}/" * bool(folder) + folders[folder].get(stem, f"{stem}.jpg"))
-    return complete
-
-
-def _image_names(folder: Path) -> dict[str, str]:
-    """The image of each stem in a folder; of several, the one whose ending comes first."""
-    if not folder.is_dir():
-        return {}
-    images = [p.name for p in folder.iterdir() if p.suffix.lower() in ENDINGS]
-    images.sort(key=lambda name: (ENDINGS.index(Path(name).suffix.lower()), name), reverse=True)
-    return {Path(name).stem: name for name in images}
+    bare = [name for name in names if not name.lower().endswith(ENDINGS)]
+    # With an ending to be replaced, so that a dot in a name stays.
+    files = {name: root / f"{name}.pts" for name in bare if (root / name).parent.is_dir()}
+    images = dict(zip(files, images_beside(list(files.values())), strict=True))
+    complete = dict.fromkeys(bare, "") | {
+        name: image.relative_to(root).as_posix() for name, image in images.items()
+    }
+    return [complete.get(name, name) or f"{name}.jpg" for name in names]

@@ -9,6 +9,7 @@ import numpy as np
 
 from alignbench.datasets.base import Dataset, Progress, ignore_progress
 from alignbench.errors import InputError
+from alignbench.io.images import rotated_images
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class Verification:
         One message for each image that cannot be decoded.
     outside
         Ids of faces with a landmark more than one image side outside their image.
+    rotated
+        Names of images with an EXIF rotation, which is ignored.
     """
 
     counts: dict[str, tuple[int, int]]
     images_missing: list[str]
     images_broken: list[str]
     outside: list[str]
+    rotated: list[str]
 
     @property
     def complete(self) -> bool:
@@ -67,4 +71,4 @@ def verify(
                 outside.append(dataset.ids[index])
             progress(done, len(present))
     missing = [dataset.ids[index] for index in np.flatnonzero(~available)]
-    return Verification(counts, missing, broken, outside)
+    return Verification(counts, missing, broken, outside, rotated_images(dataset.images))

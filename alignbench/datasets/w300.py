@@ -9,11 +9,10 @@ import numpy as np
 from alignbench import arrays
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
-from alignbench.io.images import ImageFiles
+from alignbench.io.images import ImageFiles, images_beside
 from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
 
-_ENDINGS = (".jpg", ".png", ".jpeg", ".bmp")
 _SPLITS = {
     "test": {FULL: 689, "common": 554, "challenging": 135, "helen": 330, "lfpw": 224, "ibug": 135},
     "private": {FULL: 600, "indoor": 300, "outdoor": 300},
@@ -58,24 +57,11 @@ def read(root: Path, split: str) -> Dataset:
         visible=None,
         boxes=None,
         subsets={name: subsets[name] for name in _SPLITS[split]},
-        images=ImageFiles(root, [image.relative_to(root).as_posix() for image in _images(files)]),
+        images=ImageFiles(root, [i.relative_to(root).as_posix() for i in images_beside(files)]),
         official=_SPLITS[split],
         normalisers=("inter_ocular", "inter_pupil"),
         threshold=0.08,
     )
-
-
-def _images(files: list[Path]) -> list[Path]:
-    """The image beside each ``.pts`` file; the name with ``.jpg`` if there is none.
-
-    Of several images with the same stem, the ending that comes first in ``_ENDINGS`` is taken.
-    """
-    beside: dict[Path, dict[str, Path]] = {}
-    for folder in {file.parent for file in files}:
-        images = [image for image in folder.iterdir() if image.suffix.lower() in _ENDINGS]
-        images.sort(key=lambda image: (_ENDINGS.index(image.suffix.lower()), image), reverse=True)
-        beside[folder] = {image.stem: image for image in images}
-    return [beside[file.parent].get(file.stem, file.with_suffix(".jpg")) for file in files]
 
 
 SOURCE = DatasetSource(
@@ -85,7 +71,7 @@ SOURCE = DatasetSource(
     splits=_SPLITS,
     markers=tuple(folder for parts in _PARTS.values() for folder in parts.values()),
     layout="""\
-300w/                        NAME.pts beside NAME.jpg or NAME.png
+300w/                        NAME.pts beside NAME.jpg, NAME.png, ...
   helen/testset/ lfpw/testset/ ibug/                (test)
   300W/01_Indoor/ 300W/02_Outdoor/                  (private)
   afw/ helen/trainset/ lfpw/trainset/               (train)""",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -13,18 +12,33 @@ import numpy as np
 from alignbench.arrays import Bools, Bytes, Ints
 from alignbench.errors import InputError
 from alignbench.io.files import reading, sha256
+from alignbench.io.image_headers import (
+    KINDS,
+    Kind,
+    image_kind,
+    is_whole_png,
+    jpeg_scans,
+    plain_tiff,
+    unreadable_kind,
+    unsupported,
+)
 
-ENDINGS = (".jpg", ".png", ".jpeg", ".bmp")
-"""Endings of image files, in lower case; of several images with one stem, the first is taken."""
-_JPEG = b"\xff\xd8"
-_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
-_PNG, _BMP = b"\x89PNG\r\n\x1a\n", b"BM"
+ENDINGS = (
+    ".jpg", ".png", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".gif", ".jpe", ".jfif",
+)  # fmt: skip
+"""How names of images end, in lower case, in the order in which one of several is taken."""
+
 _LONGEST = 32_766
 """Side beyond which OpenCV's warp refuses an image."""
 MOST_PIXELS = 100_000_000
 """Pixels beyond which an image is no photograph of a face: decoded, it takes 0.3 GB."""
+_MOST_BYTES = 2**30
 _MOST_SCANS = 100
 """Passes of a progressive JPEG over the whole image; usual ones have ten."""
+
+# Each decoder prints its own words on a damaged file, and on unknown tags of a good one.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class ImageFiles:
@@ -68,65 +82,108 @@ class ImageFiles:
     def take(self, indices: Ints) -> ImageFiles:
         return ImageFiles(self._root, [self._names[i] for i in indices])
 
+    def rotated(self) -> list[str]:
+        """Names of the images that are there and have an EXIF rotation, each once."""
+        return [
+            name
+            for name in dict.fromkeys(self._names)
+            if (self._root / name).is_file() and _is_rotated(_read_bytes(self._root / name))
+        ]
+
+
+def rotated_images(images: object) -> list[str]:
+    """Names of a data set's images that have an EXIF rotation: only those in files can have one."""
+    return images.rotated() if isinstance(images, ImageFiles) else []
+
 
 def read_image(path: Path) -> Bytes:
-    """Image file as (H, W, 3) RGB.
+    """Image file as (H, W, 3) RGB, of a JPEG, PNG, BMP, WebP, GIF, TIFF or PNM (PBM, PGM, PPM).
 
-    Raises InputError if the file is missing, empty, cut short, or no JPEG, PNG or BMP. An absurdly
+    The kind is known by the file's first bytes, whatever its name. Of a film the first image is
+    taken; data behind the end of an image are ignored; 16-bit values become 8-bit ones, and
+    transparency is dropped.
+
+    Raises InputError if the file is missing, empty, cut short, or of another kind. An absurdly
     large image is refused by its header, before anything is decoded. OpenCV would fill the lower
     part of a JPEG that was cut short with grey.
     """
-    with reading(path, "image "):
-        data = path.read_bytes()
+    data = _read_bytes(path)
     if not data:
         raise InputError(path, "image file is empty", remedy="Copy the file again.")
-    size = _size(data)
+    kind = image_kind(data)
+    if kind is None:
+        raise _unreadable(path, data)
+    size = kind.size(data)
+    image = None
     if size is not None:
-        height, width = size
-        if max(size) > _LONGEST or height * width > MOST_PIXELS:
-            limits = f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}"
-            raise InputError(path, f"image of {width:,} x {height:,} pixels", limits)
-        scans = data.count(_JPEG_SCAN) if data.startswith(_JPEG) else 1
-        if scans > _MOST_SCANS:
-            raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
-    image = None if size is None or _is_cut_short(data) else _decode(data)
+        _check_size(path, *size)
+        if reason := unsupported(data):
+            raise InputError(path, f"is {reason}", _names(KINDS), _CONVERT)
+        image = None if _is_cut_short(path, kind, data) else _decode(data, kind)
     if image is None:
-        found, accepted = "image is broken or cut short", "a complete JPEG, PNG or BMP"
-        raise InputError(path, found, accepted, "Copy the file again.")
+        raise _undecodable(path, kind)
     return image
 
 
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Height and width in an image's header; None if it is no JPEG, PNG or BMP."""
-    if data.startswith(_PNG) and len(data) >= 24:
-        width, height = struct.unpack_from(">II", data, 16)
-        return height, width
-    if data.startswith(_BMP) and len(data) >= 26:
-        # The header of old OS/2 is 12 bytes long and has sides of two; rows may be upside down.
-        old = struct.unpack_from("<I", data, 14) == (12,)
-        width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
-        return abs(height), abs(width)
-    return _jpeg_size(data) if data.startswith(_JPEG) else None
+_CONVERT = "Convert it, for example to PNG."
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width in the first frame header of a JPEG; None if it has none."""
-    at = 2
-    while (at := data.find(0xFF, at)) >= 0 and at + 9 <= len(data):
-        marker = data[at + 1]
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
-            at += 1 if marker == 0xFF else 2
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return height, width
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+def _read_bytes(path: Path) -> bytes:
+    with reading(path, "image "):
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(path, "image file of more than 1 GiB", "a photograph")
+        return path.read_bytes()
 
 
-def _decode(data: bytes) -> Bytes | None:
+def _names(kinds: Iterable[Kind]) -> str:
+    *names, last = (kind.name for kind in kinds)
+    return f"{', '.join(names)}, {last} (PBM, PGM, PPM)"
+
+
+def _unreadable(path: Path, data: bytes) -> InputError:
+    """The error for a file that is no image of a kind that can be read."""
+    what = unreadable_kind(data)
+    if what is None:
+        found = f"image is broken or of an unknown kind: it begins with {data[:8]!r}"
+        return InputError(path, found, _names(KINDS), "Copy the file again, or convert it.")
+    remedy = _CONVERT if "image" in what else "Put the image itself there."
+    return InputError(path, f"is {what}, which cannot be read", _names(KINDS), remedy)
+
+
+def _undecodable(path: Path, kind: Kind) -> InputError:
+    """The error for an image that is damaged, or whose decoder this OpenCV lacks."""
+    if kind.name in ("GIF", "WebP", "TIFF") and not cv2.haveImageWriter(f".{kind.name.lower()}"):
+        found = f"is a {kind.name} image, which OpenCV {cv2.__version__} cannot read here"
+        return InputError(path, found, remedy="pip install -U 'opencv-python-headless<5'")
+    remedy = "Copy the file again."
+    if kind.name == "TIFF":
+        remedy += " If other programs show it, convert it to PNG."
+    return InputError(path, "image is broken or cut short", f"a complete {kind.name}", remedy)
+
+
+def _check_size(path: Path, height: int, width: int) -> None:
+    if max(height, width) > _LONGEST or height * width > MOST_PIXELS:
+        limits = f"at most {MOST_PIXELS:,}, and sides of at most {_LONGEST:,}"
+        raise InputError(path, f"image of {width:,} x {height:,} pixels", limits)
+
+
+def _is_cut_short(path: Path, kind: Kind, data: bytes) -> bool:
+    """Whether a JPEG or PNG ends before its end mark; OpenCV itself refuses the other kinds."""
+    if kind.name == "JPEG":
+        scans = jpeg_scans(data)
+        if scans is not None and scans > _MOST_SCANS:
+            raise InputError(path, f"a JPEG of {scans:,} scans", f"at most {_MOST_SCANS}")
+        return scans is None
+    if kind.name == "PNG":
+        return not is_whole_png(data)
+    return False
+
+
+def _decode(data: bytes, kind: Kind) -> Bytes | None:
     """The image, or None if OpenCV cannot read it."""
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    if kind.name == "TIFF":
+        data = plain_tiff(data)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
@@ -134,11 +191,35 @@ def _decode(data: bytes) -> Bytes | None:
     return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
-def _is_cut_short(data: bytes) -> bool:
-    """Whether a JPEG or PNG ends before its end mark."""
-    if data.startswith(_JPEG):
-        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN) or _JPEG_SCAN not in data
-    if data.startswith(_PNG):
-        end = data.rfind(b"IEND")
-        return end < 0 or len(data) < end + len(b"IEND") + 4  # its checksum
-    return False
+def _is_rotated(data: bytes) -> bool:
+    kind = image_kind(data)
+    return kind is not None and kind.orientation(data) != 1
+
+
+def images_beside(files: Sequence[Path]) -> list[Path]:
+    """The image beside each file: of the same name but for the ending, ``.jpg`` if there is none.
+
+    Of several images, the one whose ending comes first in :data:`ENDINGS` is taken. Where no name
+    ends as an image's does, a file that begins as one is taken, so that reading it says what it is.
+    """
+    beside: dict[Path, dict[str, Path]] = {}
+    for folder in {file.parent for file in files}:
+        images = [image for image in folder.iterdir() if image.suffix.lower() in ENDINGS]
+        images.sort(key=lambda image: (ENDINGS.index(image.suffix.lower()), image), reverse=True)
+        beside[folder] = {image.stem: image for image in images}
+    unmatched = {file for file in files if file.stem not in beside[file.parent]}
+    for folder in {file.parent for file in unmatched}:
+        stems = {file.stem for file in unmatched if file.parent == folder}
+        for other in sorted(folder.iterdir(), reverse=True):
+            if other.stem in stems and _begins_as_image(other):
+                beside[folder][other.stem] = other
+    return [beside[file.parent].get(file.stem, file.with_suffix(".jpg")) for file in files]
+
+
+def _begins_as_image(path: Path) -> bool:
+    """Whether a file begins as an image does, of a kind that can be read or not."""
+    if not path.is_file():
+        return False
+    with reading(path, "image "), path.open("rb") as stream:
+        head = stream.read(64)
+    return image_kind(head) is not None or "image" in (unreadable_kind(head) or "")

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from alignbench import heatmaps
 from alignbench.arrays import Bytes, Floats
 from alignbench.backends import Network
-from alignbench.errors import InputError
 from alignbench.geometry import crop_transforms, square_crops, warp
-from alignbench.markups import Markup, load_markup, markup_names
+from alignbench.markups import Markup, load_markup
 from alignbench.predictors.base import Batch, Predictor
+from alignbench.predictors.outputs import missed_faces, read_heatmaps, read_points
 from alignbench.predictors.settings import CropSettings, Input
 
 
@@ -71,8 +71,8 @@ class CropPredictor(Predictor):
     settings
         Crop, colours and decoding.
     network
-        Function of a batch (B, C, S, S), float32, that gives (B, 2 L), (B, L, 2) or, for
-        heatmaps, (B, L, H, W).
+        Function of a batch (B, C, S, S), float32, that gives points or heatmaps, in a shape that
+        :mod:`alignbench.predictors.outputs` reads.
     identity
         What identifies the network: source, hash of weights.
     flip_test
@@ -95,12 +95,12 @@ class CropPredictor(Predictor):
         self.settings, self._network, self._identity = settings, network, identity
         self._flip_test = flip_test
         self.built_from: Sequence[Any] = (network,)
-        counts = {load_markup(markup).landmarks for markup in markup_names()}
-        self._other_counts = counts - {self.markup.landmarks}
 
     def describe(self) -> dict[str, Any]:
         settings = self.settings.model_dump(mode="json")
         notes = settings.pop("notes")
+        if self.settings.output.coordinates == 3:
+            notes.append("The network's third number of each landmark is left out.")
         return {
             **self._identity,
             "preprocessing": settings,
@@ -115,45 +115,35 @@ class CropPredictor(Predictor):
         return Windows(window(self.settings, batch.images, matrices), crops)
 
     def forward(self, inputs: Windows) -> tuple[NDArray[np.floating], Floats]:
-        output = self._check_shape(self._network(inputs.pixels))
+        output = self._compute(inputs.pixels)
         if self._flip_test:
             mirrored = np.ascontiguousarray(inputs.pixels[..., ::-1])
-            output = (output + self._mirror(self._check_shape(self._network(mirrored)))) / 2
+            output = (output + self._mirror(self._compute(mirrored))) / 2
         return output, inputs.crops
 
     def postprocess(self, outputs: tuple[NDArray[np.floating], Floats]) -> Floats:
+        """Landmarks (B, L, 2) in image pixels; NaN for a face whose output is not finite."""
         values, crops = outputs
         output = self.settings.output
         if output.kind == "heatmaps":
+            missed = missed_faces(values)
+            if missed.any():
+                values = np.where(missed[:, None, None, None], 0, values)
             fractions = (heatmaps.DECODERS[output.decoder](values) + 0.5) / values.shape[3]
         else:
+            missed = ~np.isfinite(values).all(axis=(1, 2))
             fractions = values.astype(np.float64)
         shift = 0.5 if output.from_edge else 0.0
-        return np.asarray(fractions * crops[:, None, 2:] + crops[:, None, :2] - shift)
+        points = fractions * crops[:, None, 2:] + crops[:, None, :2] - shift
+        points[missed] = np.nan
+        return np.asarray(points)
 
-    def _check_shape(self, output: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The heatmaps (B, L, H, H) or points (B, L, 2) in a network's output.
-
-        Boundary maps, where a network gives them, follow the landmarks' maps and are left out; as
-        many maps as another mark-up has landmarks are an error.
-        """
-        landmarks, markup = self.markup.landmarks, self.markup.name
-        if self.settings.output.kind == "heatmaps":
-            square = output.ndim == 4 and output.shape[2] == output.shape[3]
-            if square and landmarks <= output.shape[1] not in self._other_counts:
-                return output[:, :landmarks]
-            accepted = f"(B, {landmarks}, H, H) heatmaps for mark-up {markup}"
-        else:
-            shape, flat = (len(output), landmarks, 2), (len(output), 2 * landmarks)
-            if output.shape in (shape, flat):
-                return output.reshape(shape)
-            accepted = f"{shape} or {flat} for {markup}"
-        raise InputError(
-            f"model {self.name!r}",
-            f"the network gave shape {output.shape}",
-            accepted,
-            "Check markup and output in the model's settings.",
-        )
+    def _compute(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
+        """The heatmaps (B, L, H, H), or points (B, L, 2) as fractions, of windows (B, C, S, S)."""
+        values, output, where = self._network(pixels), self.settings.output, f"model {self.name!r}"
+        if output.kind == "heatmaps":
+            return read_heatmaps(values, output, self.markup, where)
+        return read_points(values, output, self.markup, self.settings.crop.size, where)
 
     def _mirror(self, output: NDArray[np.floating]) -> NDArray[np.floating]:
         """The output for a mirrored window, mirrored back."""

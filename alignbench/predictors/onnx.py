@@ -13,9 +13,11 @@ from alignbench.backends import (
     parse_backend,
     parse_precision,
 )
+from alignbench.backends.onnx_model import OnnxModel, adapt, choose_output, read_onnx
 from alignbench.errors import InputError
-from alignbench.io.files import require_regular, sha256
+from alignbench.io.files import require_regular
 from alignbench.predictors.crop import CropPredictor
+from alignbench.predictors.onnx_settings import check_input, example
 from alignbench.predictors.settings import CropSettings, read_settings
 
 
@@ -25,7 +27,8 @@ def load(
     """An ONNX file: onnx:FILE, with its settings in a TOML file beside it.
 
     The settings of ``model.onnx`` are in ``model.toml``. A few published files are known by their
-    sha256 and need none. The back end is onnxruntime or openvino.
+    sha256 and need none. Weights may lie in further files of its folder. The back end is
+    onnxruntime or openvino.
 
     Raises
     ------
@@ -36,22 +39,26 @@ def load(
     require_regular(path)
     if not path.is_file():
         raise InputError(path, "no such ONNX file", remedy="Check the name behind 'onnx:'.")
-    digest = sha256(path)
-    settings = _settings(path, digest)
+    model = read_onnx(path)
+    settings = _settings(path, model)
+    output = choose_output(model, settings.output.name, path)
+    check_input(model.inputs[0], settings, path)
     execution = {"backend": backend, "precision": precision}
     identity = {
-        "source": f"onnx:{path.name}", "weights_sha256": digest, "execution": execution
+        "source": f"onnx:{path.name}", "weights_sha256": model.sha256, "execution": execution
     }  # fmt: skip
-    network = _network(path, settings.output.name, backend, precision)
-    return CropPredictor(path.stem, settings, network, identity, flip_test)
+    if model.weights:
+        identity["more_weights_sha256"] = model.weights
+    network = _network(path, model.content, output.name, backend, precision)
+    adapted = adapt(network, model.inputs[0], settings.input.layout, path)
+    return CropPredictor(path.stem, settings, adapted, identity, flip_test)
 
 
-def _network(path: Path, output: str | None, backend: str, precision: str) -> Network:
+def _network(path: Path, model: bytes, output: str, backend: str, precision: str) -> Network:
     if backend == AUTO:
         raise InputError(
             f"model 'onnx:{path}'", "back end auto is for torch networks", "onnxruntime, openvino"
         )
-    model = path.read_bytes()
     match parse_backend(backend), parse_precision(precision):
         case "onnxruntime", "fp32":
             return onnx_runtime.load(model, path, output)
@@ -64,11 +71,11 @@ def _network(path: Path, output: str | None, backend: str, precision: str) -> Ne
     )
 
 
-def _settings(path: Path, digest: str) -> CropSettings:
+def _settings(path: Path, model: OnnxModel) -> CropSettings:
     beside = path.with_suffix(".toml")
     if beside.is_file():
         return read_settings(beside)
-    known = files("alignbench.predictors") / "known_onnx" / f"{digest}.toml"
+    known = files("alignbench.predictors") / "known_onnx" / f"{model.sha256}.toml"
     if known.is_file():
         with as_file(known) as file:
             return read_settings(file)
@@ -76,5 +83,5 @@ def _settings(path: Path, digest: str) -> CropSettings:
         path,
         f"no settings: there is no {beside}",
         "a TOML file with markup, crop, input and output",
-        "docs/models.md shows one to copy.",
+        f"Write {beside.name}, and correct what the model does not tell:\n\n{example(model)}",
     )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
 )
 from pydantic_core import PydanticCustomError
 
@@ -24,9 +26,28 @@ from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 
+Layout = Literal["nchw", "nhwc"]
+"""Order of the axes of a batch of images or maps: batch, channels, height and width."""
+
 
 class _Settings(BaseModel):
+    """A table of settings.
+
+    Those in ``_later`` came after the first release. They are written only where they differ from
+    their default, so that the keys of runs and the files of models stay as they were.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    _later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in write(self).items()
+            if name not in self._later or getattr(self, name) != fields[name].default
+        }
 
 
 def _require_name_of(group: str) -> AfterValidator:
@@ -63,14 +84,18 @@ class Input(_Settings):
     """Colours: order, then ``(value * scale - mean) / std`` by channel in that order.
 
     With ``standardise``, instead: each channel of each window minus its own mean, divided by its
-    own standard deviation.
+    own standard deviation. ``layout`` is the order of the axes of an ONNX model's input: batch,
+    channels, height, width, or batch, height, width, channels.
     """
+
+    _later: ClassVar[frozenset[str]] = frozenset({"layout"})
 
     colour: Literal["rgb", "bgr", "grey"] = "rgb"
     standardise: bool = False
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    layout: Layout = "nchw"
 
     @field_validator("mean", "std")
     @classmethod
@@ -88,17 +113,28 @@ class Input(_Settings):
 class Output(_Settings):
     """What the network's output means.
 
-    ``kind`` is ``points`` (L x 2 a face, x before y, as fractions of the window's side) or
-    ``heatmaps`` (L maps a face), decoded by ``decoder``. Fractions are counted from the window's
-    ``origin``: the centre of its first pixel (the default for points), or its edge half a pixel
-    before (the default for heatmaps, which cover the window's area). Code that draws and decodes
-    pixel-centre coordinates on a map as if they were counted from the edge needs
-    ``pixel-centre``. ``name`` picks an output of an ONNX model that has several.
+    ``kind`` is ``points`` (L x 2 a face) or ``heatmaps`` (L maps a face), decoded by ``decoder``.
+    Points are fractions of the window's side; by ``unit``, they may also be signed (-1 to 1, from
+    side to side) or pixels of the window. They are counted from the window's ``origin``: the centre
+    of its first pixel (the default for points), or its edge half a pixel before (the default for
+    heatmaps, which cover the window's area). Code that draws and decodes pixel-centre coordinates
+    on a map as if they were counted from the edge needs ``pixel-centre``.
+
+    ``order`` is that of the numbers of a face where they stand in one row: x and y by turns, or
+    every x before every y. Of ``coordinates`` = 3 numbers a landmark, the third one (a depth or a
+    score) is left out. ``layout`` is the order of the axes of heatmaps, as in :class:`Input`.
+    ``name`` picks an output of an ONNX model that has several.
     """
+
+    _later: ClassVar[frozenset[str]] = frozenset({"unit", "order", "coordinates", "layout"})
 
     kind: Literal["points", "heatmaps"] = "points"
     origin: Literal["pixel-centre", "edge"] | None = None
     decoder: Literal["argmax", "quarter", "parabola", "soft-argmax"] = "quarter"
+    unit: Literal["fraction", "signed", "pixel"] = "fraction"
+    order: Literal["xy-pairs", "x-then-y"] = "xy-pairs"
+    coordinates: Literal[2, 3] = 2
+    layout: Layout = "nchw"
     name: str | None = None
 
     @property

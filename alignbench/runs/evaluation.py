@@ -115,9 +115,14 @@ def _measure(plan: Plan, predictions: Predictions, started: float) -> Run:
     parts = [np.isnan(points[rows]).any(axis=(1, 2)) for rows in blocks(len(points))]
     missed = np.concatenate(parts)
     if missed.all():
-        raise InputError(
-            f"model {plan.record.model.name!r}", f"gave no landmarks for any of {len(faces)} faces"
+        remedy = (
+            "A network's output that is not finite counts as none: check its input (colours, "
+            "scale) and its precision."
         )
+        raise InputError(
+            f"model {plan.record.model.name!r}", f"gave no landmarks for any of {len(faces)} faces",
+            remedy="" if plan.record.protocol.decoding is None else remedy,
+        )  # fmt: skip
     evaluation = evaluate_points(points, faces, plan.measures, plan.bootstrap)
     findings = tuple(map(str, examine(points, faces)))
     seconds = time.time() - started

@@ -12,6 +12,7 @@ from alignbench.boxes import Boxes, choose_boxes
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.environment import environment
 from alignbench.errors import InputError, blame
+from alignbench.io.images import rotated_images
 from alignbench.markups import Markup, require_convertible
 from alignbench.metrics import Measure, parse_measure
 from alignbench.metrics.errors import normaliser_names, normalisers
@@ -150,8 +151,22 @@ def choose_faces(
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
         normalisers=dataset.normalisers, threshold=dataset.threshold,
-        subsets=tuple(dataset.subsets), notes=dataset.notes,
+        subsets=tuple(dataset.subsets),
+        notes=dataset.notes + (_image_notes(chosen) if predictor.needs_images else ()),
     )  # fmt: skip
+
+
+def _image_notes(faces: Dataset) -> tuple[str, ...]:
+    """What readers must know of the images of these faces."""
+    rotated = rotated_images(faces.images)
+    if not rotated:
+        return ()
+    images = len(set(faces.images.sources()))
+    note = (
+        f"{len(rotated):,} of {images:,} images have an EXIF rotation, such as {rotated[0]}; it is "
+        "ignored. Landmarks that were annotated in a rotated view do not fit them."
+    )
+    return (note,)
 
 
 def _check_predictor(predictor: Predictor) -> None:

@@ -98,7 +98,7 @@ class DatasetBlock(_Block):
     subsets: tuple[str, ...] = Field(min_length=1)
     """Names of its subsets; each is a column of ``faces.csv``."""
     notes: tuple[str, ...] = ()
-    """Sentences on what of its files was not used, for under tables."""
+    """What a reader of these numbers must know of the files: rotated images, what was not used."""
 
 
 class ProtocolBlock(_Block):
@@ -223,15 +223,15 @@ class MetricRow(_Block):
     ci_high: float | None
 
 
-_WORDS = {"measures": {"__all__": {"title", "unit", "digits", "interval"}}}
-"""How measures are shown, which does not make another run."""
+_WORDS: dict[type[_Block], Any] = {
+    StatisticsBlock: {"measures": {"__all__": {"title", "unit", "digits", "interval"}}},
+    DatasetBlock: {"notes"},
+}
+"""What is only said or shown, which does not make another run."""
 
 
 def run_key(*blocks: _Block, version: str) -> str:
     """Twelve hexadecimal digits that stand for what identifies a run."""
-    content = []
-    for block in blocks:
-        words = _WORDS if isinstance(block, StatisticsBlock) else None
-        content.append(block.model_dump(mode="json", exclude=words))
+    content = [b.model_dump(mode="json", exclude=_WORDS.get(type(b))) for b in blocks]
     text = json.dumps([version, *content], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

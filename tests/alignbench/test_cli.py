@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from doubles import QUICK, SAMPLE
 from layouts import points, write_300w, write_image, write_wflw
+from PIL import Image
 
-from alignbench import evaluate, load_dataset, load_predictor, plugins
+from alignbench import evaluate, load_dataset, load_predictor, load_run, plugins
 from alignbench.cli import app
 from alignbench.cli.mount import make_command
+from alignbench.runs.record import run_key
 
 RUN = ("run", "--model", "linear", "--dataset")
 
@@ -369,6 +371,21 @@ def test_one_missing_image_is_labelled_or_on_demand_refused(cli, tmp_path):
     refused(result, "image missing for 1 of 4 faces", "0--Parade/3.jpg)")
     out = done(cli(*command, "--bootstrap", 200))
     assert "image missing for 1 of 4 faces" in " ".join(out.split())
+
+
+def test_a_rotation_of_an_image_is_noted_and_makes_no_other_run(cli, tmp_path):
+    write_wflw(tmp_path / "wflw", faces=4)
+    path = tmp_path / "wflw/WFLW_images/0--Parade/3.jpg"
+    rotation = Image.Exif()
+    rotation[274] = 6
+    Image.open(path).save(path, exif=rotation)
+    command = (*RUN, "wflw", "--data-root", tmp_path, "--out", "out")
+    out = " ".join(done(cli(*command, "--bootstrap", 200)).split())
+    assert "1 of 3 images have an EXIF rotation, such as 0--Parade/3.jpg; it is ignored" in out
+    record = load_run("out").record
+    blocks = [record.model, record.dataset, record.protocol, record.statistics]
+    blocks[1] = record.dataset.model_copy(update={"notes": ()})
+    assert run_key(*blocks, version=record.alignbench) == record.key
 
 
 def test_a_wrong_number_of_points(cli, tmp_path):

@@ -387,7 +387,7 @@ def test_what_is_no_usual_picture_is_not_decoded(tmp_path, monkeypatch):
     how = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
     progressive = cv2.imencode(".jpg", picture, how)[1].tobytes()
     scan = progressive[progressive.rfind(b"\xff\xda") : -2]
-    others = [cv2.imencode(ending, picture)[1].tobytes() for ending in (".tiff", ".webp", ".ppm")]
+    others = [cv2.imencode(ending, picture)[1].tobytes() for ending in (".jp2", ".hdr", ".avif")]
     path = tmp_path / "face.jpg"
     for data in (progressive, cv2.imencode(".bmp", picture)[1].tobytes()):
         path.write_bytes(data)
@@ -395,7 +395,7 @@ def test_what_is_no_usual_picture_is_not_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(cv2, "imdecode", None)
     for data in (*others, progressive[:-2] + scan * 200 + b"\xff\xd9"):
         path.write_bytes(data)
-        with pytest.raises(InputError, match=r"a complete JPEG, PNG or BMP|JPEG of 210 scans"):
+        with pytest.raises(InputError, match=r"which cannot be read|JPEG of 210 scans"):
             read_image(path)
 
 

@@ -232,6 +232,16 @@ def mat5(data: bytes, chance: random.Random) -> bytes:
     return damage(out.getvalue(), chance, chance.choice((0, 1, 2, 6)), 124)
 
 
+def _tiff_fields(data: bytearray, chance: random.Random) -> None:
+    """Give some fields of a TIFF's directory another value, type or count."""
+    at = struct.unpack_from("<I", data, 4)[0]
+    for _ in range(chance.randrange(1, 3)):
+        entry = at + 2 + 12 * chance.randrange(struct.unpack_from("<H", data, at)[0])
+        place, form = chance.choice(((0, "<H"), (2, "<H"), (4, "<I"), (8, "<I"), (8, "<I")))
+        values = {"<H": (1, 3, 4, 12, 256, 258, 277, 322, 338), "<I": (0, 1, 2, 9, 16, 300, 2**31)}
+        struct.pack_into(form, data, entry + place, chance.choice(values[form]))
+
+
 def image(data: bytes, chance: random.Random) -> bytes:
     """A picture with other sides in its header."""
     changed = bytearray(data)
@@ -243,7 +253,16 @@ def image(data: bytes, chance: random.Random) -> bytes:
         changed[29:33] = struct.pack(">I", zlib.crc32(changed[12:29]))
     elif data.startswith(b"BM"):
         changed[18:26] = struct.pack("<ii", *(min(side, 2**31 - 1) for side in sides))
+    elif data.startswith((b"II", b"MM")):
+        _tiff_fields(changed, chance)
+    elif data.startswith(b"GIF"):
+        at = chance.choice((6, data.index(b",", 13) + 5))
+        changed[at : at + 4] = struct.pack("<HH", *(min(side, 65_535) for side in sides))
+    elif data.startswith(b"RIFF"):
+        changed[chance.randrange(12, 40)] = chance.randrange(256)
+    elif data.startswith(b"P"):
+        return data[:3] + b"%d %d\n%d\n" % (*sides, chance.choice((0, 1, 255, 256, 65_535, 65_536)))
     else:
-        at = data.index(b"\xff\xc0")
+        at = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
         changed[at + 5 : at + 9] = struct.pack(">HH", *(min(side, 65_535) for side in sides))
     return bytes(changed)

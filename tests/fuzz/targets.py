@@ -156,8 +156,12 @@ def read_w300(path: Path) -> object:
 
 def pictures() -> list[bytes]:
     picture = layouts.image(0, 12, 10)
-    kinds = [(".png", []), (".jpg", []), (".bmp", []), (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])]
-    return [cv2.imencode(ending, picture, how)[1].tobytes() for ending, how in kinds]
+    progressive = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    colour = [(".png", []), (".jpg", []), (".bmp", []), (".jpg", progressive), (".webp", []),
+              (".gif", []), (".tiff", []), (".ppm", [])]  # fmt: skip
+    images = [(ending, picture, how) for ending, how in colour]
+    images += [(ending, picture[..., 0].copy(), []) for ending in (".tiff", ".pgm", ".pbm")]
+    return [cv2.imencode(*image)[1].tobytes() for image in images]
 
 
 def pts() -> list[bytes]:
