@@ -119,7 +119,7 @@ def run(
     start = Path.cwd()  # a user's model may go elsewhere
     with progress(f"Reading {dataset}", "faces") as report_drawing:
         faces = load_dataset(dataset, data_root, split, report_drawing)
-    norms = normaliser_names(faces.markup)
+    norms = normaliser_names(faces.markup, tuple(faces.scales))
     further = [parse_measure(text, norms) for text in measures or []]
     settings = options.without_none(
         {"backend": backend, "precision": precision, "device": device,

@@ -56,7 +56,7 @@ def verify(
             return str(error)
         size = np.array([width, height])
         points = dataset.points[index]
-        return bool((points >= -size).all() and (points <= 2 * size).all())
+        return not bool(((points < -size) | (points > 2 * size)).any())
 
     with ThreadPoolExecutor(threads) as pool:
         results = zip(present, pool.map(examine, present), strict=True)

@@ -71,7 +71,6 @@ def make_plan(
     """The plan of a run; parameters and errors as those of :func:`alignbench.evaluate`."""
     where = f"model {predictor.name!r}"
     _check_predictor(predictor)
-    _check_dataset(dataset, measures)
     if not 1e-3 <= box_scale <= 1e3:
         raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
     if limit is not None and limit < 1:
@@ -81,7 +80,7 @@ def make_plan(
     markup = predictor.markup or dataset.markup
     require_convertible(markup, dataset.markup)
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
-    normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
+    _check_measures(block, measures)
     presented = choose_boxes(dataset, faces, predictor, boxes, box_scale)
     identity = identify(predictor)
     conversion = None if markup == dataset.markup else f"{markup.name} -> {dataset.markup.name}"
@@ -94,7 +93,7 @@ def make_plan(
         statistics = StatisticsBlock(
             measures=tuple(map(MeasureBlock.of, measures)), replicates=bootstrap.replicates,
             confidence=bootstrap.confidence, seed=bootstrap.seed,
-            clusters=len(set(faces.images.sources())),
+            clusters=len(set(faces.cluster_names())),
         )  # fmt: skip
         key = run_key(model, block, protocol, statistics, version=__version__)
         record = RunRecord(
@@ -120,6 +119,7 @@ def choose_faces(
         f"{here:,} of {official:,} {'faces' if name == FULL else f'{name} faces'} annotated"
         for name, (here, official) in dataset.shortfall().items()
     ]
+    reasons += dataset.incomplete
     missing = np.empty(0, np.intp)
     if predictor.needs_images:
         available = dataset.images.available()
@@ -143,14 +143,17 @@ def choose_faces(
         faces = faces[:limit]
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
+    # Refuses a normaliser of zero before any work.
+    scales = normalisers(chosen.points, chosen.markup, chosen.ids, chosen.scales)
     return chosen, DatasetBlock(
-        name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup),
+        name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup, scales),
         faces=len(chosen), official=dataset.official.get(FULL), complete=not reasons,
         incomplete=tuple(reasons), images_missing=len(missing), limit=limit if limited else None,
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
         normalisers=dataset.normalisers, threshold=dataset.threshold,
-        subsets=tuple(dataset.subsets),
+        subsets=tuple(dataset.subsets), scales=tuple(dataset.scales),
+        sampled=dataset.sampled, unannotated=chosen.unannotated(), notes=dataset.notes,
     )  # fmt: skip
 
 
@@ -164,11 +167,11 @@ def _check_predictor(predictor: Predictor) -> None:
         )  # fmt: skip
 
 
-def _check_dataset(dataset: Dataset, measures: Sequence[Measure]) -> None:
-    norms = normaliser_names(dataset.markup)
+def _check_measures(dataset: DatasetBlock, measures: Sequence[Measure]) -> None:
+    norms = normaliser_names(dataset.markup.to_markup(), dataset.scales)
     for measure in measures:
         parse_measure(str(measure), norms)
-    if taken := {"id", "image", *norms} & dataset.subsets.keys():
+    if taken := {"id", "image", *norms} & set(dataset.subsets):
         raise InputError(
             f"data set {dataset.name!r}",
             f"a subset is called {min(taken)!r}, as is another column of faces.csv",
