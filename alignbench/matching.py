@@ -38,6 +38,28 @@ class Match:
     compared: str
 
 
+def _rows(theirs: Sequence[str], ours: Sequence[str]) -> Ints:
+    """Of each of our names the place of the same one in theirs, or -1.
+
+    Names that are left over are compared without blanks: 300W's ``ibug/image_092 _01`` has one,
+    which many programs cannot take. No name that means two is used.
+    """
+    place = {name: index for index, name in enumerate(theirs)}
+    rows = np.array([place.get(name, -1) for name in ours], dtype=np.intp)
+    left = [index for index, name in enumerate(ours) if rows[index] < 0]
+    taken = set(rows.tolist())
+    bare = {index: "".join(ours[index].split()) for index in left}
+    times = Counter(bare.values())
+    others: dict[str, list[int]] = {}
+    for index, name in enumerate(theirs):
+        if index not in taken:
+            others.setdefault("".join(name.split()), []).append(index)
+    for index, name in bare.items():
+        if times[name] == 1 and len(others.get(name, ())) == 1:
+            rows[index] = others[name][0]
+    return rows
+
+
 def match_ids(theirs: Sequence[str], ours: Sequence[str], where: object) -> Match:
     """Which of their names means which of our ids.
 
@@ -70,9 +92,7 @@ def match_ids(theirs: Sequence[str], ours: Sequence[str], where: object) -> Matc
                 f"the bare name of the image (first of the others {other!r})"
             )
         else:
-            row = {name: index for index, name in enumerate(their_forms)}
-            rows = np.array([row.get(name, -1) for name in our_forms], dtype=np.intp)
-            return Match(rows, compared)
+            return Match(_rows(their_forms, our_forms), compared)
     if trouble:
         accepted = f"ids as the data set has them, such as {ours[0]!r}"
         remedy = "Write the full ids; a run's predictions.npz shows them."

@@ -105,7 +105,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 def _below(path: Path, line: int, name: str, folder: str) -> str:
     """A file's path from ``folder`` on, whatever its list has before it."""
-    before, between, after = name.rpartition(f"{folder}/")
+    _, between, after = name.rpartition(f"{folder}/")
     if not between or not is_inside(after):
         raise line_error(path, line, f"path {name[:60]!r}", f".../{folder}/PART/NAME")
     return f"{folder}/{after}"

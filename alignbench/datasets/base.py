@@ -192,8 +192,9 @@ class Dataset:
     def _check_points(self, where: str) -> None:
         for rows in arrays.blocks(len(self.ids)):
             points = self.points[rows]
-            absent = np.isnan(points).all(axis=2)
-            for face, landmark in np.argwhere(~(plausible(points).all(axis=2) | absent)).tolist():
+            absent = np.asarray(np.isnan(points).all(axis=2))
+            wrong = ~np.asarray(plausible(points).all(axis=2) | absent)
+            for face, landmark in np.argwhere(wrong).tolist():
                 raise InputError(
                     f"{where}, face {self.ids[rows.start + face]}, landmark {landmark}",
                     f"found {points[face, landmark].tolist()}",
@@ -210,13 +211,26 @@ class Dataset:
         parts = (self.points[rows] for rows in arrays.blocks(len(self.ids)))
         return sum(int(np.isnan(part).all(axis=2).sum()) for part in parts)
 
+    def boxes_elsewhere(self) -> list[str]:
+        """Ids of faces of whose landmarks less than half lie in the annotated box."""
+        if self.boxes is None:
+            return []
+        faces: list[int] = []
+        for rows in arrays.blocks(len(self.ids)):
+            points, boxes = self.points[rows], self.boxes[rows, None]
+            annotated = (~np.isnan(points).any(axis=2)).sum(axis=1)
+            inside = (points >= boxes[..., :2]) & (points <= boxes[..., 2:])
+            share = inside.all(axis=2).sum(axis=1) / annotated
+            faces += (rows.start + np.flatnonzero(share < 0.5)).tolist()
+        return [self.ids[face] for face in faces]
+
     def shortfall(self) -> dict[str, tuple[int, int]]:
         """Subsets whose number of faces is not the official one: name to (here, official)."""
         here = {name: int(self.subsets[name].sum()) for name in self.official}
         return {n: (here[n], count) for n, count in self.official.items() if here[n] != count}
 
     def fingerprint(self) -> str:
-        """sha256 of the annotation: ids, points, visibility, boxes, subsets and what else it has."""
+        """sha256 of the annotation: of every column but the images."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.markup.name}\n".encode())
         digest.update("\n".join(self.ids).encode())
         parts = {"points": self.points, "visible": self.visible, "boxes": self.boxes}

@@ -1,4 +1,4 @@
-"""MERL-RAV: AFLW's faces with 68 points and three states of visibility (Kumar et al., CVPR 2020)."""
+"""MERL-RAV: AFLW's faces with 68 points and their visibility (Kumar et al., CVPR 2020)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read(root: Path, split: str) -> Dataset:
         markup=IBUG68,
         ids=tuple(f"{pose}/{file.stem}" for pose, file in zip(poses, files, strict=True)),
         points=_positions(stored),
-        visible=(stored >= 0).any(axis=2),
+        visible=np.asarray((stored >= 0).any(axis=2)),
         boxes=None,
         subsets={name: belongs == name for name in _SPLITS[split]}
         | {FULL: np.ones(len(files), np.bool_)},

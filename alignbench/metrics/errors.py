@@ -112,7 +112,7 @@ def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None)
     mask
         (N, L) which landmarks count; a face in which none does has NaN.
     """
-    counts = ~np.isinf(distance)
+    counts: Bools = ~np.isinf(distance)
     if mask is None and counts.all():
         return np.asarray(distance.mean(axis=1) / normaliser)
     if mask is not None:
@@ -127,7 +127,7 @@ def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None)
 
 def counted_faces(distance: Floats) -> Ints:
     """For each landmark (L,) the number of faces that were not missed and have it annotated."""
-    detected = ~np.isnan(distance).any(axis=1)
+    detected = np.asarray(~np.isnan(distance).any(axis=1))
     return np.asarray((detected[:, None] & ~np.isinf(distance)).sum(axis=0))
 
 
@@ -139,7 +139,7 @@ def landmark_errors(distance: Floats, normaliser: Floats) -> Floats:
     """
     detected = ~np.isnan(distance).any(axis=1)
     errors = distance[detected] / normaliser[detected, None]
-    counts = ~np.isinf(errors)
+    counts: Bools = ~np.isinf(errors)
     if len(errors) and counts.all():
         return np.asarray(errors.mean(axis=0))
     number = counts.sum(axis=0)

@@ -37,7 +37,7 @@ class Evaluation:
     metrics
         Rows of ``metrics.json``.
     faces
-        A row a face: id, image (the source image, or what else the data set draws together),
+        A row a face: id, image (the source image, or what else was sampled),
         membership (0/1) of each subset, error by normaliser as a fraction, NaN for a missed face.
     breakdown
         NME in percent by region, over visible and over occluded landmarks, and by landmark.

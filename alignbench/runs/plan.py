@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from alignbench.environment import environment
 from alignbench.errors import InputError, blame
 from alignbench.markups import Markup, require_convertible
 from alignbench.metrics import Measure, parse_measure
-from alignbench.metrics.errors import normaliser_names, normalisers
+from alignbench.metrics.errors import BOX, normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.identity import Identity, identify
 from alignbench.runs.record import (
@@ -143,7 +143,7 @@ def choose_faces(
         faces = faces[:limit]
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
-    # Refuses a normaliser of zero before any work.
+    # Refuses a normaliser of zero before any work, and leaves out those that a face has not.
     scales = normalisers(chosen.points, chosen.markup, chosen.ids, chosen.scales)
     return chosen, DatasetBlock(
         name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup, scales),
@@ -151,10 +151,32 @@ def choose_faces(
         incomplete=tuple(reasons), images_missing=len(missing), limit=limit if limited else None,
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
-        normalisers=dataset.normalisers, threshold=dataset.threshold,
+        normalisers=tuple(n for n in dataset.normalisers if n in scales) or (BOX,),
+        threshold=dataset.threshold,
         subsets=tuple(dataset.subsets), scales=tuple(dataset.scales),
-        sampled=dataset.sampled, unannotated=chosen.unannotated(), notes=dataset.notes,
+        sampled=dataset.sampled, unannotated=chosen.unannotated(),
+        notes=(*dataset.notes, *_normaliser_notes(dataset, scales), *_box_note(chosen)),
     )  # fmt: skip
+
+
+def _normaliser_notes(dataset: Dataset, computed: Container[str]) -> list[str]:
+    """The notes on normalisers of the data set's papers that cannot be computed for every face."""
+    return [
+        f"There are no errors by {name}: a face lacks the annotation of a landmark it needs."
+        for name in dataset.normalisers
+        if name not in computed
+    ]
+
+
+def _box_note(faces: Dataset) -> tuple[str, ...]:
+    """The note on boxes that cannot be those of their faces."""
+    names = faces.boxes_elsewhere()
+    if not names:
+        return ()
+    found = (
+        f"{len(names):,} of {len(faces):,} faces have most landmarks outside their annotated box"
+    )
+    return (f"{found}, such as {names[0]}.",)
 
 
 def _check_predictor(predictor: Predictor) -> None:

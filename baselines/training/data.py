@@ -80,11 +80,12 @@ def load_data(
             f"at most {len(train)}",
         )  # fmt: skip
     markup = recipe.markup
-    if train.unannotated():
-        raise InputError(
-            f"{train.name} {train.split}", f"{train.unannotated():,} landmarks are not annotated",
-            "a data set with every landmark of every face", "Train on another data set.",
-        )  # fmt: skip
+    for dataset in (train, validation):
+        if lacking := dataset.unannotated():
+            raise InputError(
+                f"{dataset.name} {dataset.split}", f"{lacking:,} landmarks are not annotated",
+                "a data set with every landmark of every face", "Train on another data set.",
+            )  # fmt: skip
     return Data(_convert(train, markup), _convert(validation, markup), without)
 
 

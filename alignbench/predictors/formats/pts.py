@@ -12,7 +12,11 @@ from alignbench.predictors.formats import PredictionFormat, Stored
 
 
 def _read(path: Path) -> Stored:
-    files = sorted(path.rglob("*.pts"))
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() == ".pts" and not file.name.startswith("._")
+    )
     if not files:
         return Stored([], np.empty((0, 0, 2)))
     landmarks = len(read_pts(files[0]))
