@@ -7,6 +7,7 @@ The subset here is SAN's list ``test.front.GTB``, which has 1,211.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -117,8 +118,8 @@ def _face(path: Path) -> tuple[Floats, Bools]:
     visible = np.zeros(AFLW19.landmarks, np.bool_)
     for line, text in lines_of(path):
         fields = text.split()
-        number = int(fields[0]) if fields[0].isascii() and fields[0].isdigit() else 0
-        in_range = len(fields[0]) <= 2 and 1 <= number <= AFLW19.landmarks
+        number = int(fields[0]) if re.fullmatch("[0-9]{1,2}", fields[0]) else 0
+        in_range = 1 <= number <= AFLW19.landmarks
         if len(fields) != 4 or not in_range or fields[3] not in ("True", "False"):
             accepted = f"NUMBER x y True or False, with a number of 1 to {AFLW19.landmarks}"
             raise line_error(path, line, f"found {text[:60]!r}", accepted)

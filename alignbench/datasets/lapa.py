@@ -49,7 +49,7 @@ def read(root: Path, split: str) -> Dataset:
 def read_landmarks(path: Path, landmarks: int) -> Floats:
     """Landmarks (L, 2) of a text file with their number in its first line, as stored."""
     (first, count), *body = lines_of(path)
-    if not re.fullmatch(r"\s*[0-9]{1,6}\s*", count) or int(count) != landmarks:
+    if not re.fullmatch("[0-9]{1,6}", count.strip()) or int(count.strip()) != landmarks:
         raise line_error(path, first, f"found {count[:40]!r}", f"{landmarks}, the number of points")
     if len(body) != landmarks:
         raise InputError(path, f"{len(body)} points", f"{landmarks}", "Copy the file again.")

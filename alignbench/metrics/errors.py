@@ -39,8 +39,9 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
         difference = np.subtract(predicted[some], truth[some], dtype=np.float64, order="C")
         # As a complex number, because NumPy's modulus of those is ten times as fast as its hypot.
         np.abs(difference.view(np.complex128)[..., 0], out=distance[some])
-    if np.isnan(distance).any():
-        distance[~is_annotated(truth) & ~np.isnan(predicted).any(axis=2)] = np.inf
+        if np.isnan(distance[some].sum()):
+            lacking = ~is_annotated(truth[some]) & ~np.isnan(predicted[some]).any(axis=2)
+            distance[some][lacking] = np.inf
     return distance
 
 
@@ -112,9 +113,11 @@ def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None)
     mask
         (N, L) which landmarks count; a face in which none does has NaN.
     """
+    if mask is None:
+        mean = distance.mean(axis=1)
+        if not np.isinf(mean).any():
+            return np.asarray(mean / normaliser)
     counts: Bools = ~np.isinf(distance)
-    if mask is None and counts.all():
-        return np.asarray(distance.mean(axis=1) / normaliser)
     if mask is not None:
         counts &= mask
     count = counts.sum(axis=1)
@@ -139,9 +142,9 @@ def landmark_errors(distance: Floats, normaliser: Floats) -> Floats:
     """
     detected = ~np.isnan(distance).any(axis=1)
     errors = distance[detected] / normaliser[detected, None]
+    if len(errors) and not np.isinf(mean := errors.mean(axis=0)).any():
+        return np.asarray(mean)
     counts: Bools = ~np.isinf(errors)
-    if len(errors) and counts.all():
-        return np.asarray(errors.mean(axis=0))
     number = counts.sum(axis=0)
     total = np.where(counts, errors, 0.0).sum(axis=0)
     unknown = np.full(distance.shape[1], np.nan)

@@ -164,8 +164,8 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
                 return spread_of(points[chosen], faces.points, faces.markup, scale, norm)
             if ellipses:
                 raise InputError(
-                    "--ellipses", f"{faces.name} does not annotate every landmark of every face",
-                    remedy="Leave out --ellipses.",
+                    "ellipses", f"{faces.name} does not annotate every landmark of every face",
+                    remedy="Add --no-ellipses.",
                 )  # fmt: skip
     # Without its data set a run has the errors of landmarks over all faces alone.
     if subset != FULL:

@@ -143,6 +143,7 @@ class Shift(Predictor):
         ("1 nan 1 True", "line 1, field 2: found 'nan'"),
         ("01 1 1 True\n1 2 2 True", "line 2: landmark 1 for the second time"),
         ("² 1 1 True", "line 1: found"),
+        (f"{'9' * 5000} 1 1 True", "line 1: found"),
     ],
 )
 def test_a_bad_annotation_of_aflw19_is_named(tmp_path, line, message):
@@ -185,6 +186,7 @@ def test_lapa_and_jd106(tmp_path):
     ("text", "message"),
     [
         ("68\n1 1\n", "line 1: found '68'; accepted: 106"),
+        ("\x1c" * 50, "file is empty|line 1: found"),
         ("106\n1 1\n", "1 points; accepted: 106"),
         ("106\n" + "1 1\n" * 105 + "1 1 1\n", "line 107: 3 fields"),
         ("106\n" + "1 1\n" * 105 + "1 inf\n", "line 107, field 2: found 'inf'"),
