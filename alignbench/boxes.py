@@ -7,6 +7,7 @@ x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -15,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import plugins
-from alignbench.arrays import Floats
+from alignbench.arrays import Floats, plausible
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError, blame, unknown
 from alignbench.geometry import MIN_OVERLAP, overlap, scale_boxes, tight_boxes
-from alignbench.io.files import sha256
+from alignbench.io.files import list_files, sha256
+from alignbench.io.matlab import read_v5_values
 from alignbench.io.text import id_table
 from alignbench.matching import match_ids
 from alignbench.predictors.base import Predictor
@@ -172,13 +174,14 @@ def choose_boxes(
     name, _, file = text.partition(":")
     if file and name == DETECTOR.name:
         boxes = scale_boxes(read_detections(Path(file), dataset, faces), scale)
-        return Boxes(boxes, name, DETECTOR.leak, scale, sha256(Path(file)))
+        return Boxes(boxes, name, DETECTOR.leak, scale, _digest(Path(file)))
     protocol = load_protocol(text)
     if protocol.boxes is None:
         if not predictor.has_detector:
             raise InputError(
                 f"box protocol {name!r}", f"{predictor.name} has no detector of its own",
-                f"detector:FILE, a CSV file with header id,{','.join(EDGES)}",
+                f"detector:FILE, a CSV file with header id,{','.join(EDGES)}, or 300W's "
+                "bounding_boxes_*.mat",
             )  # fmt: skip
         reference = tight_boxes(faces.points) if faces.boxes is None else faces.boxes
         return Boxes(reference, name, protocol.leak, scale, detect=True)
@@ -217,20 +220,74 @@ def choose_detection(detections: Floats, reference: Floats, scale: float) -> Flo
 
 
 def read_detections(path: Path, dataset: Dataset, faces: Dataset) -> Floats:
-    """Boxes (N, 4) of a CSV file for the faces chosen; NaN for a face that is not in it.
+    """Boxes (N, 4) of a file for the faces chosen; NaN for a face that is not in it.
+
+    The file is a CSV file with the columns id, x_min, y_min, x_max and y_max, or one of 300W's
+    official ``bounding_boxes_PART.mat``, or a folder of these.
 
     Raises
     ------
     InputError
         If header, a line or a box is wrong, or no face of the data set is in it.
     """
-    ids, boxes = id_table(path, EDGES)
+    if path.is_dir() or path.suffix.lower() == ".mat":
+        ids, boxes = _read_ibug_boxes(path)
+    else:
+        ids, boxes = id_table(path, EDGES)
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(
             f"{path}, face {ids[bad]!r}", f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
         )  # fmt: skip
-    rows = match_ids(ids, dataset.ids, path).rows
+    rows = match_ids(ids, dataset.ids, path, dataset.images.sources()).rows
     row_of = dict(zip(dataset.ids, rows.tolist(), strict=True))
     chosen = np.array([row_of[name] for name in faces.ids])
     return np.asarray(np.where((chosen >= 0)[:, None], boxes[chosen], np.nan))
+
+
+def _box_files(path: Path) -> list[Path]:
+    """The file itself, or the files of a folder."""
+    if not path.is_dir():
+        return [path]
+    files, _ = list_files(path, ".mat")
+    if not files:
+        raise InputError(path, "no .mat file in this folder", "bounding_boxes_*.mat of 300W")
+    return files
+
+
+def _digest(path: Path) -> str:
+    """sha256 of a file, or of those of all files of a folder of boxes."""
+    if not path.is_dir():
+        return sha256(path)
+    return hashlib.sha256("".join(map(sha256, _box_files(path))).encode()).hexdigest()
+
+
+def _read_ibug_boxes(path: Path) -> tuple[list[str], Floats]:
+    """Names of images and 0-based boxes (N, 4) of 300W's detector, in MATLAB files of version 5.
+
+    ``bounding_boxes`` is a cell of structs with ``imgName``, ``bb_detector`` and
+    ``bb_ground_truth``; boxes are x_min, y_min, x_max, y_max and count pixels from 1. The file's
+    name says where the images are: ``bounding_boxes_helen_testset.mat``, ``helen/testset``.
+    """
+    ids: list[str] = []
+    boxes: list[Floats] = []
+    for file in _box_files(path):
+        (cell,) = read_v5_values(file, "bounding_boxes")
+        part = file.stem.removeprefix("bounding_boxes_").replace("_", "/")
+        for number, item in enumerate(cell if isinstance(cell, list) else [], start=1):
+            entry = item[0] if isinstance(item, list) and len(item) == 1 else item
+            fields = entry if isinstance(entry, dict) else {}
+            name, box = fields.get("imgName"), fields.get("bb_detector")
+            if (
+                not isinstance(name, str) or not isinstance(box, np.ndarray)
+                or box.size != len(EDGES) or not plausible(box).all()
+            ):  # fmt: skip
+                raise InputError(
+                    f"{file}, bounding_boxes, item {number}", "is no box of an image",
+                    "a struct with imgName (a text) and bb_detector (four finite numbers)",
+                )  # fmt: skip
+            ids.append(f"{part}/{name}")
+            boxes.append(box.ravel().astype(np.float64) - 1)
+    if not ids:
+        raise InputError(path, "bounding_boxes holds no box", "a cell of structs, as 300W has it")
+    return ids, np.stack(boxes)

@@ -254,9 +254,11 @@ def _match_blanks(
     for index in left:
         tight["".join(_spell(keys.theirs[index]).split())].append(index)
     notes = []
-    for face in missed.tolist():
-        fitting = tight.get("".join(_spell(keys.ours[face]).split()), [])
-        if len(fitting) == 1:
+    bare = {face: "".join(_spell(keys.ours[face]).split()) for face in missed.tolist()}
+    times = Counter(bare.values())
+    for face, name in bare.items():
+        fitting = tight.get(name, [])
+        if len(fitting) == times[name] == 1:
             rows[face] = fitting.pop()
             notes.append(
                 f"{theirs[rows[face]]!r} and {ours[face]!r} differ in blanks alone and are taken "

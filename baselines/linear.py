@@ -30,8 +30,13 @@ def fit(dataset: Dataset, settings: CropSettings) -> tuple[Floats, Floats]:
     """Weights (D, 2 L) and bias (2 L) that take a crop's D pixels to points in crop units.
 
     Minimises ``|X W + b - Y|^2 + ridge |W|^2`` over the data set's faces, by the dual of the
-    normal equations, because there are fewer faces than pixels.
+    normal equations, because there are fewer faces than pixels. Raises InputError if a landmark is
+    not annotated.
     """
+    if lacking := dataset.unannotated():
+        raise InputError(
+            dataset.name, f"{lacking:,} landmarks are not annotated", "every landmark of every face"
+        )
     crop = settings.crop
     crops = square_crops(boxes_of(dataset, crop.boxes), crop.scale, crop.rounding)
     images = [dataset.images.read(face) for face in range(len(dataset))]

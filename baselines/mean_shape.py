@@ -22,9 +22,12 @@ WEIGHTS = "mean-shape.safetensors"
 
 
 def fit(dataset: Dataset) -> Floats:
-    """The mean shape (L, 2) of a data set in units of its default boxes: (0, 0) to (1, 1)."""
+    """The mean shape (L, 2) of a data set in units of its default boxes: (0, 0) to (1, 1).
+
+    Each landmark is the mean over the faces that have it annotated.
+    """
     corner, extent = _split(boxes_of(dataset, default_protocol(dataset)))
-    return np.asarray(((dataset.points - corner) / extent).mean(axis=0))
+    return np.asarray(np.nanmean((dataset.points - corner) / extent, axis=0))
 
 
 def describe_fit(dataset: Dataset) -> str:

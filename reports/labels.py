@@ -75,8 +75,8 @@ def interval_note(record: RunRecord, measures: Iterable[Measure]) -> str:
         for measure in measures
     }
     return (
-        f"[low, high]: {statistics.confidence:.0%} intervals over {statistics.clusters:,} source "
-        f"images. {by_measure(texts)}"
+        f"[low, high]: {statistics.confidence:.0%} intervals over {statistics.clusters:,} "
+        f"{record.dataset.sampled}. {by_measure(texts)}"
     )
 
 
@@ -110,6 +110,12 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
     record = run.record
     protocol, dataset = record.protocol, record.dataset
     notes = [*incomplete_notes(run), *dataset.notes]
+    if dataset.unannotated:
+        landmarks = dataset.faces * dataset.markup.landmarks
+        notes.append(
+            f"{dataset.unannotated:,} of {landmarks:,} landmarks are not annotated: they count "
+            "nowhere."
+        )
     if protocol.boxes == "none":
         notes.append("Stored predictions; whether their boxes used the ground truth is unknown.")
     else:

@@ -96,3 +96,86 @@ def write_cofw68(root: Path, truth: Floats, occluded: np.ndarray):
         savemat(root / "test_annotations" / f"{k}_points.mat", content)
     boxes = np.concatenate([truth.min(axis=1), np.ptp(truth, axis=1)], axis=1)
     savemat(root / "cofw68_test_bboxes.mat", {"bboxes": boxes.astype(np.int16)})
+
+
+def write_cofw_v5(path: Path, truth: Floats, visible: np.ndarray, images: list[Bytes]):
+    """COFW's variables in a version 5 file, from 0-based landmarks (N, 29, 2)."""
+    phis = np.concatenate([truth[:, :, 0] + 1, truth[:, :, 1] + 1, ~visible], axis=1)
+    low, high = truth.min(axis=1), truth.max(axis=1)
+    cell = np.empty((len(images), 1), object)
+    cell[:, 0] = images
+    path.parent.mkdir(parents=True, exist_ok=True)
+    boxes = np.concatenate([low + 1, high - low + 1], axis=1)
+    savemat(path, {"phisT": phis, "bboxesT": boxes, "IsT": cell}, do_compression=True)
+
+
+def write_merl_rav(root: Path, faces: int = 2):
+    """MERL-RAV's labels: the first landmark is occluded, the second has no position."""
+    truth = {}
+    for p, pose in enumerate(("frontal", "left", "lefthalf", "right", "righthalf")):
+        for k, landmarks in enumerate(points(faces, 68, seed=p)):
+            stored = landmarks + 1
+            stored[0] *= -1
+            stored[1] = -1
+            path = root / f"merl_rav_labels/{pose}/testset/labels/image{p:05d}_{k + 1}.pts"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(pts_text(stored, shift=0))
+            landmarks[1] = np.nan
+            truth[f"{pose}/{path.stem}"] = landmarks
+    return truth
+
+
+def write_aflw19(root: Path, faces: int = 4):
+    """AFLW-19's lists and annotations; face k lacks landmark k, every second one is frontal."""
+    truth = points(faces, 19)
+    lines = []
+    for k, landmarks in enumerate(truth):
+        path = root / f"annotations/0/image{k // 2:05d}-{k}.pts"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = enumerate(landmarks, start=1)
+        path.write_text("\n".join(f"{n:02d} {x:.3f} {y:.3f} True" for n, (x, y) in rows if n != k))
+        before = (
+            f"datasets/AFLW/images/0/image{k // 2:05d}.jpg datasets/AFLW/{path.relative_to(root)}"
+        )
+        lines.append(f"{before} 10.0 10.0 70.0 90.0 {60 + k}.0")
+        if k:
+            landmarks[k - 1] = np.nan
+    (root / "test.GTB").write_text("\n".join(lines))
+    (root / "test.front.GTB").write_text("\n".join(lines[::2]))
+    return truth
+
+
+def write_106(path: Path, landmarks: Floats) -> None:
+    """A text file of landmarks with their number in its first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in landmarks)
+    path.write_text(f"{len(landmarks)}\n{rows}\n")
+
+
+def write_aflw2000(path: Path, landmarks: Floats, yaw: float) -> None:
+    """A face of AFLW2000-3D; its yaw in degrees."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    points3d = np.concatenate([landmarks.T + 1, np.zeros((1, 68))])
+    pose = np.array([[0.1, np.radians(yaw), 0.2, 0, 0, 0, 1]])
+    savemat(path, {"pt3d_68": points3d, "Pose_Para": pose}, do_compression=True)
+
+
+def write_300vw(root: Path, videos=("114", "203", "410"), frames: int = 2):
+    """300-VW's videos of some frames."""
+    truth = {}
+    for v, video in enumerate(videos):
+        for k, landmarks in enumerate(points(frames, 68, seed=v), start=1):
+            path = root / video / f"annot/{k:06d}.pts"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(pts_text(landmarks))
+            truth[f"{video}/{k:06d}"] = landmarks
+    return truth
+
+
+def write_ibug_boxes(path: Path, boxes: dict[str, Floats]) -> None:
+    """300W's file of a detector's boxes (4,), 0-based, by the image's name."""
+    cell = np.empty((1, len(boxes)), object)
+    for k, (name, box) in enumerate(boxes.items()):
+        box = box[None] + 1
+        cell[0, k] = {"imgName": name, "bb_detector": box, "bb_ground_truth": box}
+    savemat(path, {"bounding_boxes": cell})

@@ -72,7 +72,8 @@ def list_(data_root: DataRoot = None) -> None:
             try:
                 faces = datasets.load_dataset(name, data_root, split)
                 images = int(faces.images.available().sum())
-                line = f"{len(faces):,} of {official['full']:,} faces, {images:,} with image"
+                whole = f" of {official['full']:,}" if "full" in official else ""
+                line = f"{len(faces):,}{whole} faces, {images:,} with image"
             except datasets.DataNotFoundError:
                 line = "not here"
             except InputError as error:
@@ -111,10 +112,14 @@ def verify(
         ("images broken", result.images_broken),
         ("landmarks far outside the image", result.outside),
         ("images with an EXIF rotation, which is ignored", result.rotated),
+        ("boxes off the image", result.boxes_off),
+        ("landmarks that lie elsewhere than their box", result.boxes_elsewhere),
     ):
         typer.echo(f"{what}: {len(names):,} of {len(faces):,}" + (", such as" if names else ""))
         for name in names[:_EXAMPLES]:
             typer.echo(f"  {visible(name)}")
+    for note in (*(f"{reason}." for reason in faces.incomplete), *faces.notes):
+        typer.echo(visible(note))
     typer.echo(f"{dataset} {split}: {'complete' if result.complete else 'INCOMPLETE'}")
     if not result.complete:
         raise typer.Exit(1)

@@ -173,7 +173,7 @@ def run(
         raise InputError("--name", f"{name!a}", "a printable name for tables and legends")
     start = Path.cwd()  # a user's model may go elsewhere
     faces = read_dataset(dataset, data_root, split, markup, origin)
-    norms = normaliser_names(faces.markup)
+    norms = normaliser_names(faces.markup, tuple(faces.scales))
     further = [parse_measure(text, norms) for text in measures or []]
     settings = options.without_none(
         {"backend": backend, "precision": precision, "device": device,

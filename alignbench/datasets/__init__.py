@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -131,7 +132,7 @@ def _find(origin: DatasetSource, root: str | Path | None, split: str, progress: 
         return origin.locate(split, progress)
     roots = data_roots(root)
     for base in roots:
-        for folder in (base / origin.name, base):
+        for folder in _places(base, origin.name):
             if any((folder / marker).exists() for marker in origin.markers):
                 return folder.absolute()  # a user's model may change the working directory
     layout = "\n".join("  " + line for line in origin.layout.splitlines())
@@ -139,5 +140,37 @@ def _find(origin: DatasetSource, root: str | Path | None, split: str, progress: 
         f"data set {origin.name!r}",
         "not found in " + ", ".join(str(base) for base in roots),
         f"a folder with\n{layout}\n  as published at {origin.homepage}",
-        f"Name the folder above {origin.name}/ with --data-root or {ENVIRONMENT}.",
+        f"Name the folder above {origin.name}/ with --data-root or {ENVIRONMENT}."
+        + _coco_remedy(origin, roots),
     )
+
+
+def _coco_remedy(origin: DatasetSource, roots: list[Path]) -> str:
+    """What to do with annotation in the form that mmpose has it."""
+    for folder in (place for base in roots for place in _places(base, origin.name)):
+        for file in (*folder.glob("*.json"), *folder.glob("annotations/*.json")):
+            return f" For COCO files such as {file}, give --dataset coco:{file}."
+    return ""
+
+
+def _places(base: Path, name: str) -> Iterator[Path]:
+    """Folders that may hold a data set: NAME in any case, what is in it, the base itself."""
+    folders = _folders(base)
+    named = [folder for folder in folders if _plain(folder.name) == _plain(name)]
+    named.sort(key=lambda folder: folder.name != name)
+    yield from named
+    yield base
+    for folder in named:
+        yield from _folders(folder)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _folders(base: Path) -> list[Path]:
+    """The folders in a folder; none where it cannot be read."""
+    try:
+        return sorted(path for path in base.iterdir() if path.is_dir())
+    except OSError:
+        return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,11 @@ from alignbench.markups import Markup
 
 Progress = Callable[[int, int], object]
 """Called with (things done, things in all)."""
+
+
+def side_file_note(count: int) -> tuple[str, ...]:
+    """The note on files ``._NAME``, which macOS writes beside others on foreign disks."""
+    return (f"{count:,} files ._NAME, which macOS writes, were left out.",) if count else ()
 
 
 def ignore_progress(done: int, total: int) -> None:
@@ -63,7 +68,8 @@ class Dataset:
     ids
         N unique names, which do not depend on the order of the faces.
     points
-        (N, L, 2) true landmarks in 0-based pixel-centre coordinates.
+        (N, L, 2) true landmarks in 0-based pixel-centre coordinates. NaN for a landmark that is
+        not annotated: it counts nowhere.
     visible
         (N, L) whether a landmark is visible, or None if the data set does not say.
     boxes
@@ -78,8 +84,17 @@ class Dataset:
         The normalisers its papers use, the usual one first.
     threshold
         The threshold its papers use for FR and AUC, as a fraction.
+    scales
+        Normalisers that the data set itself annotates: name to (N,), in pixels.
+    clusters
+        N names of what was sampled, such as the video of each frame; faces of one name are drawn
+        together. None for the source images.
+    sampled
+        What the clusters are, in a word for notes under tables.
+    incomplete
+        What is known to be missing beyond the official numbers: one phrase a reason.
     notes
-        Sentences on what of its files was not used; printed under every table.
+        What was left out or read otherwise than it is stored: one sentence each.
     """
 
     name: str
@@ -94,6 +109,10 @@ class Dataset:
     official: Mapping[str, int]
     normalisers: tuple[str, ...]
     threshold: float
+    scales: Mapping[str, Floats] = field(default_factory=dict)
+    clusters: tuple[str, ...] | None = None
+    sampled: str = "source images"
+    incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -109,19 +128,49 @@ class Dataset:
             boxes=None if self.boxes is None else self.boxes[indices],
             subsets={name: member[indices] for name, member in self.subsets.items()},
             images=self.images.take(indices),
+            scales={name: values[indices] for name, values in self.scales.items()},
+            clusters=self.clusters and tuple(self.clusters[i] for i in indices),
         )
+
+    def cluster_names(self) -> list[str]:
+        """N names: faces of one name are no independent samples."""
+        return self.images.sources() if self.clusters is None else list(self.clusters)
 
     def check(self) -> None:
         """Raise InputError for what would otherwise give wrong numbers instead of a message.
 
-        Ids must be unique, columns of the right shape, landmarks finite, boxes not empty, subsets
-        boolean, and ``full`` must hold every face.
+        Ids must be unique, columns of the right shape, landmarks finite or NaN (not in a whole
+        face), boxes not empty, normalisers above 0, subsets boolean, and ``full`` must hold every
+        face.
         """
         where = f"data set {self.name!r}, split {self.split!r}"
-        faces, landmarks = len(self.ids), self.markup.landmarks
+        faces = len(self.ids)
         if len(set(self.ids)) < faces:
             twice, times = Counter(self.ids).most_common(1)[0]
             raise InputError(where, f"id {twice!r} stands {times} times", "every id once")
+        self._check_shapes(where)
+        self._check_points(where)
+        if self.boxes is not None:
+            ordered = (self.boxes[:, :2] < self.boxes[:, 2:]).all(axis=1)
+            for face in np.flatnonzero(~(plausible(self.boxes).all(axis=1) & ordered)).tolist():
+                raise InputError(
+                    f"{where}, face {self.ids[face]}", f"box {self.boxes[face].tolist()}",
+                    "finite x_min < x_max and y_min < y_max",
+                )  # fmt: skip
+        for name, values in self.scales.items():
+            for face in np.flatnonzero(~(plausible(values) & (values > 0))).tolist():
+                raise InputError(
+                    f"{where}, face {self.ids[face]}", f"normaliser {name} is {values[face]}",
+                    "a number above 0",
+                )  # fmt: skip
+        for name, member in self.subsets.items():
+            if member.dtype != np.bool_:
+                raise InputError(f"{where}, subset {name!r}", f"{member.dtype}", "bool")
+        if FULL not in self.subsets or not self.subsets[FULL].all():
+            raise InputError(where, f"subset {FULL!r} lacks faces", "every face")
+
+    def _check_shapes(self, where: str) -> None:
+        faces, landmarks = len(self.ids), self.markup.landmarks
         shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
             "points": (self.points.shape, (faces, landmarks, 2)),
             "images": ((len(self.images.sources()),), (faces,)),
@@ -130,30 +179,50 @@ class Dataset:
             shapes["visible"] = self.visible.shape, (faces, landmarks)
         if self.boxes is not None:
             shapes["boxes"] = self.boxes.shape, (faces, 4)
+        if self.clusters is not None:
+            shapes["clusters"] = (len(self.clusters),), (faces,)
+        for name, values in self.scales.items():
+            shapes[f"normaliser {name!r}"] = values.shape, (faces,)
         for name, member in self.subsets.items():
             shapes[f"subset {name!r}"] = member.shape, (faces,)
         for name, (shape, accepted) in shapes.items():
             if shape != accepted:
                 raise InputError(f"{where}, {name}", f"shape {shape}", f"{accepted}")
-        for rows in arrays.blocks(faces):
-            for face, landmark, _ in np.argwhere(~plausible(self.points[rows])).tolist():
+
+    def _check_points(self, where: str) -> None:
+        for rows in arrays.blocks(len(self.ids)):
+            points = self.points[rows]
+            absent = np.asarray(np.isnan(points).all(axis=2))
+            wrong = ~np.asarray(plausible(points).all(axis=2) | absent)
+            for face, landmark in np.argwhere(wrong).tolist():
                 raise InputError(
                     f"{where}, face {self.ids[rows.start + face]}, landmark {landmark}",
-                    f"found {self.points[rows.start + face, landmark].tolist()}",
+                    f"found {points[face, landmark].tolist()}",
                     "finite coordinates of an image's size",
                 )
-        if self.boxes is not None:
-            ordered = (self.boxes[:, :2] < self.boxes[:, 2:]).all(axis=1)
-            for face in np.flatnonzero(~(plausible(self.boxes).all(axis=1) & ordered)).tolist():
+            for face in np.flatnonzero(absent.all(axis=1)).tolist():
                 raise InputError(
-                    f"{where}, face {self.ids[face]}", f"box {self.boxes[face].tolist()}",
-                    "finite x_min < x_max and y_min < y_max",
+                    f"{where}, face {self.ids[rows.start + face]}", "no landmark is annotated",
+                    "one or more", "Leave the face out.",
                 )  # fmt: skip
-        for name, member in self.subsets.items():
-            if member.dtype != np.bool_:
-                raise InputError(f"{where}, subset {name!r}", f"{member.dtype}", "bool")
-        if FULL not in self.subsets or not self.subsets[FULL].all():
-            raise InputError(where, f"subset {FULL!r} lacks faces", "every face")
+
+    def unannotated(self) -> int:
+        """Number of landmarks of all faces that have no annotation."""
+        parts = (self.points[rows] for rows in arrays.blocks(len(self.ids)))
+        return sum(int(np.isnan(part).all(axis=2).sum()) for part in parts)
+
+    def boxes_elsewhere(self) -> list[str]:
+        """Ids of faces of whose landmarks less than half lie in the annotated box."""
+        if self.boxes is None:
+            return []
+        faces: list[int] = []
+        for rows in arrays.blocks(len(self.ids)):
+            points, boxes = self.points[rows], self.boxes[rows, None]
+            annotated = (~np.isnan(points).any(axis=2)).sum(axis=1)
+            inside = (points >= boxes[..., :2]) & (points <= boxes[..., 2:])
+            share = inside.all(axis=2).sum(axis=1) / annotated
+            faces += (rows.start + np.flatnonzero(share < 0.5)).tolist()
+        return [self.ids[face] for face in faces]
 
     def shortfall(self) -> dict[str, tuple[int, int]]:
         """Subsets whose number of faces is not the official one: name to (here, official)."""
@@ -161,13 +230,16 @@ class Dataset:
         return {n: (here[n], count) for n, count in self.official.items() if here[n] != count}
 
     def fingerprint(self) -> str:
-        """sha256 of the annotation: ids, points, visibility, boxes and subsets."""
+        """sha256 of the annotation: of every column but the images."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.markup.name}\n".encode())
         digest.update("\n".join(self.ids).encode())
         parts = {"points": self.points, "visible": self.visible, "boxes": self.boxes}
-        for name, column in (parts | dict(sorted(self.subsets.items()))).items():
+        parts |= dict(sorted(self.subsets.items()))
+        for name, column in (parts | dict(sorted(self.scales.items()))).items():
             digest.update(name.encode())
             digest.update(b"none" if column is None else np.ascontiguousarray(column).data)
+        if self.clusters is not None:
+            digest.update("\n".join(self.clusters).encode())
         return digest.hexdigest()
 
 

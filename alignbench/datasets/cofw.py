@@ -1,9 +1,11 @@
-"""COFW: 29 points with occlusion flags, in MATLAB v7.3 files (Burgos-Artizzu et al., ICCV 2013)."""
+"""COFW: 29 points with occlusion flags, in MATLAB files (Burgos-Artizzu et al., ICCV 2013)."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,22 +13,30 @@ from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
 from alignbench.io.images import MOST_PIXELS
-from alignbench.io.matlab import open_v73, read_v73, require_version
+from alignbench.io.matlab import open_v73, read_v5_values, read_v73, require_version
+from alignbench.io.npz import Array
 from alignbench.markups import COFW29
 
 _SPLITS = {"test": {FULL: 507}, "train": {FULL: 1345}}
-_FILES = {"test": "COFW_test_color.mat", "train": "COFW_train_color.mat"}
+_FILES = {
+    "test": ("COFW_test_color.mat", "COFW_test.mat"),
+    "train": ("COFW_train_color.mat", "COFW_train.mat"),
+}
+"""The files of the colour and of the grey images; the first that is there is read."""
 _SUFFIX = {"test": "T", "train": "Tr"}
 _POINTS = COFW29.landmarks
 
 
 def read(root: Path, split: str) -> Dataset:
-    """One split of COFW from its official file under ``root``.
+    """One split of COFW from its official file under ``root``: in colour, or else in grey.
 
-    A face's id is its 1-based number in the file.
+    The file is of version 7.3, or of version 5 with the same variables. A face's id is its 1-based
+    number in the file.
     """
-    path, suffix = root / _FILES[split], _SUFFIX[split]
-    phis, boxes = _columns(path, suffix)
+    suffix = _SUFFIX[split]
+    files = [root / name for name in _FILES[split]]
+    path = next((file for file in files if file.exists()), files[0])
+    phis, boxes, images = _columns(path, suffix)
     truth = phis[: 2 * _POINTS].reshape(2, _POINTS, -1).transpose(2, 1, 0)
     ids = tuple(str(number) for number in range(1, len(truth) + 1))
     return Dataset(
@@ -38,7 +48,7 @@ def read(root: Path, split: str) -> Dataset:
         visible=phis[2 * _POINTS :].T == 0,
         boxes=convert_boxes(boxes.T),
         subsets={FULL: np.ones(len(ids), np.bool_)},
-        images=_Hdf5Images(path, f"Is{suffix}", np.arange(len(ids))),
+        images=images,
         official=_SPLITS[split],
         normalisers=("inter_pupil", "inter_ocular"),
         threshold=0.10,
@@ -51,52 +61,64 @@ def convert_boxes(boxes: Floats) -> Floats:
     return np.concatenate([corner, corner + boxes[:, 2:] - 1], axis=1)
 
 
-def _columns(path: Path, suffix: str) -> tuple[Floats, Floats]:
-    """``phis`` (87, N) and ``bboxes`` (4, N) of the file."""
-    require_version(path, "7.3")
+def _columns(path: Path, suffix: str) -> tuple[Floats, Floats, _Images]:
+    """``phis`` (87, N) and ``bboxes`` (4, N) of the file, and its images."""
     heights = {f"phis{suffix}": 3 * _POINTS, f"bboxes{suffix}": 4}
-    columns = []
-    with open_v73(path, path) as file:
-        for name, rows in heights.items():
-            if name not in file:
-                raise InputError(path, f"no variable {name!r}", ", ".join(heights))
-            column, where = read_v73(file, name), f"{path}, {name}"
-            if column.dtype.kind not in "fiub":
-                raise InputError(where, f"values of {column.dtype}", "numbers")
-            column = column.astype(np.float64)
-            if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
-                raise InputError(where, f"shape {column.shape}", f"({rows}, N) in HDF5 order")
-            for row, face in np.argwhere(~plausible(column)):
-                found = f"found {column[row, face]} in row {row} of face {face + 1}"
-                accepted = "finite numbers of an image's size"
-                raise InputError(where, found, accepted, "Copy the file again.")
-            columns.append(column)
+    pictures = f"Is{suffix}"
+    images: _Images
+    if require_version(path, "7.3", "5") == "5":
+        *stored, cell = read_v5_values(path, *heights, pictures)
+        columns = [_column(path, n, array.T) for n, array in zip(heights, stored, strict=True)]
+        images = _CellImages(path, cell, np.arange(columns[0].shape[1]))
+        if not isinstance(cell, list) or len(cell) != columns[0].shape[1]:
+            found = f"{len(cell):,} images for {columns[0].shape[1]:,} faces"
+            raise InputError(f"{path}, {pictures}", found, "an image for each face")
+    else:
+        with open_v73(path, path) as file:
+            for name in heights:
+                if name not in file:
+                    raise InputError(path, f"no variable {name!r}", ", ".join(heights))
+            columns = [_column(path, name, read_v73(file, name)) for name in heights]
+        images = _Hdf5Images(path, pictures, np.arange(columns[0].shape[1]))
     if columns[0].shape[1] != columns[1].shape[1]:
         raise InputError(path, f"{columns[0].shape[1]} faces, {columns[1].shape[1]} boxes")
-    return columns[0], columns[1]
+    return columns[0], columns[1], images
 
 
-class _Hdf5Images:
-    """Images behind the references of a v7.3 file, stored transposed (C x W x H or W x H)."""
+def _column(path: Path, name: str, column: Any) -> Floats:
+    """A variable of the file, in the order of HDF5; raises InputError if it is wrong."""
+    where, rows = f"{path}, {name}", 3 * _POINTS if name.startswith("phis") else 4
+    if not isinstance(column, np.ndarray) or column.dtype.kind not in "fiub":
+        raise InputError(where, f"values of {getattr(column, 'dtype', 'no number')}", "numbers")
+    column = column.astype(np.float64)
+    if column.ndim != 2 or column.shape[0] != rows or not column.shape[1]:
+        raise InputError(where, f"shape {column.shape}", f"({rows}, N) in HDF5 order")
+    for row, face in np.argwhere(~plausible(column)):
+        found = f"found {column[row, face]} in row {row} of face {face + 1}"
+        raise InputError(where, found, "finite numbers of an image's size", "Copy the file again.")
+    return np.asarray(column)
 
-    def __init__(self, path: Path, variable: str, faces: Ints) -> None:
-        self._path, self._variable, self._faces = path, variable, faces
+
+class _Images(ABC):
+    """The images of one file; those of a face are what :meth:`stored` gives."""
+
+    def __init__(self, path: Path, source: Any, faces: Ints) -> None:
+        self._path, self._source, self._faces = path, source, faces
+
+    @abstractmethod
+    def stored(self, face: int, where: str) -> Array:
+        """The image (H, W) or (H, W, 3) of a face, by its place in the file."""
 
     def available(self) -> Bools:
-        with open_v73(self._path, self._path) as file:
-            return np.full(len(self._faces), self._variable in file, dtype=np.bool_)
+        return np.ones(len(self._faces), np.bool_)
 
     def read(self, index: int) -> Bytes:
-        face = int(self._faces[index])
         where = self.location(index)
-        with open_v73(self._path, where) as file:
-            reference = read_v73(file, self._variable).ravel()[face]
-            stored = read_v73(file, reference, 3 * MOST_PIXELS)
-        if stored.dtype != np.uint8 or (stored.ndim != 2 and stored.shape[:-2] != (3,)):
-            found = f"stored as {stored.dtype} {stored.shape}"
+        image = self.stored(int(self._faces[index]), where)
+        if image.dtype != np.uint8 or (image.ndim != 2 and image.shape[2:] != (3,)):
+            found = f"stored as {image.dtype} {image.shape}"
             raise InputError(where, found, "uint8, grey or RGB")
-        image = stored.T if stored.ndim == 3 else np.stack([stored.T] * 3, axis=2)
-        return np.ascontiguousarray(image)
+        return np.ascontiguousarray(image if image.ndim == 3 else np.stack([image] * 3, axis=2))
 
     def location(self, index: int) -> str:
         return f"{self._path}, image {self._faces[index] + 1}"
@@ -110,8 +132,31 @@ class _Hdf5Images:
             digest.update(hashlib.sha256(self.read(index).tobytes()).digest())
         return digest.hexdigest()
 
-    def take(self, indices: Ints) -> _Hdf5Images:
-        return _Hdf5Images(self._path, self._variable, self._faces[indices])
+    def take(self, indices: Ints) -> _Images:
+        return type(self)(self._path, self._source, self._faces[indices])
+
+
+class _Hdf5Images(_Images):
+    """Images behind the references of a v7.3 file, stored transposed (C x W x H or W x H)."""
+
+    def available(self) -> Bools:
+        with open_v73(self._path, self._path) as file:
+            return np.full(len(self._faces), self._source in file, dtype=np.bool_)
+
+    def stored(self, face: int, where: str) -> Array:
+        with open_v73(self._path, where) as file:
+            reference = read_v73(file, self._source).ravel()[face]
+            return read_v73(file, reference, 3 * MOST_PIXELS).T
+
+
+class _CellImages(_Images):
+    """Images of a version 5 file, which are all in memory."""
+
+    def stored(self, face: int, where: str) -> Array:
+        image = self._source[face]
+        if not isinstance(image, np.ndarray):
+            raise InputError(where, "stored as something else", "uint8, grey or RGB")
+        return image
 
 
 SOURCE = DatasetSource(
@@ -119,10 +164,11 @@ SOURCE = DatasetSource(
     title="COFW: 29 points with occlusion flags",
     markup=COFW29,
     splits=_SPLITS,
-    markers=tuple(_FILES.values()),
+    markers=tuple(name for names in _FILES.values() for name in names),
     layout="""\
 cofw/
-  COFW_test_color.mat  COFW_train_color.mat         (MATLAB v7.3)""",
+  COFW_test_color.mat  COFW_train_color.mat         (MATLAB v7.3 or v5)
+  or the grey images of COFW.zip: COFW_test.mat  COFW_train.mat""",
     homepage="http://www.vision.caltech.edu/xpburgos/ICCV13/",
     read=read,
 )

@@ -28,6 +28,12 @@ class Verification:
         Ids of faces with a landmark more than one image side outside their image.
     rotated
         Names of images with an EXIF rotation, which is ignored.
+    boxes_off
+        Ids of faces whose annotated box and image share no area.
+    boxes_elsewhere
+        Ids of faces of whose landmarks less than half lie in their annotated box.
+    missing
+        What else is known to be missing.
     """
 
     counts: dict[str, tuple[int, int]]
@@ -35,12 +41,16 @@ class Verification:
     images_broken: list[str]
     outside: list[str]
     rotated: list[str]
+    boxes_off: list[str]
+    boxes_elsewhere: list[str]
+    missing: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether all faces and images are there, and every image can be decoded."""
         counts_agree = all(here == official for here, official in self.counts.values())
-        return counts_agree and not self.images_missing and not self.images_broken
+        whole = counts_agree and not self.missing
+        return whole and not self.images_missing and not self.images_broken
 
 
 def verify(
@@ -50,25 +60,36 @@ def verify(
     counts = {n: (int(dataset.subsets[n].sum()), count) for n, count in dataset.official.items()}
     available = dataset.images.available()
     present = np.flatnonzero(available)
-    broken, outside = [], []
+    broken: list[str] = []
+    outside: list[str] = []
+    off: list[str] = []
 
-    def examine(index: int) -> str | bool:
-        """An error message, or whether the landmarks lie near the image."""
+    def examine(index: int) -> str | tuple[bool, bool]:
+        """An error message, or whether landmarks lie far off the image and the box all off it."""
         try:
             height, width = dataset.images.read(index).shape[:2]
         except InputError as error:
             return str(error)
         size = np.array([width, height])
         points = dataset.points[index]
-        return bool((points >= -size).all() and (points <= 2 * size).all())
+        far = bool(((points < -size) | (points > 2 * size)).any())
+        if dataset.boxes is None:
+            return far, False
+        box = dataset.boxes[index]
+        return far, bool((box[2:] <= -0.5).any() or (box[:2] >= size - 0.5).any())
 
     with ThreadPoolExecutor(threads) as pool:
         results = zip(present, pool.map(examine, present), strict=True)
         for done, (index, result) in enumerate(results, start=1):
             if isinstance(result, str):
                 broken.append(result)
-            elif not result:
-                outside.append(dataset.ids[index])
+            else:
+                for is_so, names in zip(result, (outside, off), strict=True):
+                    if is_so:
+                        names.append(dataset.ids[index])
             progress(done, len(present))
     missing = [dataset.ids[index] for index in np.flatnonzero(~available)]
-    return Verification(counts, missing, broken, outside, rotated_images(dataset.images))
+    return Verification(
+        counts, missing, broken, outside, rotated_images(dataset.images), off,
+        dataset.boxes_elsewhere(), dataset.incomplete,
+    )  # fmt: skip

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import arrays
-from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
 from alignbench.errors import InputError
+from alignbench.io.files import list_files
 from alignbench.io.images import ImageFiles, images_beside
 from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
@@ -32,9 +33,10 @@ def read(root: Path, split: str) -> Dataset:
     A face's id is its path under ``root`` without ending (``helen/testset/232194_1``). If a folder
     is missing, its subset is empty and the data set incomplete.
     """
-    files, parts = [], []
+    files, parts, side_files = [], [], 0
     for part, folder in _PARTS[split].items():
-        inside = sorted((root / folder).glob("*.pts"))
+        inside, skipped = list_files(root / folder, ".pts")
+        side_files += skipped
         files += inside
         parts += [part] * len(inside)
     if not files:
@@ -61,7 +63,16 @@ def read(root: Path, split: str) -> Dataset:
         official=_SPLITS[split],
         normalisers=("inter_ocular", "inter_pupil"),
         threshold=0.08,
+        notes=side_file_note(side_files) + _mirror_note(files),
     )
+
+
+def _mirror_note(files: list[Path]) -> tuple[str, ...]:
+    """The note on files ``NAME_mirror.pts``: training scripts write them, and they are surplus."""
+    names = [file.name for file in files if file.stem.lower().endswith("_mirror")]
+    if not names:
+        return ()
+    return (f"{len(names):,} files, such as {names[0]}, are mirrored copies, and were evaluated.",)
 
 
 SOURCE = DatasetSource(

@@ -41,7 +41,8 @@ def read_layout(root: Path, split: str, name: str, official: Mapping[str, int]) 
     several faces share an image, and does not depend on the rest of the list. If a list holds one
     image and box twice, the second id ends in ``#2``. Raises InputError for a line with a wrong
     number of fields, a field that is no finite number, an empty box, an attribute that is neither 0
-    nor 1, or an image path that leaves the folder.
+    nor 1, or an image path that leaves the folder. Backslashes between the parts of an image path,
+    which some copies have, are read as slashes.
     """
     path = root / LIST.format(split=split)
     boxes: list[Floats] = []
@@ -82,6 +83,12 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Lines of a list with their fields."""
     for line, text in lines_of(path):
         fields = text.split()
+        if len(fields) == _COORDINATES + 1:
+            raise line_error(
+                path, line, f"{len(fields)} fields, coordinates and image path alone", f"{_FIELDS}",
+                "This is list_98pt_test.txt, which lacks boxes and attributes: take "
+                "list_98pt_rect_attr_test.txt from the same archive.",
+            )  # fmt: skip
         if len(fields) != _FIELDS:
             raise line_error(
                 path, line, f"{len(fields)} fields",
@@ -111,6 +118,7 @@ def _ids(images: list[str], boxes: Floats) -> tuple[str, ...]:
 
 def _image(path: Path, line: int, image: str) -> str:
     """The image path of a line, refused where it would leave the image folder."""
+    image = image.replace("\\", "/")
     if not is_inside(image):
         found = (
             f"image path {image[:60]!r} leaves the image folder, or is not valid on every system"

@@ -2,18 +2,20 @@
 
 What a file claims is not believed: an array that would take far more memory than its file, or lies
 in another file, is refused before it is read. SciPy's reader of version 5 files trusts the sizes
-they claim, and some wrong sizes end the process. The reader here knows only numeric arrays, which
-is what the data sets have. The format is MathWorks' "MAT-File Format", chapter 1.
+they claim, and some wrong sizes end the process. The reader here knows numeric arrays, texts, cells
+and structs, which is what the data sets have. The format is MathWorks' "MAT-File Format",
+chapter 1.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -36,6 +38,12 @@ _CLASSES = {
     6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8",
 }  # fmt: skip
 """Types of arrays; a whole number of a larger type may be stored as a smaller one."""
+_CELL, _STRUCT, _CHAR = 1, 2, 4
+"""Classes of arrays that hold other arrays, or text."""
+_TEXTS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
+"""How characters are stored, by the number in a tag."""
+_DEEPEST = 6
+"""Levels of cells and structs within each other."""
 _NUMBERS = 2**22
 """Numbers in an array of a version 7.3 file that is no image: 48,000 faces of COFW."""
 _CHUNK = 2**28
@@ -43,27 +51,46 @@ _CHUNK = 2**28
 _GZIP, _SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
 
 
-def require_version(path: Path, version: str) -> None:
-    """Raise InputError unless a file has this version: ``"5"``, or ``"7.3"``, which is HDF5."""
+def version_of(path: Path) -> str:
+    """The version of a MATLAB file: ``"5"``, ``"7.3"``, which is HDF5, or ``"unknown"``.
+
+    Raises InputError if the file cannot be read, or is empty.
+    """
     with reading(path), path.open("rb") as stream:
         head = stream.read(_HEADER)
     if not head:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
-    actual = "unknown"
     if head.startswith((_V73, _HDF5)):
-        actual = "7.3"
-    elif head.startswith(_V5):
-        actual = "5"
-    if actual != version:
+        return "7.3"
+    return "5" if head.startswith(_V5) else "unknown"
+
+
+def require_version(path: Path, *versions: str) -> str:
+    """The version of a file; raises InputError unless it is one of these."""
+    actual = version_of(path)
+    if actual not in versions:
+        names = (f"{one}{' (HDF5)' if one == '7.3' else ''}" for one in versions)
         raise InputError(
-            path, f"MATLAB file of version {actual}",
-            f"version {version}{' (HDF5)' if version == '7.3' else ''}",
+            path, f"MATLAB file of version {actual}", f"version {' or '.join(names)}",
             "Use the file as it is officially published, not one saved again.",
         )  # fmt: skip
+    return actual
 
 
 def read_v5(path: Path, *names: str) -> tuple[Array, ...]:
     """Arrays of a version 5 file; raises InputError if one is missing or the file is wrong."""
+    values = read_v5_values(path, *names)
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, np.ndarray):
+            raise InputError(f"{path}, {name}", "is no plain array of numbers", "numbers")
+    return values
+
+
+def read_v5_values(path: Path, *names: str) -> tuple[Any, ...]:
+    """Variables of a version 5 file, as :func:`parse_v5` gives them.
+
+    Raises InputError if one is missing or the file is wrong.
+    """
     require_version(path, "5")
     try:
         content = parse_v5(path.read_bytes(), *names)
@@ -75,21 +102,27 @@ def read_v5(path: Path, *names: str) -> tuple[Array, ...]:
     return tuple(content[name] for name in names)
 
 
-def parse_v5(data: bytes, *names: str) -> dict[str, Array]:
-    """Those of the named arrays that a version 5 file holds, in MATLAB's shapes.
+def parse_v5(data: bytes, *names: str) -> dict[str, Any]:
+    """Those of the named variables that a version 5 file holds.
 
-    Raises ValueError if the file is damaged, or one of them is no plain array of numbers.
+    Numbers are arrays in MATLAB's shapes, a row of characters is a text, a cell the list of its
+    items and an array of structs a list of dictionaries, both by columns.
+
+    Raises ValueError if the file is damaged, or one of them is of another kind.
     """
     order = {b"IM": "<", b"MI": ">"}.get(data[_HEADER - 2 : _HEADER])
     if order is None:
         raise ValueError("its header is cut short")
-    arrays: dict[str, Array] = {}
+    variables: dict[str, Any] = {}
     for kind, content in _elements(data[_HEADER:], order):
         if kind == _COMPRESSED:
             kind, content = next(_elements(_expand(content), order), (0, b""))
-        if kind == _MATRIX and (entry := _matrix(content, order, names)) is not None:
-            arrays.setdefault(*entry)
-    return arrays
+        if kind == _MATRIX:
+            parts = _elements(content, order)
+            head = [next(parts, (0, b""))[1] for _ in range(3)]
+            if (name := head[2].decode("latin1")) in names:
+                variables.setdefault(name, _value(name, head, parts, order, 0))
+    return variables
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
@@ -122,23 +155,61 @@ def _expand(compressed: bytes) -> bytes:
     return data
 
 
-def _matrix(data: bytes, order: str, names: tuple[str, ...]) -> tuple[str, Array] | None:
-    """Name and array of an element, or None if nobody asked for it."""
-    parts = _elements(data, order)
-    flags, shape, title = (next(parts, (0, b""))[1] for _ in range(3))
-    name = title.decode("latin1")
-    if name not in names:
-        return None
+def _value(
+    name: str, head: Sequence[bytes], parts: Iterator[tuple[int, bytes]], order: str, depth: int
+) -> Any:
+    """The value of a matrix element, whose first two parts are ``head``: flags and shape."""
+    flags, shape = head[:2]
     sides = [*struct.unpack(f"{order}{len(shape) // 4}i", shape[: len(shape) // 4 * 4])]
     word = struct.unpack_from(f"{order}I", flags.ljust(4, b"\0"))[0]
+    kind = word & 0xFF
+    if min(sides, default=-1) < 0 or word & _COMPLEX:
+        raise ValueError(f"{name} is no plain array")
+    if kind == _CELL:
+        return _items(name, parts, prod(sides), order, depth)
+    if kind == _STRUCT:
+        (_, length), (_, fields) = (next(parts, (0, b"")) for _ in range(2))
+        width = struct.unpack_from(f"{order}i", length.ljust(4, b"\0"))[0]
+        if width < 1 or len(fields) % width:
+            raise ValueError(f"{name} has no names of fields")
+        texts = (fields[at : at + width] for at in range(0, len(fields), width))
+        keys = [text.split(b"\0")[0].decode("latin1") for text in texts]
+        items = _items(name, parts, prod(sides) * len(keys), order, depth)
+        rows = (items[at : at + len(keys)] for at in range(0, len(items), max(1, len(keys))))
+        return [dict(zip(keys, row, strict=True)) for row in rows]
     stored, content = next(parts, (0, b""))
-    if word & 0xFF not in _CLASSES or word & _COMPLEX or stored not in _STORED:
+    if kind == _CHAR:
+        if stored not in _TEXTS or (len(sides) > 1 and sides[0] > 1):
+            raise ValueError(f"{name} is no row of characters")
+        ending = "" if _TEXTS[stored] != "utf-16" else {"<": "-le", ">": "-be"}[order]
+        return content.decode(_TEXTS[stored] + ending)  # an UnicodeDecodeError is a ValueError
+    if kind not in _CLASSES or stored not in _STORED:
         raise ValueError(f"{name} is no plain array of numbers")
-    kind = np.dtype(order + _STORED[stored])
-    if min(sides, default=-1) < 0 or prod(sides) * kind.itemsize != len(content):
+    dtype = np.dtype(order + _STORED[stored])
+    if prod(sides) * dtype.itemsize != len(content):
         raise ValueError(f"{name} claims shape {sides}, {len(content):,} bytes are there")
-    flat = np.frombuffer(content, kind).astype(_CLASSES[word & 0xFF])
-    return name, flat.reshape(sides, order="F")
+    flat = np.frombuffer(content, dtype).astype(_CLASSES[kind])
+    return flat.reshape(sides, order="F")
+
+
+def _items(
+    name: str, parts: Iterator[tuple[int, bytes]], count: int, order: str, depth: int
+) -> list[Any]:
+    """The values of the matrix elements that follow; their number must be ``count``."""
+    if depth == _DEEPEST:
+        raise ValueError(f"{name} has more than {_DEEPEST} levels of cells")
+    items: list[Any] = []
+    for kind, content in parts:
+        inner = _elements(content, order)
+        head = [next(inner, (0, b""))[1] for _ in range(3)]
+        if kind != _MATRIX or len(items) == count:
+            raise ValueError(f"{name} holds something else than its {count:,} items")
+        # An item without content is MATLAB's empty array.
+        empty = np.empty((0, 0))
+        items.append(_value(name, head, inner, order, depth + 1) if content else empty)
+    if len(items) != count:
+        raise ValueError(f"{name} claims {count:,} items, {len(items):,} are there")
+    return items
 
 
 @contextmanager

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.io.text import line_error, lines_of, numbers
 
-_VERSION = re.compile(r"version:\s*1(\.0*)?\s*$")
-_COUNT = re.compile(r"n_?points:\s*([0-9]{1,6})\s*$")
+_VERSION = re.compile(r"version\s*:\s*1(\.0*)?\s*$")
+_COUNT = re.compile(r"n_?points\s*:\s*([0-9]{1,6})\s*$")
+_REMEDIES = {51: "These are the 51 points without the contour; take the files with all 68."}
+"""What to do about other numbers of points that are in use."""
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers; an opening brace that shares its line counts as one of its own."""
+    for line, text in lines_of(path):
+        parts = (part.strip() for part in text.partition("{"))
+        yield from ((line, part) for part in parts if part)
 
 
 def read_pts(path: Path, landmarks: int | None = None, origin: float = 1) -> Floats:
@@ -21,7 +31,7 @@ def read_pts(path: Path, landmarks: int | None = None, origin: float = 1) -> Flo
     as MATLAB does. OpenFace writes ``npoints`` where iBUG has ``n_points``. Raises InputError,
     which names file and line, if header, number or a coordinate is wrong.
     """
-    lines = [(line, text.strip()) for line, text in lines_of(path)]
+    lines = list(_lines(path))
     head = [text for _, text in lines[:3]] + [""] * 3
     count = _COUNT.match(head[1])
     version, brace = _VERSION.match(head[0]), head[2] == "{"
@@ -37,7 +47,8 @@ def read_pts(path: Path, landmarks: int | None = None, origin: float = 1) -> Flo
     if last != "}" or len(body) != stated or (landmarks or stated) != stated:
         raise InputError(
             path, f"{len(body)} points, {stated} by its header, last line {last[:40]!r}",
-            f"{landmarks or stated} points, then '}}'", "Copy the file again.",
+            f"{landmarks or stated} points, then '}}'",
+            _REMEDIES.get(stated, "Copy the file again."),
         )  # fmt: skip
     rows = [text.split() for _, text in body]
     for (line, _), row in zip(body, rows, strict=True):

@@ -1,12 +1,16 @@
-"""Distances, normalisers and errors of faces, landmarks and regions."""
+"""Distances, normalisers and errors of faces, landmarks and regions.
+
+A missed face has NaN *predictions*: its distances are NaN. A landmark without annotation has NaN
+*truth*: its distance is infinite, and it counts nowhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from alignbench.arrays import SLICE, Bools, Floats, blocks
+from alignbench.arrays import SLICE, Bools, Floats, Ints, blocks
 from alignbench.errors import InputError
 from alignbench.geometry import tight_boxes
 from alignbench.markups import Markup
@@ -16,6 +20,8 @@ BOX, DIAGONAL = "box", "diagonal"
 
 def distances(predicted: Floats, truth: Floats) -> Floats:
     """Euclidean distances (N, L), in pixels, of landmarks (N, L, 2).
+
+    Infinite where the truth is NaN and the prediction is not: the landmark is not annotated.
 
     Raises
     ------
@@ -33,20 +39,38 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
         difference = np.subtract(predicted[some], truth[some], dtype=np.float64, order="C")
         # As a complex number, because NumPy's modulus of those is ten times as fast as its hypot.
         np.abs(difference.view(np.complex128)[..., 0], out=distance[some])
+        if np.isnan(distance[some].sum()):
+            lacking = ~is_annotated(truth[some]) & ~np.isnan(predicted[some]).any(axis=2)
+            distance[some][lacking] = np.inf
     return distance
 
 
-def normaliser_names(markup: Markup) -> tuple[str, ...]:
-    """Every normaliser of a mark-up: the two-point ones, ``box`` and ``diagonal``."""
-    return (*markup.normalisers, BOX, DIAGONAL)
+def is_annotated(truth: Floats) -> Bools:
+    """Whether each of the true landmarks (N, L, 2) has a position: (N, L)."""
+    return np.asarray(~np.isnan(truth).any(axis=2))
 
 
-def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, Floats]:
+def normaliser_names(markup: Markup, annotated: Sequence[str] = ()) -> tuple[str, ...]:
+    """Every normaliser of a mark-up: the two-point ones, ``box`` and ``diagonal``.
+
+    The names of those that a data set annotates follow.
+    """
+    return (*markup.normalisers, BOX, DIAGONAL, *annotated)
+
+
+def normalisers(
+    truth: Floats,
+    markup: Markup,
+    ids: Sequence[str],
+    annotated: Mapping[str, Floats] | None = None,
+) -> dict[str, Floats]:
     """Every normaliser (N,), in pixels, of true landmarks (N, L, 2).
 
     ``inter_ocular`` is the distance of the outer eye corners, ``inter_pupil`` that of the pupils
     (where the mark-up has none: of the mean of each eye's points, as 300W papers do), ``box``
     the square root of the area of the landmarks' tight box and ``diagonal`` its diagonal.
+    ``annotated`` has those (N,) that the data set itself annotates. A two-point normaliser is left
+    out where a face lacks the annotation of a landmark it needs.
 
     Raises
     ------
@@ -56,11 +80,13 @@ def normalisers(truth: Floats, markup: Markup, ids: Sequence[str]) -> dict[str, 
     scales = {}
     for name, (left, right) in markup.normalisers.items():
         ends = [truth[:, list(side)].mean(axis=1, keepdims=True) for side in (left, right)]
-        scales[name] = distances(*ends)[:, 0]
+        if not np.isnan(ends).any():
+            scales[name] = distances(*ends)[:, 0]
     boxes = tight_boxes(truth)
     extent = boxes[:, 2:] - boxes[:, :2]
     scales[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
     scales[DIAGONAL] = np.hypot(extent[:, 0], extent[:, 1])
+    scales |= annotated or {}
     for name, values in scales.items():
         for face in np.flatnonzero(~(values > 0)).tolist():
             raise InputError(
@@ -80,25 +106,46 @@ def face_errors(distance: Floats, normaliser: Floats, mask: Bools | None = None)
     Parameters
     ----------
     distance
-        (N, L) in pixels; a face that was missed holds NaN, and its error is NaN.
+        (N, L) in pixels; a face that was missed holds NaN, and its error is NaN. A landmark that
+        is not annotated has an infinite distance and does not count.
     normaliser
         (N,) in pixels.
     mask
         (N, L) which landmarks count; a face in which none does has NaN.
     """
     if mask is None:
-        return np.asarray(distance.mean(axis=1) / normaliser)
-    count = mask.sum(axis=1)
-    total = np.where(mask, distance, 0.0).sum(axis=1)
+        mean = distance.mean(axis=1)
+        if not np.isinf(mean).any():
+            return np.asarray(mean / normaliser)
+    counts: Bools = ~np.isinf(distance)
+    if mask is not None:
+        counts &= mask
+    count = counts.sum(axis=1)
+    total = np.where(counts, distance, 0.0).sum(axis=1)
     missed = np.isnan(distance).any(axis=1)
     usable = (count > 0) & ~missed
     mean = np.divide(total, count, out=np.full(len(distance), np.nan), where=usable)
     return np.asarray(mean / normaliser)
 
 
+def counted_faces(distance: Floats) -> Ints:
+    """For each landmark (L,) the number of faces that were not missed and have it annotated."""
+    detected = np.asarray(~np.isnan(distance).any(axis=1))
+    return np.asarray((detected[:, None] & ~np.isinf(distance)).sum(axis=0))
+
+
 def landmark_errors(distance: Floats, normaliser: Floats) -> Floats:
-    """Mean error of each landmark (L,) over the faces that were not missed, as a fraction."""
+    """Mean error of each landmark (L,), as a fraction, over the faces it counts in.
+
+    These are the faces that were not missed and have the landmark annotated; NaN where there are
+    none.
+    """
     detected = ~np.isnan(distance).any(axis=1)
-    if not detected.any():
-        return np.full(distance.shape[1], np.nan)
-    return np.asarray((distance[detected] / normaliser[detected, None]).mean(axis=0))
+    errors = distance[detected] / normaliser[detected, None]
+    if len(errors) and not np.isinf(mean := errors.mean(axis=0)).any():
+        return np.asarray(mean)
+    counts: Bools = ~np.isinf(errors)
+    number = counts.sum(axis=0)
+    total = np.where(counts, errors, 0.0).sum(axis=0)
+    unknown = np.full(distance.shape[1], np.nan)
+    return np.asarray(np.divide(total, number, out=unknown, where=number > 0))

@@ -159,7 +159,7 @@ def _percent(error: float) -> str:
 
 def _constant(faces: _Faces) -> Finding | None:
     spread = float(faces.predicted.std(axis=0).max())
-    truth = float(np.nanmax(np.nanstd(faces.true, axis=0)))
+    truth = float(np.nanmean(faces.true, axis=1).std(axis=0).max())
     if spread > 0.01 or truth < 1:
         return None
     return Finding(
@@ -205,9 +205,12 @@ def _best_order(faces: _Faces) -> Ints:
     """For each landmark the predicted one that lies nearest to it on average, each used once."""
     corner, size = faces.boxes[:, None, :2], faces.sizes[:, None, None]
     predicted = np.median((faces.predicted - corner) / size, axis=0)
-    true = np.nanmedian((faces.true - corner) / size, axis=0)
+    known = ~np.isnan(faces.true)
+    total = np.where(known, (faces.true - corner) / size, 0).sum(axis=0)
+    true = total / np.maximum(known.sum(axis=0), 1)
     distance = np.linalg.norm(true[:, None] - predicted[None], axis=2)
-    return np.asarray(linear_sum_assignment(np.nan_to_num(distance, nan=0.0))[1])
+    distance[~known.any(axis=(0, 2))] = 0  # a landmark without annotation may lie anywhere
+    return np.asarray(linear_sum_assignment(distance)[1])
 
 
 def _frame_findings(
@@ -260,7 +263,7 @@ def _shift(faces: _Faces) -> Finding | None:
     outline = {
         k for name in ("contour", "chin") for k in faces.dataset.markup.regions.get(name, ())
     }
-    inner = [k for k in range(faces.true.shape[1]) if k not in outline]
+    inner = [k for k in np.flatnonzero(~np.isnan(faces.true).all(axis=(0, 2))) if k not in outline]
     residual = (faces.predicted - faces.true)[:, inner]
     # Faces of few pixels say most: a model's own bias grows with the face, a shift does not.
     weights = 1 / faces.sizes**2

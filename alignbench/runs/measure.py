@@ -12,7 +12,13 @@ import pandas as pd
 from alignbench.arrays import Bools, Floats, Ints, blocks
 from alignbench.datasets.base import Dataset
 from alignbench.metrics import Measure
-from alignbench.metrics.errors import distances, face_errors, landmark_errors, normalisers
+from alignbench.metrics.errors import (
+    counted_faces,
+    distances,
+    face_errors,
+    landmark_errors,
+    normalisers,
+)
 from alignbench.metrics.measure import mean_counted
 from alignbench.runs.record import MetricRow
 from alignbench.stats import Bootstrap, design_effect, mean_intervals, wilson
@@ -31,8 +37,8 @@ class Evaluation:
     metrics
         Rows of ``metrics.json``.
     faces
-        A row a face: id, source image, membership (0/1) of each subset, error by normaliser as a
-        fraction, NaN for a missed face.
+        A row a face: id, image (the source image, or what else was sampled),
+        membership (0/1) of each subset, error by normaliser as a fraction, NaN for a missed face.
     breakdown
         NME in percent by region, over visible and over occluded landmarks, and by landmark.
     """
@@ -54,11 +60,11 @@ def evaluate_points(
     measures
         A measure without normaliser is taken under every one.
     """
-    scales = normalisers(dataset.points, dataset.markup, dataset.ids)
+    scales = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)
     errors, parts, landmarks = _errors(predicted, dataset, scales)
-    images = dataset.images.sources()
-    clusters = cluster_numbers(images)
-    columns = {"id": list(dataset.ids), "image": images}
+    names = dataset.cluster_names()
+    clusters = cluster_numbers(names)
+    columns = {"id": list(dataset.ids), "image": names}
     members = {name: member.astype(np.int64) for name, member in dataset.subsets.items()}
     failing = {name: np.where(np.isnan(error), np.inf, error) for name, error in errors.items()}
     return Evaluation(
@@ -79,9 +85,9 @@ def bind_measures(measures: Sequence[Measure], norms: Iterable[str]) -> list[Mea
     return list(dict.fromkeys(bound))
 
 
-def cluster_numbers(images: Sequence[str]) -> Ints:
-    """The source image (N,) of each face as a number from 0."""
-    return np.unique(np.array(images), return_inverse=True)[1]
+def cluster_numbers(names: Sequence[str]) -> Ints:
+    """The source image, or other cluster, (N,) of each face as a number from 0."""
+    return np.unique(np.array(names), return_inverse=True)[1]
 
 
 def metric_rows(
@@ -134,32 +140,32 @@ def _errors(
 
     The second part holds the errors (N,) over the landmarks of each region, and over visible and
     occluded ones where the data set says which these are; NaN in a face that has none. The third
-    holds, for each landmark, the number of faces that were not missed, and its mean error.
+    holds, for each landmark, the number of faces it counts in, and its mean error over these.
     """
     faces = len(dataset)
     errors = {norm: np.empty(faces) for norm in scales}
     parts: dict[_Case, Floats] = {}
-    counted = 0
+    counted = np.zeros(dataset.markup.landmarks, np.intp)
     means = {norm: np.zeros(dataset.markup.landmarks) for norm in scales}
     for rows in blocks(faces):
         distance = distances(predicted[rows], dataset.points[rows])
-        here = int((~np.isnan(distance).any(axis=1)).sum())
+        here = counted_faces(distance)
         counted += here
         masks = list(_masks(dataset, rows))
         for norm, whole in scales.items():
             scale = whole[rows]
             errors[norm][rows] = face_errors(distance, scale)
-            if here:
-                mean = landmark_errors(distance, scale)
-                means[norm] += (mean - means[norm]) * (here / counted)
+            mean = landmark_errors(distance, scale)
+            seen = here > 0
+            means[norm][seen] += (mean - means[norm])[seen] * (here[seen] / counted[seen])
         for kind, name, mask in masks:
             for norm, whole in scales.items():
                 part = parts.setdefault((kind, name, norm), np.empty(faces))
                 part[rows] = face_errors(distance, whole[rows], mask)
     landmarks = {
-        ("landmark", str(landmark), norm): (counted, float(error) if counted else np.nan)
+        ("landmark", str(landmark), norm): (int(number), float(error) if number else np.nan)
         for norm, mean in means.items()
-        for landmark, error in enumerate(mean)
+        for landmark, (number, error) in enumerate(zip(counted, mean, strict=True))
     }
     return errors, parts, landmarks
 

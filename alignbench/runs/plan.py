@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from alignbench.errors import InputError, blame
 from alignbench.io.images import rotated_images
 from alignbench.markups import Markup, require_convertible
 from alignbench.metrics import Measure, parse_measure
-from alignbench.metrics.errors import normaliser_names, normalisers
+from alignbench.metrics.errors import BOX, normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.identity import Identity, identify
 from alignbench.runs.record import (
@@ -72,7 +72,6 @@ def make_plan(
     """The plan of a run; parameters and errors as those of :func:`alignbench.evaluate`."""
     where = f"model {predictor.name!r}"
     _check_predictor(predictor)
-    _check_dataset(dataset, measures)
     if not 1e-3 <= box_scale <= 1e3:
         raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
     if limit is not None and limit < 1:
@@ -82,7 +81,7 @@ def make_plan(
     markup = predictor.markup or dataset.markup
     require_convertible(markup, dataset.markup)
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
-    normalisers(faces.points, faces.markup, faces.ids)  # refuses a zero one before any work
+    _check_measures(block, measures)
     presented = choose_boxes(dataset, faces, predictor, boxes, box_scale)
     identity = identify(predictor)
     conversion = None if markup == dataset.markup else f"{markup.name} -> {dataset.markup.name}"
@@ -95,7 +94,7 @@ def make_plan(
         statistics = StatisticsBlock(
             measures=tuple(map(MeasureBlock.of, measures)), replicates=bootstrap.replicates,
             confidence=bootstrap.confidence, seed=bootstrap.seed,
-            clusters=len(set(faces.images.sources())),
+            clusters=len(set(faces.cluster_names())),
         )  # fmt: skip
         key = run_key(model, block, protocol, statistics, version=__version__)
         record = RunRecord(
@@ -121,6 +120,7 @@ def choose_faces(
         f"{here:,} of {official:,} {'faces' if name == FULL else f'{name} faces'} annotated"
         for name, (here, official) in dataset.shortfall().items()
     ]
+    reasons += dataset.incomplete
     missing = np.empty(0, np.intp)
     if predictor.needs_images:
         available = dataset.images.available()
@@ -144,15 +144,22 @@ def choose_faces(
         faces = faces[:limit]
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
+    # Refuses a normaliser of zero before any work, and leaves out those that a face has not.
+    scales = normalisers(chosen.points, chosen.markup, chosen.ids, chosen.scales)
     return chosen, DatasetBlock(
-        name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup),
+        name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup, scales),
         faces=len(chosen), official=dataset.official.get(FULL), complete=not reasons,
         incomplete=tuple(reasons), images_missing=len(missing), limit=limit if limited else None,
         fingerprint=chosen.fingerprint(),
         images_digest=chosen.images.digest() if predictor.needs_images else None,
-        normalisers=dataset.normalisers, threshold=dataset.threshold,
-        subsets=tuple(dataset.subsets),
-        notes=dataset.notes + (_image_notes(chosen) if predictor.needs_images else ()),
+        normalisers=tuple(n for n in dataset.normalisers if n in scales) or (BOX,),
+        threshold=dataset.threshold,
+        subsets=tuple(dataset.subsets), scales=tuple(dataset.scales),
+        sampled=dataset.sampled, unannotated=chosen.unannotated(),
+        notes=(
+            *dataset.notes, *_normaliser_notes(dataset, scales), *_box_note(chosen),
+            *(_image_notes(chosen) if predictor.needs_images else ()),
+        ),
     )  # fmt: skip
 
 
@@ -169,6 +176,26 @@ def _image_notes(faces: Dataset) -> tuple[str, ...]:
     return (note,)
 
 
+def _normaliser_notes(dataset: Dataset, computed: Container[str]) -> list[str]:
+    """The notes on normalisers of the data set's papers that cannot be computed for every face."""
+    return [
+        f"There are no errors by {name}: a face lacks the annotation of a landmark it needs."
+        for name in dataset.normalisers
+        if name not in computed
+    ]
+
+
+def _box_note(faces: Dataset) -> tuple[str, ...]:
+    """The note on boxes that cannot be those of their faces."""
+    names = faces.boxes_elsewhere()
+    if not names:
+        return ()
+    found = (
+        f"{len(names):,} of {len(faces):,} faces have most landmarks outside their annotated box"
+    )
+    return (f"{found}, such as {names[0]}.",)
+
+
 def _check_predictor(predictor: Predictor) -> None:
     if not isinstance(predictor.name, str) or not predictor.name:
         raise InputError(f"model {type(predictor).__name__}", "has no name", "a text in .name")
@@ -179,11 +206,11 @@ def _check_predictor(predictor: Predictor) -> None:
         )  # fmt: skip
 
 
-def _check_dataset(dataset: Dataset, measures: Sequence[Measure]) -> None:
-    norms = normaliser_names(dataset.markup)
+def _check_measures(dataset: DatasetBlock, measures: Sequence[Measure]) -> None:
+    norms = normaliser_names(dataset.markup.to_markup(), dataset.scales)
     for measure in measures:
         parse_measure(str(measure), norms)
-    if taken := {"id", "image", *norms} & dataset.subsets.keys():
+    if taken := {"id", "image", *norms} & set(dataset.subsets):
         raise InputError(
             f"data set {dataset.name!r}",
             f"a subset is called {min(taken)!r}, as is another column of faces.csv",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Container
 from functools import cache
 from typing import Any, Literal
 
@@ -35,15 +36,16 @@ class MarkupBlock(_Block):
     regions: dict[str, Indices] = {}
     flip_pairs: tuple[tuple[int, int], ...] = ()
     normalisers: dict[str, tuple[Indices, Indices]] = {}
-    """Two-point normalisers; a run also has errors by ``box`` and ``diagonal``."""
+    """Two-point normalisers of the run; it also has errors by ``box`` and ``diagonal``."""
     chains: dict[str, Indices] = {}
 
     @classmethod
-    def of(cls, markup: Markup) -> MarkupBlock:
-        """The block of a mark-up."""
+    def of(cls, markup: Markup, computed: Container[str]) -> MarkupBlock:
+        """The block of a mark-up, with those of its normalisers that are computed."""
+        normalisers = {k: ends for k, ends in markup.normalisers.items() if k in computed}
         return cls(
             name=markup.name, landmarks=markup.landmarks, regions=dict(markup.regions),
-            flip_pairs=markup.flip_pairs, normalisers=dict(markup.normalisers),
+            flip_pairs=markup.flip_pairs, normalisers=normalisers,
             chains=dict(markup.chains),
         )  # fmt: skip
 
@@ -97,6 +99,12 @@ class DatasetBlock(_Block):
     """Threshold its papers use."""
     subsets: tuple[str, ...] = Field(min_length=1)
     """Names of its subsets; each is a column of ``faces.csv``."""
+    scales: tuple[str, ...] = ()
+    """Normalisers that the data set itself annotates."""
+    sampled: str = "source images"
+    """What ``statistics.clusters`` counts."""
+    unannotated: int = 0
+    """Landmarks of the evaluated faces that are not annotated, and count nowhere."""
     notes: tuple[str, ...] = ()
     """What a reader of these numbers must know of the files: rotated images, what was not used."""
 
@@ -174,7 +182,7 @@ class StatisticsBlock(_Block):
     confidence: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
     clusters: int
-    """Source images: faces of one image are drawn together."""
+    """Source images, or videos: faces of one are drawn together."""
 
 
 class RunRecord(_Block):

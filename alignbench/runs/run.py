@@ -49,8 +49,8 @@ class Run:
     metrics
         A row for each subset, normaliser and measure.
     faces
-        A row a face: id, source image, membership (0/1) of each subset, error by normaliser as a
-        fraction (NaN for a missed face).
+        A row a face: id, image (the source image, or what else was sampled), membership (0/1) of
+        each subset, error by normaliser as a fraction (NaN for a missed face).
     breakdown
         NME in percent by landmark, region and visibility.
     ids, points
@@ -79,7 +79,7 @@ class Run:
     @property
     def normalisers(self) -> tuple[str, ...]:
         """Every normaliser the run has errors by."""
-        return normaliser_names(self.markup)
+        return _norms(self.record)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -99,7 +99,7 @@ class Run:
 
     @cached_property
     def clusters(self) -> Ints:
-        """The source image (N,) of each face, as a number from 0."""
+        """The source image, or other cluster, (N,) of each face, as a number from 0."""
         return cluster_numbers(self.faces["image"].tolist())
 
     def row(self, measure: Measure, subset: str = "full") -> MetricRow:
@@ -210,6 +210,10 @@ def read_metrics(folder: Path) -> tuple[MetricRow, ...]:
     return tuple(MetricRow.model_validate(row) for row in rows)
 
 
+def _norms(record: RunRecord) -> tuple[str, ...]:
+    return normaliser_names(record.dataset.markup.to_markup(), record.dataset.scales)
+
+
 def _damage_error(path: Path, what: str) -> InputError:
     return InputError(path, what, remedy="Run it again with --fresh.")
 
@@ -227,7 +231,7 @@ def _name_damaged_file(path: Path) -> Iterator[Path]:
 
 def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
     dataset = record.dataset
-    norms = normaliser_names(dataset.markup.to_markup())
+    norms = _norms(record)
     faces = _read_csv(path, ("id", "image"), dataset.subsets, norms)
     if len(faces) != dataset.faces:
         raise ValueError(f"{len(faces)} faces, {dataset.faces} by its record")
@@ -248,7 +252,7 @@ def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
 def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
     rows = _read_csv(path, ("kind", "name", "norm"), ("faces",), ("nme", "ci_low", "ci_high"))
     markup = record.dataset.markup
-    for norm in normaliser_names(markup.to_markup()):
+    for norm in _norms(record):
         landmarks = int(((rows["kind"] == "landmark") & (rows["norm"] == norm)).sum())
         if landmarks != markup.landmarks:
             expected = f"{markup.landmarks} by its record"

@@ -80,17 +80,23 @@ def load_data(
             f"at most {len(train)}",
         )  # fmt: skip
     markup = recipe.markup
+    for dataset in (train, validation):
+        if lacking := dataset.unannotated():
+            raise InputError(
+                f"{dataset.name} {dataset.split}", f"{lacking:,} landmarks are not annotated",
+                "a data set with every landmark of every face", "Train on another data set.",
+            )  # fmt: skip
     return Data(_convert(train, markup), _convert(validation, markup), without)
 
 
 def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """The data set without a share of its images, and the faces of these.
 
-    Faces of one image stay together.
+    Faces of one image, or one video, stay together.
 
     Raises InputError if one side would have no faces.
     """
-    sources = np.array(dataset.images.sources())
+    sources = np.array(dataset.cluster_names())
     images = np.unique(sources)
     held = chance("hold-out", seed).permutation(images)[: round(share * len(images))]
     away = np.isin(sources, held)

@@ -233,7 +233,7 @@ def validate(learner: Learner, dataset: Dataset, ranks: Ranks) -> Score:
     predictor = NetworkPredictor("training", learner.setup.settings, network, {}, execution)
     boxes = choose_boxes(dataset, dataset, predictor, None, 1.0)
     points = predict_points(predictor, dataset, boxes, ranks=ranks).points
-    scales = normalisers(dataset.points, dataset.markup, dataset.ids)
+    scales = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)
     errors = face_errors(distances(points, dataset.points), scales[dataset.normalisers[0]])
     at = threshold_suffix(dataset.threshold)
     return Score(*(parse_measure(name).value(errors) for name in ("nme", f"fr{at}", f"auc{at}")))

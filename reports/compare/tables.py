@@ -169,7 +169,8 @@ def _notes(comparison: Comparison) -> list[str]:
         m: f"percentile {m.interval}{samples}" if m.interval == "bootstrap" else m.interval
         for m in measures
     }
-    intervals = f"{_percent(bootstrap.confidence)} intervals over {clusters:,} source images"
+    sampled = f"{clusters:,} {comparison.pairing.runs[0].record.dataset.sampled}"
+    intervals = f"{_percent(bootstrap.confidence)} intervals over {sampled}"
     differences = by_measure({measure: measure.difference for measure in measures})
     tests = int((~np.isnan([one.p for one in comparison.tests])).sum())
     return [

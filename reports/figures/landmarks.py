@@ -21,7 +21,7 @@ from alignbench.arrays import Floats
 from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
 from alignbench.markups import Markup
-from alignbench.metrics.errors import distances, landmark_errors, normalisers
+from alignbench.metrics.errors import BOX, distances, is_annotated, landmark_errors, normalisers
 from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
@@ -159,7 +159,14 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
             if ellipses:
                 raise
         else:
-            return spread_of(points[chosen], faces.points, faces.markup, faces.ids, norm)
+            if is_annotated(faces.points).all():
+                scale = normalisers(faces.points, faces.markup, faces.ids, faces.scales)[norm]
+                return spread_of(points[chosen], faces.points, faces.markup, scale, norm)
+            if ellipses:
+                raise InputError(
+                    "ellipses", f"{faces.name} does not annotate every landmark of every face",
+                    remedy="Add --no-ellipses.",
+                )  # fmt: skip
     # Without its data set a run has the errors of landmarks over all faces alone.
     if subset != FULL:
         raise InputError(
@@ -171,11 +178,11 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
     return Spread(mean, rows["nme"].to_numpy(np.float64) / 100, None, None, int(chosen.sum()))
 
 
-def spread_of(
-    points: Floats, truth: Floats, markup: Markup, ids: Sequence[str], norm: str
-) -> Spread:
-    """Where predicted landmarks (N, L, 2) lie about the true ones."""
-    scale = normalisers(truth, markup, ids)[norm]
+def spread_of(points: Floats, truth: Floats, markup: Markup, scale: Floats, norm: str) -> Spread:
+    """Where predicted landmarks (N, L, 2) lie about the true ones.
+
+    ``scale`` is the normaliser (N,) of each face, in pixels.
+    """
     mean, turn = _align(truth, markup, norm)
     error = _complex(points - truth) * turn[:, None] / scale[:, None]
     offset = error.mean(axis=0)
@@ -202,7 +209,8 @@ def _align(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
         turn /= np.abs(turn)
     level = _levelling(mean[None], markup)[0]
     mean, turn = _real(mean * level), turn * level
-    return mean / normalisers(mean[None], markup, ("the mean",))[norm], turn
+    scales = normalisers(mean[None], markup, ("the mean",))
+    return mean / scales.get(norm, scales[BOX]), turn
 
 
 def _levelling(shapes: Complex, markup: Markup) -> Complex:

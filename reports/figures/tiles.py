@@ -140,7 +140,9 @@ def draw_sheet(dataset: Dataset, path: Path, faces: int = 24, landmarks: bool = 
                 corners = windows.points(k, shown.boxes[k].reshape(2, 2))
                 low, high = (tuple(map(int, corner)) for corner in corners.round())
                 cv2.rectangle(tile, low, high, _BOX, 1)
-            for landmark, (x, y) in enumerate(windows.truth[k].round().astype(int)):
+            annotated = np.flatnonzero(np.isfinite(windows.truth[k]).all(axis=1))
+            for landmark in annotated.tolist():
+                x, y = windows.truth[k, landmark].round().astype(int).tolist()
                 seen = shown.visible is None or shown.visible[k, landmark]
                 cv2.circle(tile, (x, y), 2, _SEEN if seen else _HIDDEN, -1, cv2.LINE_AA)
         top, left = k // _COLUMNS * step, k % _COLUMNS * step

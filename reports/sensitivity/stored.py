@@ -11,7 +11,7 @@ from alignbench import Dataset, Run
 from alignbench.arrays import Floats
 from alignbench.datasets import DataNotFoundError, dataset_names
 from alignbench.metrics import compat, usual_measures
-from alignbench.metrics.errors import distances, face_errors, normalisers
+from alignbench.metrics.errors import distances, face_errors, is_annotated, normalisers
 from alignbench.metrics.measure import threshold_suffix
 from alignbench.stats import Bootstrap
 from reports.data import OtherDataError, evaluated_faces
@@ -127,15 +127,16 @@ def _by_mean(title: str, run: Run, root: Path | None) -> Table:
     if isinstance(dataset, str):
         notes.append(f"The rows of HRNet and mmpose need the true landmarks: {dataset}")
     else:
-        scale = normalisers(dataset.points, dataset.markup, dataset.ids)[norm]
+        scale = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)[norm]
         cut = face_errors(distances(compat.hrnet_points(run.points), dataset.points), scale)
         whole_pixels = 100 * float(cut.mean())
         distance = distances(run.points, dataset.points)
-        every_point = compat.mmpose_nme(distance, scale, np.ones_like(distance, np.bool_))
+        annotated = is_annotated(dataset.points)
+        every_point = compat.mmpose_nme(distance, scale, annotated)
         if dataset.visible is None:
             notes.append("The data set does not say which points are visible.")
         else:
-            visible = compat.mmpose_nme(distance, scale, dataset.visible)
+            visible = compat.mmpose_nme(distance, scale, dataset.visible & annotated)
     values = {
         "mean over faces": ours,
         "ADNet: one face too few": compat.adnet_nme(finite) if len(finite) > 1 else None,

@@ -217,10 +217,6 @@ def test_a_bad_pts_file_is_named(tmp_path, text, message):
 
 
 def test_a_mat_file_of_the_wrong_version_is_named(tmp_path):
-    (tmp_path / "cofw").mkdir()
-    savemat(tmp_path / "cofw" / "COFW_test_color.mat", {"phisT": np.zeros((87, 2))})
-    message = r"COFW_test_color.mat: MATLAB file of version 5; accepted: version 7.3"
-    assert_refused(message, load_dataset, "cofw", tmp_path)
     write_cofw68(tmp_path / "cofw68", points(1, 68), np.zeros((1, 68), bool))
     path = tmp_path / "cofw68" / "test_annotations" / "1_points.mat"
     write_cofw(path, points(1, 29), np.ones((1, 29), bool), [image()])
@@ -379,6 +375,9 @@ def test_real_cofw_through_the_official_layout(shared, tmp_path):
         ({"subsets": {"full": np.ones(4)}}, "subset 'full': float64; accepted: bool"),
         ({"subsets": {"full": np.arange(4) > 0}}, "subset 'full' lacks faces"),
         ({"subsets": {}}, "subset 'full' lacks faces"),
+        ({"scales": {"size": np.ones(3)}}, "normaliser 'size': shape"),
+        ({"scales": {"size": np.arange(4.0)}}, "normaliser size is 0.0; accepted: a number above"),
+        ({"clusters": ("a",) * 3}, "clusters: shape"),
     ],
 )
 def test_a_data_set_that_somebody_reads_wrongly_is_refused(change, message):
@@ -387,5 +386,10 @@ def test_a_data_set_that_somebody_reads_wrongly_is_refused(change, message):
     assert_refused(message, replace(sound, **change).check)
     points = sound.points.copy()
     points[2, 7] = np.nan
-    message = r"face face2\S*, landmark 7: found \[nan, nan\]"
-    assert_refused(message, replace(sound, points=points).check)
+    replace(sound, points=points).check()  # not annotated
+    for wrong, found in (((np.nan, 1), "nan, 1.0"), ((np.inf, np.inf), "inf, inf")):
+        points[2, 7] = wrong
+        message = rf"face face2\S*, landmark 7: found \[{found}\]"
+        assert_refused(message, replace(sound, points=points).check)
+    points[2] = np.nan
+    assert_refused(r"face2\S*: no landmark is annotated", replace(sound, points=points).check)

@@ -41,7 +41,7 @@ from alignbench.datasets.cofw import _Hdf5Images
 from alignbench.formats import read_faces
 from alignbench.io.files import sha256
 from alignbench.io.images import ImageFiles, read_image
-from alignbench.io.matlab import parse_v5
+from alignbench.io.matlab import parse_v5, read_v5
 from alignbench.io.notation import parse_json, parse_toml
 from alignbench.io.pts import read_pts
 from alignbench.predictors.settings import read_settings
@@ -550,17 +550,36 @@ def test_a_double_may_be_stored_as_bytes_and_in_the_other_order():
 
 
 @pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"A": "text"}, "A is no plain array"),
-        ({"A": np.ones((2, 2), complex)}, "A is no plain array"),
-        ({"A": np.array([[1, "a"]], object)}, "A is no plain array"),
-        ({"A": {"b": 1}}, "A is no plain array"),
-    ],
+    "value",
+    ["text", np.ones((2, 2), complex), np.array([[1, "a"]], object), {"b": 1}],
+    ids=["text", "complex", "cell", "struct"],
 )
-def test_what_is_no_array_of_numbers_is_refused(arrays, message):
-    with pytest.raises(ValueError, match=message):
-        parse_v5(_mat(**arrays), "A")
+def test_what_is_no_array_of_numbers_is_refused(tmp_path, value):
+    path = tmp_path / "a.mat"
+    path.write_bytes(_mat(A=value))
+    with pytest.raises(InputError, match=r"A:? is no plain array"):
+        read_v5(path, "A")
+
+
+def test_cells_structs_and_texts_of_version_5():
+    item = {"name": "größer", "box": np.arange(4.0)[None]}
+    cell = np.empty((1, 3), object)
+    cell[0] = [item, np.zeros((0, 0)), "x"]
+    found = parse_v5(_mat(A=cell, B=[item, item]), "A", "B")["A"]
+    assert found[0][0]["name"] == "größer"
+    assert found[0][0]["box"].tolist() == [[0, 1, 2, 3]]
+    assert found[1].shape == (0, 0)
+    assert found[2] == "x"
+
+
+def test_cells_deeper_than_any_data_set_has_are_refused():
+    value = np.ones((1, 1))
+    for _ in range(8):
+        outer = np.empty((1, 1), object)
+        outer[0, 0] = value
+        value = outer
+    with pytest.raises(ValueError, match="more than 6 levels"):
+        parse_v5(_mat(A=value), "A")
 
 
 def test_a_file_that_ends_scipys_process_is_one_message(tmp_path):
@@ -581,11 +600,13 @@ def test_a_file_that_ends_scipys_process_is_one_message(tmp_path):
 @given(st.data())
 @settings(max_examples=40)
 def test_any_damage_to_version_5_is_a_value_error(data):
-    made = bytearray(_mat(data.draw(st.booleans()), Points=np.ones((3, 2)), Occ=np.zeros((1, 3))))
+    cell = np.array([[{"imgName": "1.jpg", "bb_detector": np.ones((1, 4))}]], object)
+    content = {"Points": np.ones((3, 2)), "Occ": np.zeros((1, 3)), "bounding_boxes": cell}
+    made = bytearray(_mat(data.draw(st.booleans()), **content))
     for _ in range(data.draw(st.integers(1, 4))):
         made[data.draw(st.integers(120, len(made) - 1))] = data.draw(st.integers(0, 255))
     with suppress(ValueError):
-        parse_v5(bytes(made[: data.draw(st.integers(0, len(made)))]), "Points", "Occ")
+        parse_v5(bytes(made[: data.draw(st.integers(0, len(made)))]), *content)
 
 
 # --- stored runs --------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_conversion_that_would_invent_points_is_refused():
 
 def test_mark_up_by_number_of_landmarks():
     assert by_landmarks(29, "x") is COFW29
-    with pytest.raises(InputError, match=r"model.npz: 70 landmarks a face; accepted: 29"):
+    with pytest.raises(InputError, match=r"model.npz: 70 landmarks a face; accepted: .*29 .cofw29"):
         by_landmarks(70, "model.npz")
 
 

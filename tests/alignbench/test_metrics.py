@@ -11,9 +11,11 @@ from hypothesis.extra import numpy as nps
 
 from alignbench import InputError, parse_measure
 from alignbench.arrays import SLICE
+from alignbench.geometry import tight_boxes
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.metrics.ced import ced, ced_steps
 from alignbench.metrics.errors import (
+    counted_faces,
     distances,
     face_errors,
     landmark_errors,
@@ -268,11 +270,50 @@ def test_distances_of_more_faces_than_are_taken_at_a_time():
     np.testing.assert_allclose(distances(np.ones_like(truth), truth), expected, rtol=1e-13)
 
 
-def test_truth_that_is_no_number_is_no_missed_face():
+def test_a_face_without_annotation_has_no_normaliser():
     truth = np.random.default_rng(0).random((3, 98, 2))
-    truth[1, 5] = np.nan
+    truth[1] = np.nan
     with pytest.raises(InputError, match="face b: normaliser box is nan"):
         normalisers(truth, WFLW98, ["a", "b", "c"])
+
+
+def test_a_landmark_without_annotation_counts_nowhere_and_is_no_missed_face():
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.random((40, 98, 2)), rng.random((40, 98, 2))
+    truth[rng.random((40, 98)) < 0.3] = np.nan
+    predicted[[3, 7]] = np.nan
+    truth[:, 5] = np.nan
+    distance, scale = distances(predicted, truth), rng.uniform(1, 2, 40)
+    by_hand = np.hypot(*(predicted - truth).transpose(2, 0, 1))
+    detected = np.delete(np.arange(40), [3, 7])
+    expected = np.full(40, np.nan)
+    expected[detected] = np.nanmean(by_hand[detected], axis=1) / scale[detected]
+    np.testing.assert_allclose(face_errors(distance, scale), expected)
+    mask = rng.random((40, 98)) < 0.5
+    by_mask = np.where(mask, by_hand, np.nan)[detected]
+    np.testing.assert_allclose(
+        face_errors(distance, scale, mask)[detected], np.nanmean(by_mask, axis=1) / scale[detected]
+    )
+    each = landmark_errors(distance, scale)
+    assert np.isnan(each[5])
+    rest = np.delete(np.arange(98), 5)
+    by_landmark = (by_hand / scale[:, None])[detected][:, rest]
+    np.testing.assert_allclose(each[rest], np.nanmean(by_landmark, axis=0))
+    counted = counted_faces(distance)
+    assert counted[5] == 0
+    assert (counted[rest] == (~np.isnan(by_landmark)).sum(axis=0)).all()
+
+
+def test_a_normaliser_is_left_out_where_a_face_lacks_a_landmark_it_needs():
+    truth = np.random.default_rng(0).random((2, 98, 2))
+    truth[1, 60] = np.nan
+    names = normalisers(truth, WFLW98, ["a", "b"], {"face_box": np.array([3.0, 4.0])})
+    assert list(names) == ["inter_pupil", "box", "diagonal", "face_box"]
+    box = tight_boxes(truth)[1]
+    np.testing.assert_array_equal(box[:2], np.nanmin(truth[1], axis=0))
+    np.testing.assert_array_equal(box[2:], np.nanmax(truth[1], axis=0))
+    with pytest.raises(InputError, match="face b: normaliser face_box is zero"):
+        normalisers(truth, WFLW98, ["a", "b"], {"face_box": np.array([3.0, 0.0])})
 
 
 @pytest.mark.parametrize(

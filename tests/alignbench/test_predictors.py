@@ -162,7 +162,7 @@ def test_a_coordinate_that_is_not_finite_is_refused(tmp_path, form, values, what
 
 def test_a_number_of_landmarks_no_mark_up_has_is_refused(tmp_path):
     predictor = load_predictor(f"saved:{write_saved(tmp_path, 'npz', ['face0', '2', '3'], SHORT)}")
-    with pytest.raises(InputError, match="70 landmarks a face; accepted: 29"):
+    with pytest.raises(InputError, match=r"70 landmarks a face; accepted: .*29 .cofw29"):
         evaluate(predictor, make_dataset(3))
 
 

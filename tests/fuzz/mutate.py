@@ -242,6 +242,33 @@ def _tiff_fields(data: bytearray, chance: random.Random) -> None:
         struct.pack_into(form, data, entry + place, chance.choice(values[form]))
 
 
+def mat5_nested(data: bytes, chance: random.Random) -> bytes:
+    """A version 5 file made anew, with cells and structs, some of odd kinds."""
+    odd: tuple[Any, ...] = ("x", 3, np.zeros((0, 0)), {"a": 1}, np.array([[1, "a"]], object), "ü")
+
+    def some(value: Any) -> Any:
+        return chance.choice(odd) if chance.random() < 0.1 else value
+
+    def cell(items: list[Any]) -> Any:
+        made = np.empty((1, len(items)), object)
+        made[0, :] = items
+        return made
+
+    faces = [
+        {"imgName": some(f"face{k}.jpg"), "bb_detector": some(np.arange(1.0, 5)[None])}
+        for k in range(3)
+    ]
+    content = {
+        "bounding_boxes": some(cell([some(face) for face in faces])),
+        "IsT": some(cell([some(np.zeros((9, 9), np.uint8)) for _ in range(2)])),
+        "phisT": some(np.ones((2, 87))), "bboxesT": some(np.ones((2, 4))),
+        "pt3d_68": some(np.ones((3, 68))), "Pose_Para": some(np.ones((1, 7))),
+    }  # fmt: skip
+    out = io.BytesIO()
+    savemat(out, content, do_compression=chance.random() < 0.3)
+    return damage(out.getvalue(), chance, chance.choice((0, 1, 2, 6)), 124)
+
+
 def image(data: bytes, chance: random.Random) -> bytes:
     """A picture with other sides in its header."""
     changed = bytearray(data)

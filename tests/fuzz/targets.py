@@ -24,7 +24,8 @@ import layouts
 from doubles import Shifted, make_dataset
 
 from alignbench import boxes, evaluate, load_run, parse_measure
-from alignbench.datasets import cofw, cofw68, w300, wflw
+from alignbench.datasets import aflw19, aflw2000, cofw, cofw68, merl_rav, w300, wflw
+from alignbench.datasets.lapa import read_landmarks
 from alignbench.formats import read_faces
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
@@ -122,6 +123,29 @@ def write_cofw(folder: Path) -> None:
     pictures = [layouts.image(k, 9, 9) for k in range(2)]
     path = folder / "COFW_test_color.mat"
     layouts.write_cofw(path, layouts.points(2, 29), np.ones((2, 29), bool), pictures)
+
+
+def write_cofw_v5(folder: Path) -> None:
+    pictures = [layouts.image(k, 9, 9) for k in range(2)]
+    path = folder / "COFW_test.mat"
+    layouts.write_cofw_v5(path, layouts.points(2, 29), np.ones((2, 29), bool), pictures)
+
+
+def write_aflw2000(folder: Path) -> None:
+    layouts.write_aflw2000(folder / "image00002.mat", layouts.points(1, 68)[0], 40)
+
+
+def write_ibug_boxes(folder: Path) -> None:
+    faces = {f"{name}.jpg": np.array([1.0, 2, 3, 4]) for name in FACES.ids}
+    layouts.write_ibug_boxes(folder / "bounding_boxes_x.mat", faces)
+
+
+def read_ibug_boxes(folder: Path) -> object:
+    return boxes.read_detections(folder / "bounding_boxes_x.mat", FACES, FACES)
+
+
+def points106() -> bytes:
+    return ("106\n" + "1.5 2\n" * 106).encode()
 
 
 def write_cofw68(folder: Path) -> None:
@@ -331,6 +355,39 @@ TARGETS = {
     "cofw68-boxes": layout(
         "cofw68_test_bboxes.mat", read_cofw68, write_cofw68, mutate.mat5, 60_000
     ),
+    "cofw-v5": layout("COFW_test.mat", read_cofw, write_cofw_v5, mutate.mat5_nested, 40_000),
+    "ibug-boxes": layout(
+        "bounding_boxes_x.mat", read_ibug_boxes, write_ibug_boxes, mutate.mat5_nested, 60_000
+    ),
+    "aflw2000": layout(
+        "image00002.mat",
+        lambda folder: aflw2000.read(folder, "test"),
+        write_aflw2000,
+        mutate.mat5_nested,
+        60_000,
+    ),
+    "merl-rav": layout(
+        "merl_rav_labels/left/testset/labels/image00001_1.pts",
+        lambda folder: merl_rav.read(folder, "test").check(),
+        lambda folder: layouts.write_merl_rav(folder, 1),
+        fields,
+        20_000,
+    ),
+    "aflw19-list": layout(
+        "test.GTB",
+        lambda folder: aflw19.read(folder, "test").check(),
+        layouts.write_aflw19,
+        fields,
+        20_000,
+    ),
+    "aflw19": layout(
+        "annotations/0/image00000-0.pts",
+        lambda folder: aflw19.read(folder, "test").check(),
+        layouts.write_aflw19,
+        fields,
+        20_000,
+    ),
+    "106": file("p.txt", lambda path: read_landmarks(path, 106), fields, 40_000, points106()),
     "image": file("image", read_image, mutate.image, 100_000, *pictures()),
     "csv": file("p.csv", read_faces, fields, 20_000, *csv()),
     "cofw68-text": file("p.txt", read_faces, fields, 40_000, *cofw68_text()),

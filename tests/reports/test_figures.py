@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from alignbench import Batch, InputError, evaluate, load_dataset, load_predictor
 from alignbench.io.images import ImageFiles
 from alignbench.markups import WFLW98
+from alignbench.metrics.errors import normalisers
 from alignbench.stats import mean_intervals
 from alignbench.synthetic.write import CONDITIONS, write
 from alignbench.threads import temporary_limit
@@ -115,6 +116,10 @@ def refuse(module, message, *arguments, **options):
         module.figure(*arguments, **options)
 
 
+def scale_of(truth, norm="inter_ocular") -> np.ndarray:
+    return normalisers(truth, WFLW98, [""] * len(truth))[norm]
+
+
 def ellipses(axes) -> EllipseCollection:
     """The ellipses of a panel."""
     (drawn,) = (one for one in axes.collections if isinstance(one, EllipseCollection))
@@ -143,7 +148,7 @@ def test_spread_undoes_turn_and_scale():
         return scale[:, None, None] * np.einsum("ijn,nlj->nli", turn, points) + 100
 
     truth, points = put(np.broadcast_to(base, noise.shape)), put(base + noise)
-    spread = landmarks.spread_of(points, truth, WFLW98, [""] * faces, "inter_ocular")
+    spread = landmarks.spread_of(points, truth, WFLW98, scale_of(truth), "inter_ocular")
     close(spread.mean, base - base.mean(axis=0), atol=1e-9)
     close(spread.offset, noise.mean(axis=0), atol=1e-9)
     for landmark in range(98):
@@ -169,7 +174,9 @@ def test_colours_are_the_runs_errors_and_ellipses_lie_where_predictions_do(run, 
     rows = run.breakdown.query("kind == 'landmark' and norm == 'inter_ocular'")
     close(drawn.get_array(), rows["nme"], rtol=1e-9)
     mean = np.stack(figure.axes[0].lines[0].get_data(), axis=1)
-    expected = landmarks.spread_of(run.points, faces.points, WFLW98, faces.ids, "inter_ocular")
+    expected = landmarks.spread_of(
+        run.points, faces.points, WFLW98, scale_of(faces.points), "inter_ocular"
+    )
     close(mean, expected.mean)
     close(drawn.get_offsets(), expected.mean + expected.offset)
     wide = landmarks.figure([run], data_root=root, sigma=3.0)
@@ -184,7 +191,11 @@ def test_a_subset_and_missed_faces_are_left_out_of_ellipses(missing, faces, root
     chosen = np.isin(missing.ids, missing.faces["id"][missing.faces[subset] == 1])
     rows = [faces.ids.index(name) for name in np.array(missing.ids)[chosen]]
     expected = landmarks.spread_of(
-        missing.points[chosen], faces.points[rows], WFLW98, [""] * len(rows), "box"
+        missing.points[chosen],
+        faces.points[rows],
+        WFLW98,
+        scale_of(faces.points[rows], "box"),
+        "box",
     )
     figure = landmarks.figure([missing], data_root=root, subset=subset, normaliser="box")
     close(ellipses(figure.axes[0]).get_array(), 100 * expected.errors)
