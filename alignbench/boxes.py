@@ -19,7 +19,7 @@ from alignbench import plugins
 from alignbench.arrays import Floats, plausible
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError, blame, unknown
-from alignbench.geometry import MIN_OVERLAP, overlap, scale_boxes, tight_boxes
+from alignbench.geometry import MIN_OVERLAP, overlap, scale_boxes
 from alignbench.io.files import list_files, sha256
 from alignbench.io.matlab import read_v5_values
 from alignbench.io.text import id_table
@@ -77,7 +77,7 @@ def _annotated_boxes(dataset: Dataset) -> Floats:
 RECT = BoxProtocol("rect", "The box that the data set annotates.", TRUE_BOX, _annotated_boxes)
 TIGHT = BoxProtocol(
     "tight", "The tight box of the true landmarks.", TRUE_LANDMARKS,
-    lambda dataset: tight_boxes(dataset.points),
+    lambda dataset: dataset.tight_boxes(),
 )  # fmt: skip
 DETECTOR = BoxProtocol(
     "detector", "The model's own detector, or the boxes of a file: detector:FILE.", NO_LEAK, None
@@ -169,7 +169,7 @@ def choose_boxes(
                 f"model {predictor.name!r}", "takes no boxes: its landmarks are stored",
                 remedy="Leave out --boxes and --box-scale.",
             )  # fmt: skip
-        return Boxes(tight_boxes(faces.points), "none", "unknown", 1.0)
+        return Boxes(faces.tight_boxes(), "none", "unknown", 1.0)
     text = requested or predictor.boxes or default_protocol(faces)
     name, _, file = text.partition(":")
     if file and name == DETECTOR.name:
@@ -183,7 +183,7 @@ def choose_boxes(
                 f"detector:FILE, a CSV file with header id,{','.join(EDGES)}, or 300W's "
                 "bounding_boxes_*.mat",
             )  # fmt: skip
-        reference = tight_boxes(faces.points) if faces.boxes is None else faces.boxes
+        reference = faces.tight_boxes() if faces.boxes is None else faces.boxes
         return Boxes(reference, name, protocol.leak, scale, detect=True)
     _require_crop(protocol, predictor)
     return Boxes(scale_boxes(boxes_of(faces, name), scale), name, protocol.leak, scale)

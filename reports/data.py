@@ -9,7 +9,10 @@ import numpy as np
 
 from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.arrays import Bools, Floats, Ints
+from alignbench.datasets.landmarks import select_landmarks
 from alignbench.errors import unknown
+from alignbench.markups import load_markup
+from alignbench.metrics.errors import normalisers
 from reports.labels import labels
 
 Root = str | Path | None
@@ -21,7 +24,7 @@ class OtherDataError(InputError):
 
 def require_one_dataset(runs: Sequence[Run], what: str) -> None:
     """Raise InputError unless there are runs, all on one data set and split."""
-    sets = dict.fromkeys(f"{r.record.dataset.name} {r.record.dataset.split}" for r in runs)
+    sets = dict.fromkeys(r.record.dataset.title for r in runs)
     if len(sets) != 1:
         problem = f"runs on {', '.join(sets)}" if sets else "no run"
         raise InputError(what, problem, "runs on one data set and split")
@@ -41,6 +44,9 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
     """
     record = run.record.dataset
     dataset = load_dataset(record.name, root, record.split)
+    if record.whole_markup is not None:
+        scales = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)
+        dataset = select_landmarks(dataset, load_markup(record.markup.name), scales)
     rows = {name: row for row, name in enumerate(dataset.ids)}
     places = [rows.get(name, -1) for name in run.faces["id"]]
     faces = None if -1 in places else dataset.take(np.array(places, dtype=np.intp))

@@ -123,6 +123,11 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
     if words := execution(run):
         notes.append(f"Computed with: {', '.join(words)}.")
     notes += [f"DOUBTFUL: {finding}" for finding in record.findings]
+    if dataset.whole_markup:
+        notes.append(
+            f"Landmarks measured: the {dataset.markup.landmarks} of {dataset.markup.name}, not all "
+            f"of {dataset.whole_markup}; errors are divided by the normalisers of the latter."
+        )
     if protocol.conversion:
         notes.append(
             f"Landmarks converted: {protocol.conversion}, {dataset.markup.landmarks} of the "

@@ -32,10 +32,10 @@ def tables(
     InputError
         If a run has no normaliser of a measure.
     """
-    by_dataset: dict[tuple[str, str], list[Run]] = {}
+    by_dataset: dict[str, list[Run]] = {}
     for run in runs:
         dataset = run.record.dataset
-        by_dataset.setdefault((dataset.name, dataset.split), []).append(run)
+        by_dataset.setdefault(dataset.title, []).append(run)
     result = []
     for same in by_dataset.values():
         first, *others = _tables(same, measures or _usual(same), intervals)
@@ -63,7 +63,7 @@ def _tables(runs: list[Run], measures: Sequence[Measure], intervals: bool) -> It
             for subset in runs[0].subsets
             for name, run in zip(names, runs, strict=True)
         ]
-        title = f"{who} on {dataset.name} {dataset.split}, normaliser {norm}"
+        title = f"{who} on {dataset.title}, normaliser {norm}"
         columns = (*first, "Subset", "Faces", *(m.heading for m in shown))
         table = Table.of_rows(title, columns, rows, _notes(runs, shown, intervals))
         yield table if intervals else hide_intervals(table)

@@ -43,6 +43,14 @@ _Measures = Annotated[
         help="A further measure, such as fr@0.05 or auc(inter_pupil)@0.07; repeat for several.",
     ),
 ]
+_Landmarks = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Measure only the landmarks of this mark-up, such as inner51 or eyes-mouth5; common: "
+        "all that model and data set share. Default: those of the data set.",
+    ),
+]
 _Complete = Annotated[
     bool, typer.Option("--require-complete", help="Refuse a data set that lacks faces or images.")
 ]
@@ -132,6 +140,7 @@ def run(
     boxes: _Boxes = None,
     box_scale: _BoxScale = 1.0,
     limit: options.Limit = None,
+    landmarks: _Landmarks = None,
     measures: _Measures = None,
     require_complete: _Complete = False,
     replicates: options.Replicates = 10_000,
@@ -192,6 +201,7 @@ def run(
         with join_ranks() as ranks, progress(title, "faces") as report_progress:
             result = evaluate(
                 predictor, faces, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
+                landmarks=landmarks,
                 measures=[*default_measures(), *further],
                 bootstrap=Bootstrap(replicates=replicates, seed=seed),
                 batch_size=batch_size, require_complete=require_complete,

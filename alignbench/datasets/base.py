@@ -14,6 +14,7 @@ import numpy as np
 from alignbench import arrays
 from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
 from alignbench.errors import InputError
+from alignbench.geometry import tight_boxes
 from alignbench.markups import Markup
 
 Progress = Callable[[int, int], object]
@@ -84,6 +85,9 @@ class Dataset:
         The normalisers its papers use, the usual one first.
     threshold
         The threshold its papers use for FR and AUC, as a fraction.
+    whole
+        The mark-up and the boxes (N, 4) of all landmarks, where ``points`` are only some of them;
+        None otherwise.
     scales
         Normalisers that the data set itself annotates: name to (N,), in pixels.
     clusters
@@ -114,6 +118,7 @@ class Dataset:
     sampled: str = "source images"
     incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    whole: tuple[Markup, Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,6 +133,7 @@ class Dataset:
             boxes=None if self.boxes is None else self.boxes[indices],
             subsets={name: member[indices] for name, member in self.subsets.items()},
             images=self.images.take(indices),
+            whole=None if self.whole is None else (self.whole[0], self.whole[1][indices]),
             scales={name: values[indices] for name, values in self.scales.items()},
             clusters=self.clusters and tuple(self.clusters[i] for i in indices),
         )
@@ -135,6 +141,15 @@ class Dataset:
     def cluster_names(self) -> list[str]:
         """N names: faces of one name are no independent samples."""
         return self.images.sources() if self.clusters is None else list(self.clusters)
+
+    @property
+    def annotated_markup(self) -> Markup:
+        """The mark-up of the annotation, of which ``markup`` may be a part."""
+        return self.markup if self.whole is None else self.whole[0]
+
+    def tight_boxes(self) -> Floats:
+        """Tight boxes (N, 4) of all landmarks of the annotation."""
+        return tight_boxes(self.points) if self.whole is None else self.whole[1]
 
     def check(self) -> None:
         """Raise InputError for what would otherwise give wrong numbers instead of a message.

@@ -5,6 +5,9 @@ No other package may write a landmark index as a literal; a test checks this.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain, pairwise
+
 import numpy as np
 
 from alignbench import plugins
@@ -19,7 +22,8 @@ from alignbench.markups.wflw98 import WFLW98
 
 __all__ = [
     "AFLW19", "COFW29", "IBUG68", "JD106", "WFLW98", "Indices", "Markup", "by_landmarks", "convert",
-    "landmark_counts", "load_markup", "markup_names", "require_convertible",
+    "find_common", "find_route", "is_exact", "landmark_counts", "load_markup", "markup_names",
+    "require_convertible",
 ]  # fmt: skip
 
 
@@ -69,22 +73,67 @@ def landmark_counts() -> set[int]:
     return {load_markup(name).landmarks for name in markup_names()}
 
 
-def require_convertible(source: Markup, target: Markup) -> None:
-    """Raise InputError unless :func:`convert` knows a map from ``source`` to ``target``.
+def find_route(source: Markup, target: Markup) -> tuple[Markup, ...]:
+    """The mark-ups that a conversion goes through, both ends included; empty if none is known.
 
-    Of the mark-ups here WFLW's 98 points can become 68 or 29 points, and 106 points can become 68:
-    any other conversion would have to invent points.
+    At most one lies between the ends.
     """
-    if source == target or target.name in source.conversions:
+    if source == target:
+        return (source,)
+    if target.name in source.conversions:
+        return source, target
+    for name in source.conversions:
+        between = load_markup(name)
+        if target.name in between.conversions:
+            return source, between, target
+    return ()
+
+
+def is_exact(route: Sequence[Markup]) -> bool:
+    """Whether a conversion uses no landmark that an earlier one only comes near."""
+    if len(route) < 3:
+        source, target = route[0], route[-1]
+        return not source.approximate.get(target.name)
+    source, between, target = route
+    used = set(chain.from_iterable(between.conversions[target.name]))
+    return not used & set(source.approximate.get(between.name, ()))
+
+
+def require_convertible(source: Markup, target: Markup) -> None:
+    """Raise InputError unless :func:`convert` knows a route from ``source`` to ``target``."""
+    if find_route(source, target):
         return
-    convertible = [n for n in markup_names() if target.name in load_markup(n).conversions]
+    convertible = [name for name in markup_names() if find_route(load_markup(name), target)]
     raise InputError(
         "mark-up",
         f"{source.name} ({source.landmarks} points) where the data set has {target.name} "
         f"({target.landmarks} points)",
-        ", ".join([target.name, *(f"{name} (converted)" for name in convertible)]),
-        "Choose a data set of the model's mark-up.",
+        ", ".join(f"{n} (converted)" if n != target.name else n for n in convertible),
+        "Choose a data set of the model's mark-up, or give --landmarks common.",
     )  # fmt: skip
+
+
+def find_common(one: Markup, other: Markup) -> Markup:
+    """The registered mark-up of most landmarks in which two can be compared.
+
+    Conversions to it use no landmark that one of the two only comes near. Raises InputError if
+    there is none.
+    """
+    shared = [
+        markup
+        for markup in {one.name: one, other.name: other}.values()
+        if find_route(one, markup) and find_route(other, markup)
+    ]
+    shared += [load_markup(name) for name in markup_names()]
+    routes = {m.name: (m, find_route(one, m), find_route(other, m)) for m in shared}
+    fitting = [m for m, first, second in routes.values()
+               if first and second and is_exact(first) and is_exact(second)]  # fmt: skip
+    if not fitting:
+        raise InputError(
+            "--landmarks common", f"{one.name} and {other.name} share no registered mark-up",
+            "mark-ups with conversions to a common one",
+        )  # fmt: skip
+    return max(fitting, key=lambda markup: markup.landmarks)
 
 
 def convert(points: Floats, source: Markup, target: Markup) -> Floats:
@@ -93,12 +142,16 @@ def convert(points: Floats, source: Markup, target: Markup) -> Floats:
     Raises
     ------
     InputError
-        If no map is known.
+        If no route is known.
     """
     require_convertible(source, target)
-    if source == target:
-        return points
-    groups = source.conversions[target.name]
+    route = find_route(source, target)
+    for here, there in pairwise(route):
+        points = _convert(points, here.conversions[there.name])
+    return points
+
+
+def _convert(points: Floats, groups: Sequence[Indices]) -> Floats:
     if all(len(group) == 1 for group in groups):
         return points[:, [group[0] for group in groups]]
     return np.stack([points[:, list(group)].mean(axis=1) for group in groups], axis=1)

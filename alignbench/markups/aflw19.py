@@ -31,4 +31,5 @@ AFLW19 = Markup(
         *pairs((12, 15), (14, 17)),
     ),
     normalisers={"inter_ocular": ((6,), (11,)), "inter_pupil": ((7,), (10,))},
+    conversions={"eyes-mouth5": ((7,), (10,), (13,), (15,), (17,))},
 )

@@ -43,6 +43,9 @@ class Markup:
     conversions
         Name of another mark-up to one list for each of its landmarks: the landmarks of this mark-up
         whose mean it is.
+    approximate
+        Name of another mark-up to its landmarks that the conversion only comes near: they do not
+        mark the same place.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Markup:
     normalisers: Mapping[str, tuple[Indices, Indices]] = field(default_factory=dict)
     chains: Mapping[str, Indices] = field(default_factory=dict)
     conversions: Mapping[str, tuple[Indices, ...]] = field(default_factory=dict)
+    approximate: Mapping[str, Indices] = field(default_factory=dict)
 
     @property
     def about(self) -> str:
@@ -100,6 +104,34 @@ class Markup:
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
         return order
+
+
+def part_of(markup: Markup, kept: Indices, name: str) -> Markup:
+    """The mark-up of some landmarks of another, in this order.
+
+    Regions and chains keep what is left of them; flip pairs and normalisers that lack a landmark
+    are left out.
+    """
+    place = {landmark: k for k, landmark in enumerate(kept)}
+
+    def keep(group: Indices) -> Indices:
+        return tuple(place[landmark] for landmark in group if landmark in place)
+
+    def keep_all(groups: Mapping[str, Indices]) -> dict[str, Indices]:
+        return {title: left for title, group in groups.items() if (left := keep(group))}
+
+    return Markup(
+        name,
+        len(kept),
+        keep_all(markup.regions),
+        tuple((place[a], place[b]) for a, b in markup.flip_pairs if {a, b} <= place.keys()),
+        {
+            title: (keep(left), keep(right))
+            for title, (left, right) in markup.normalisers.items()
+            if {*left, *right} <= place.keys()
+        },
+        keep_all(markup.chains),
+    )
 
 
 def span(first: int, last: int) -> Indices:

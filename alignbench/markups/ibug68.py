@@ -41,4 +41,8 @@ IBUG68 = Markup(
         *pairs((60, 61, 67), (64, 63, 65)),
     ),
     normalisers={"inter_ocular": ((36,), (45,)), "inter_pupil": (span(36, 41), span(42, 47))},
+    conversions={
+        "inner51": tuple((k,) for k in span(17, 67)),
+        "eyes-mouth5": (span(36, 41), span(42, 47), (30,), (48,), (54,)),
+    },
 )

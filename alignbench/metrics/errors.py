@@ -55,7 +55,7 @@ def normaliser_names(markup: Markup, annotated: Sequence[str] = ()) -> tuple[str
 
     The names of those that a data set annotates follow.
     """
-    return (*markup.normalisers, BOX, DIAGONAL, *annotated)
+    return tuple(dict.fromkeys((*markup.normalisers, BOX, DIAGONAL, *annotated)))
 
 
 def normalisers(

@@ -169,7 +169,7 @@ class SavedPredictor(Predictor):
     def _fit(self, dataset: Dataset) -> Any:
         """How well stored faces fit faces of the data set: the function that matching asks."""
         if self._says.pick == "iou":
-            stored, true = tight_boxes(self._points), tight_boxes(dataset.points)
+            stored, true = tight_boxes(self._points), dataset.tight_boxes()
 
             def fit(rows: list[int], faces: list[int]) -> Floats:
                 shared = np.stack([overlap(stored[rows], true[face]) for face in faces], axis=1)
@@ -193,7 +193,7 @@ class SavedPredictor(Predictor):
     def _to_pixels(self, dataset: Dataset) -> Floats:
         """Fractions of images or boxes as pixels."""
         points = self._points.copy()
-        boxes = tight_boxes(dataset.points) if dataset.boxes is None else dataset.boxes
+        boxes = dataset.tight_boxes() if dataset.boxes is None else dataset.boxes
         for face, name in enumerate(dataset.ids):
             row = self._row.get(name)
             if row is None:

@@ -35,6 +35,7 @@ def evaluate(
     boxes: str | None = None,
     box_scale: float = 1.0,
     limit: int | None = None,
+    landmarks: str | None = None,
     measures: Sequence[Measure] | None = None,
     bootstrap: Bootstrap | None = None,
     batch_size: int | None = None,
@@ -58,6 +59,10 @@ def evaluate(
         Factor on every box, about its centre, before the model's own crop.
     limit
         Evaluate only the first so many faces; the run is labelled incomplete.
+    landmarks
+        The mark-up in which model and truth are compared: a registered one that both can be
+        converted to, such as ``inner51``, or ``common``, the one of most landmarks. Errors are
+        still divided by the normalisers of the whole annotation. By default the data set's own.
     measures
         Measures; by default NME, and FR and AUC at 0.08 and 0.10. One without normaliser is taken
         under every normaliser of the mark-up.
@@ -95,6 +100,7 @@ def evaluate(
     with guard_streams():
         plan = make_plan(
             predictor, dataset, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
+            landmarks=landmarks,
             measures=tuple(dict.fromkeys(measures or default_measures())),
             bootstrap=bootstrap or Bootstrap(), require_complete=require_complete,
         )  # fmt: skip

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from alignbench.arrays import Floats
 from alignbench.boxes import Boxes, choose_boxes
 from alignbench.datasets.base import FULL, Dataset
+from alignbench.datasets.landmarks import choose_markup, select_landmarks
 from alignbench.environment import environment
 from alignbench.errors import InputError, blame
 from alignbench.io.images import rotated_images
@@ -65,6 +67,7 @@ def make_plan(
     boxes: str | None,
     box_scale: float,
     limit: int | None,
+    landmarks: str | None,
     measures: Sequence[Measure],
     bootstrap: Bootstrap,
     require_complete: bool,
@@ -79,6 +82,9 @@ def make_plan(
     with blame(where):
         predictor.prepare(dataset)
     markup = predictor.markup or dataset.markup
+    if landmarks is not None:
+        chosen = choose_markup(landmarks, markup, dataset.markup)
+        dataset = select_landmarks(dataset, chosen, _scales(dataset))
     require_convertible(markup, dataset.markup)
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
     _check_measures(block, measures)
@@ -145,9 +151,11 @@ def choose_faces(
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
     # Refuses a normaliser of zero before any work, and leaves out those that a face has not.
-    scales = normalisers(chosen.points, chosen.markup, chosen.ids, chosen.scales)
+    scales = _scales(chosen)
     return chosen, DatasetBlock(
-        name=dataset.name, split=dataset.split, markup=MarkupBlock.of(dataset.markup, scales),
+        name=dataset.name, split=dataset.split,
+        markup=MarkupBlock.of(dataset.markup, scales),
+        whole_markup=None if dataset.whole is None else dataset.whole[0].name,
         faces=len(chosen), official=dataset.official.get(FULL), complete=not reasons,
         incomplete=tuple(reasons), images_missing=len(missing), limit=limit if limited else None,
         fingerprint=chosen.fingerprint(),
@@ -161,6 +169,10 @@ def choose_faces(
             *(_image_notes(chosen) if predictor.needs_images else ()),
         ),
     )  # fmt: skip
+
+
+def _scales(dataset: Dataset) -> dict[str, Floats]:
+    return normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)
 
 
 def _image_notes(faces: Dataset) -> tuple[str, ...]:

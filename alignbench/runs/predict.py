@@ -124,7 +124,7 @@ def predict_batches(
     InputError
         If an image is broken, or the model raises an error or gives no landmarks.
     """
-    markup = predictor.markup or faces.markup
+    markup = predictor.markup or faces.annotated_markup
 
     def check(work: _Work, output: Any) -> Floats:
         return check_landmarks(output, work.ids, markup.landmarks, predictor.name)

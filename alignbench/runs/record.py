@@ -77,6 +77,8 @@ class DatasetBlock(_Block):
     name: str
     split: str
     markup: MarkupBlock
+    whole_markup: str | None = None
+    """The mark-up of the annotation, where only a part of its landmarks was measured."""
     faces: int = Field(ge=1)
     """Faces evaluated."""
     official: int | None
@@ -107,6 +109,12 @@ class DatasetBlock(_Block):
     """Landmarks of the evaluated faces that are not annotated, and count nowhere."""
     notes: tuple[str, ...] = ()
     """What a reader of these numbers must know of the files: rotated images, what was not used."""
+
+    @property
+    def title(self) -> str:
+        """Name and split, and the landmarks that were measured if these are not all."""
+        part = f", landmarks {self.markup.name}" if self.whole_markup else ""
+        return f"{self.name} {self.split}{part}"
 
 
 class ProtocolBlock(_Block):

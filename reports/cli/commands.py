@@ -187,7 +187,7 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
     for run, title in zip(chosen, labels(chosen), strict=True):
         findings = examine(all_landmarks(run), evaluated_faces(run, data_root))
         is_faulty = is_faulty or bool(findings)
-        typer.echo(f"{title} on {run.record.dataset.name} {run.record.dataset.split}")
+        typer.echo(f"{title} on {run.record.dataset.title}")
         evidence = {finding.fault: finding for finding in findings}
         for check in CHECKS:
             typer.echo(f"  {'FOUND' if check in evidence else 'no   '}  {check}")

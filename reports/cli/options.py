@@ -89,14 +89,14 @@ def _run_folders(path: Path) -> list[Path]:
 
     if (path / RECORD).exists() or not path.is_dir():
         return [path]
-    newest: dict[tuple[str, str, str], Path] = {}
+    newest: dict[tuple[str, str], Path] = {}
     started: dict[Path, str] = {}
     for folder in run_folders(path):
         record = read_record(folder)
         started[folder] = str(record.timings.get("started", ""))
-        key = (record.dataset.name, record.dataset.split, record.model.name)
+        key = (record.dataset.title, record.model.name)
         other = newest.setdefault(key, folder)
         older, newest[key] = sorted((other, folder), key=started.__getitem__)
         if older != newest[key]:
-            tell(f"Not used: {older}; {newest[key]} is a newer run of {key[2]}.")
+            tell(f"Not used: {older}; {newest[key]} is a newer run of {key[1]}.")
     return list(newest.values()) or [path]

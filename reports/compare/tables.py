@@ -154,7 +154,7 @@ def _face_by_face(comparison: Comparison, subsets: Sequence[str]) -> Table:
 
 def _title(comparison: Comparison) -> str:
     names, dataset = comparison.pairing.names, comparison.pairing.runs[0].record.dataset
-    on = f"{dataset.name} {dataset.split}, normaliser {comparison.normaliser}"
+    on = f"{dataset.title}, normaliser {comparison.normaliser}"
     if len(names) == 2:
         return f"A = {names[0]}, B = {names[1]} on {on}"
     return f"{len(names)} runs on {on}"

@@ -65,7 +65,7 @@ def heading(runs: Sequence[Run], subset: str, faces: str = "") -> str:
     dataset = runs[0].record.dataset
     complete = all(run.record.dataset.complete for run in runs)
     size = f": {faces}" if faces else ""
-    return f"{dataset.name} {dataset.split}, {subset}{size}{'' if complete else ' (incomplete)'}"
+    return f"{dataset.title}, {subset}{size}{'' if complete else ' (incomplete)'}"
 
 
 def entry(text: str) -> str:

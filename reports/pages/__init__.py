@@ -80,7 +80,7 @@ def page(runs: Sequence[Run], *, data_root: Root = None) -> str:
     if len(runs) > 1:
         sections.append(_comparison(runs))
     sections += [_landmarks(runs, data_root), _worst(runs, data_root), _audit(), _records(runs)]
-    return document(f"{dataset.name} {dataset.split}", about, sections)
+    return document(dataset.title, about, sections)
 
 
 def _summary(runs: Sequence[Run]) -> Section:

@@ -63,12 +63,11 @@ def read_board(*stores: str | Path) -> Board:
     return Board(tuple(sorted(entries, key=_rank)), tuple(broken))
 
 
-def boards(board: Board) -> dict[tuple[str, str], list[Entry]]:
-    """The entries by data set and split."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
+def boards(board: Board) -> dict[str, list[Entry]]:
+    """The entries by data set, split and landmarks."""
+    groups: dict[str, list[Entry]] = {}
     for entry in board.entries:
-        dataset = entry.record.dataset
-        groups.setdefault((dataset.name, dataset.split), []).append(entry)
+        groups.setdefault(entry.record.dataset.title, []).append(entry)
     return groups
 
 
@@ -77,7 +76,7 @@ def tables(board: Board) -> list[Table]:
 
     Only complete runs have a rank: numbers of other faces cannot be compared with theirs.
     """
-    return [_table(name, split, entries) for (name, split), entries in boards(board).items()]
+    return [_table(title, entries) for title, entries in boards(board).items()]
 
 
 def run_folders(store: Path) -> Iterator[Path]:
@@ -116,10 +115,10 @@ def _entry(folder: Path) -> Entry:
 
 def _rank(entry: Entry) -> tuple[object, ...]:
     dataset, auc = entry.record.dataset, entry.numbers[-1].value
-    return dataset.name, dataset.split, not dataset.complete, -(auc or 0.0), entry.record.key
+    return dataset.title, not dataset.complete, -(auc or 0.0), entry.record.key
 
 
-def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
+def _table(where: str, entries: Sequence[Entry]) -> Table:
     dataset = entries[0].record.dataset
     measures = usual_measures(dataset.threshold)
     rows: list[Row] = []
@@ -135,7 +134,7 @@ def _table(name: str, split: str, entries: Sequence[Entry]) -> Table:
         rows.append((str(rank) if complete else "–", *about, *numbers, record.key))
     headings = [measure.heading for measure in measures]
     columns = ("Rank", "Model", "Boxes", "Leak", "Faces", *headings, "Run")
-    title = f"{name} {split}, {dataset.normalisers[0]}"
+    title = f"{where}, {dataset.normalisers[0]}"
     return Table.of_rows(title, columns, rows, _notes(entries, measures))
 
 

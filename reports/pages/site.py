@@ -85,12 +85,12 @@ def build(
     draft = Path(tempfile.mkdtemp(prefix=".site-", dir=out.parent))
     try:
         shown: list[_Shown] = []
-        for name, split in groups:
-            board, runs = _read_runs(board, name, split)
+        for title in groups:
+            board, runs = _read_runs(board, title)
             if runs:
-                total = len(leaderboard.boards(board)[name, split])
-                stem = _stem(f"{name}-{split}", [one.stem for one in shown])
-                shown.append(_Shown(f"{name} {split}", runs, total, stem))
+                total = len(leaderboard.boards(board)[title])
+                stem = _stem(title.replace(" ", "-").replace(",", ""), [one.stem for one in shown])
+                shown.append(_Shown(title, runs, total, stem))
                 _write(draft / f"{stem}.html", page(runs, data_root=data_root))
             progress(len(shown), steps)
         figures = _figures(shown, draft / "figures", data_root)
@@ -106,12 +106,10 @@ def build(
     return board
 
 
-def _read_runs(
-    board: leaderboard.Board, name: str, split: str
-) -> tuple[leaderboard.Board, list[Run]]:
+def _read_runs(board: leaderboard.Board, title: str) -> tuple[leaderboard.Board, list[Run]]:
     """The first runs of a data set that can be read whole, and the board without damaged ones."""
     runs: list[Run] = []
-    for entry in leaderboard.boards(board)[name, split]:
+    for entry in leaderboard.boards(board)[title]:
         if len(runs) == _SHOWN:
             break
         try:

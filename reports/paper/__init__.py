@@ -63,5 +63,5 @@ def left_out_note(run: Run, numbers: Sequence[int]) -> str | None:
     fits = f"its numbers are for Table {which}" if which else "it fits none of the paper's tables"
     return visible(
         f"Not in Table {', '.join(map(str, numbers))}: run {record.key} of {record.model.name} on "
-        f"{record.dataset.name} {record.dataset.split}; {fits}."
+        f"{record.dataset.title}; {fits}."
     )

@@ -144,7 +144,7 @@ def _measured(number: int, trials: Sequence[_Trial]) -> Group:
                 every = dict.fromkeys(note for trial in seeds for note in _run_notes(trial.run))
                 mean = f"{name}, mean of {len(seeds)} seeds"
                 rows.append(make_row(mean, [*compared, *changes], every))
-    where = f"{dataset.name} {dataset.split}, {norm.replace('_', '-')}"
+    where = f"{dataset.title}, {norm.replace('_', '-')}"
     return Group(f"Measured, {where}", tuple(rows))
 
 

@@ -104,7 +104,7 @@ def _measured_groups(
     subsets = [quantity.subset for quantity in quantities]
     for name, run in zip(labels(runs), runs, strict=True):
         numbers = [measured_number(run, quantity) for quantity in quantities]
-        where = f"{run.record.dataset.name} {run.record.dataset.split}"
+        where = run.record.dataset.title
         rows.setdefault(where, []).append(make_row(name, numbers, _run_notes(run, subsets)))
     return [
         Group(f"{title}, {where}", tuple(rows[where]))
@@ -130,8 +130,8 @@ def _run_notes(run: Run, subsets: Sequence[str]) -> list[str]:
     dataset = run.record.dataset
     official = _TESTS[table_of(run) or 3]
     notes = []
-    if f"{dataset.name} {dataset.split}" != official:
-        other = f"{dataset.name} {dataset.split}, not {official}: another test set."
+    if dataset.title != official:
+        other = f"{dataset.title}, not {official}: another test set."
         notes.append(_OTHER_TEST.get(dataset.name, other))
     return [*notes, faces_note(run, subsets), *protocol_notes(run), *run.record.model.notes]
 
@@ -139,7 +139,7 @@ def _run_notes(run: Run, subsets: Sequence[str]) -> list[str]:
 def faces_note(run: Run, subsets: Sequence[str] = ()) -> str:
     """How many faces of its data set a run is over; by subset if some faces are missing."""
     dataset = run.record.dataset
-    where = f"{dataset.name} {dataset.split}"
+    where = dataset.title
     if dataset.complete:
         return f"All {dataset.faces:,} faces of {where}."
     counts = {row.subset: row.faces for row in run.metrics}

@@ -106,7 +106,7 @@ def plain_change(value: float | None, reference: float | None, digits: int) -> C
 def title_of(name: str, run: Run) -> str:
     """How the title of a table about a run begins."""
     dataset = run.record.dataset
-    return f"{name} on {dataset.name} {dataset.split}, {dataset.faces:,} faces"
+    return f"{name} on {dataset.title}, {dataset.faces:,} faces"
 
 
 def reference_note(row: str, bootstrap: Bootstrap) -> str:

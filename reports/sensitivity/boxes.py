@@ -10,7 +10,6 @@ import numpy as np
 from alignbench import Dataset, InputError, Predictor, Run, evaluate
 from alignbench.arrays import Floats
 from alignbench.boxes import RECT, TIGHT
-from alignbench.geometry import tight_boxes
 from alignbench.metrics import usual_measures
 from alignbench.stats import Bootstrap
 from reports.labels import incomplete_notes, missed_text
@@ -121,7 +120,7 @@ class _Rung:
 def _ladder(dataset: Dataset, jitters: Sequence[float], seed: int) -> list[_Rung]:
     """From the annotated box over tight ones with ever less noise to the tight one."""
     rungs = [] if dataset.boxes is None else [_Rung(RECT.name, RECT.leak, dataset, RECT.name)]
-    tight = tight_boxes(dataset.points)
+    tight = dataset.tight_boxes()
     for size in jitters:
         moved = replace(dataset, boxes=jitter_boxes(tight, size, seed))
         name, leak = f"tight ±{100 * size:g}%", f"{TIGHT.leak} and noise"

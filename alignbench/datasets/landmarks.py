@@ -1,0 +1,57 @@
+"""Some of the landmarks of a data set: those that another mark-up has, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from alignbench.arrays import Floats, map_blocks
+from alignbench.datasets.base import Dataset
+from alignbench.errors import InputError, unknown
+from alignbench.markups import Markup, convert, find_common, find_route, load_markup, markup_names
+
+COMMON = "common"
+
+
+def choose_markup(text: str, model: Markup, truth: Markup) -> Markup:
+    """The mark-up that ``--landmarks`` names, in which a model and a data set are compared.
+
+    ``common`` is the one of most landmarks that both can be converted to without landmarks that
+    only come near. Raises InputError if there is none, or one of the two cannot be converted.
+    """
+    if text == COMMON:
+        return find_common(model, truth)
+    if text not in markup_names():
+        raise unknown("--landmarks", text, [COMMON, *markup_names()])
+    chosen = load_markup(text)
+    for whose, markup in (("the model", model), ("the data set", truth)):
+        if not find_route(markup, chosen):
+            raise InputError(
+                f"--landmarks {text}", f"{whose} has {markup.name}, of which it is no part",
+                "a mark-up that both can be converted to", "Give --landmarks common.",
+            )  # fmt: skip
+    return chosen
+
+
+def select_landmarks(dataset: Dataset, markup: Markup, scales: Mapping[str, Floats]) -> Dataset:
+    """A data set whose landmarks are those of another mark-up.
+
+    Parameters
+    ----------
+    scales
+        Normalisers (N,) of the whole annotation: errors are still divided by these.
+    """
+    source = dataset.markup
+    visible = dataset.visible
+    route = find_route(source, markup)
+    groups = source.conversions[markup.name] if len(route) == 2 else ()
+    is_choice = bool(groups) and all(len(group) == 1 for group in groups)
+    return replace(
+        dataset,
+        markup=markup,
+        points=map_blocks(lambda points: convert(points, source, markup), dataset.points),
+        visible=visible[:, [g[0] for g in groups]] if is_choice and visible is not None else None,
+        normalisers=tuple(name for name in dataset.normalisers if name in scales),
+        scales=dict(scales),
+        whole=(source, dataset.tight_boxes()),
+    )
