@@ -119,12 +119,21 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
 
 
+def _text(value: str | bytes) -> str:
+    """A text of a message; protobuf gives bytes where it is not of valid characters."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
+
+
 def _port(value: onnx.ValueInfoProto) -> Port:
     from onnx import TensorProto
 
     tensor = value.type.tensor_type
-    sides = (side.dim_param or side.dim_value or "?" for side in tensor.shape.dim)
-    return Port(value.name, TensorProto.DataType.Name(tensor.elem_type), tuple(sides))
+    sides = (
+        side.dim_value if side.dim_value > 0 else _text(side.dim_param) or "?"
+        for side in tensor.shape.dim
+    )
+    types = {number: name for name, number in TensorProto.DataType.items()}
+    return Port(_text(value.name), types.get(tensor.elem_type, "unknown"), tuple(sides))
 
 
 def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
@@ -150,7 +159,7 @@ def _take_in(model: onnx.ModelProto, path: Path) -> dict[str, str]:
     total = 0
     for tensor in tensors:
         where = f"{path}, weights {tensor.name!r}"
-        entries = {entry.key: entry.value for entry in tensor.external_data}
+        entries = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
         name = entries.get("location", "").removeprefix("./")
         if not name or not is_inside(name):
             raise InputError(

@@ -404,7 +404,7 @@ def test_an_onnx_output_is_picked_by_name(tmp_path):
     ).shape == (1, 98, 2)
     path.with_suffix(".toml").write_text(TOML + '[output]\nname = "pionts"\n')
     with pytest.raises(
-        InputError, match=r"output.name is 'pionts'; accepted: points \(n, 196\), means"
+        InputError, match=r"is 'pionts'; accepted: points \(n, 196\), means \(n, 3\)"
     ):
         load_predictor(f"onnx:{path}")
 

@@ -232,6 +232,18 @@ def mat5(data: bytes, chance: random.Random) -> bytes:
     return damage(out.getvalue(), chance, chance.choice((0, 1, 2, 6)), 124)
 
 
+def onnx(data: bytes, chance: random.Random) -> bytes:
+    """A model whose weights lie elsewhere, or at another place of their file."""
+    names = (b"../w.dat", b"/etc/pas", b"w.dat\0\0\0", b"a/b/w.da", b"model.on", b"weights\xff")
+    changed = data.replace(b"net.data", chance.choice(names)) if chance.random() < 0.5 else data
+    for key in (b"offset", b"length"):
+        at = changed.find(key) + len(key) + 2  # behind the tag and the length of its value
+        if chance.random() < 0.5 and at > len(key):
+            digit = chance.choice((b"9", b"-", b" ", b"e", b"\xb2", b"0"))
+            changed = changed[:at] + digit + changed[at + 1 :]
+    return damage(changed, chance, chance.choice((0, 1, 3)))
+
+
 def _tiff_fields(data: bytearray, chance: random.Random) -> None:
     """Give some fields of a TIFF's directory another value, type or count."""
     at = struct.unpack_from("<I", data, 4)[0]

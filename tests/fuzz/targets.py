@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import mutate
 import numpy as np
+import onnx
 import safetensors.numpy
 import torch
 from mutate import Mutation
@@ -24,11 +25,13 @@ import layouts
 from doubles import Shifted, make_dataset
 
 from alignbench import boxes, evaluate, load_run, parse_measure
+from alignbench.backends import onnx_model
 from alignbench.datasets import aflw19, aflw2000, cofw, cofw68, merl_rav, w300, wflw
 from alignbench.datasets.lapa import read_landmarks
 from alignbench.formats import read_faces
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
+from alignbench.predictors import onnx_settings
 from alignbench.predictors.settings import read_settings
 from alignbench.runs.store import Folder
 from alignbench.stats import Bootstrap
@@ -230,9 +233,12 @@ of = "mean"
 [input]
 colour = "bgr"
 mean = [0.1, 0.2, 0.3]
+layout = "nhwc"
 [output]
 kind = "heatmaps"
 decoder = "parabola"
+unit = "pixel"
+coordinates = 3
 """
 RECIPE = b"""model = "propnet"
 dataset = "wflw"
@@ -262,6 +268,36 @@ def weights() -> bytes:
     header = {"model": "propnet", "options": '{"stacks": 1}', "settings": settings}
     tensors = {"a": np.ones((2, 3), np.float32), "b": np.ones(2, np.int64)}
     return safetensors.numpy.save(tensors, header)
+
+
+def onnx_models() -> list[bytes]:
+    """A network with its weights, and one that keeps them in a second file."""
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["in"], ["mean"], axes=[1, 2], keepdims=0),
+        onnx.helper.make_node("MatMul", ["mean", "w"], ["out"]),
+    ]
+    ports = {"in": ["N", 64, 64, 3], "out": ["N", 136]}
+    inputs, outputs = (
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)]
+        for name, shape in ports.items()
+    )
+    tensor = onnx.numpy_helper.from_array(np.ones((3, 136), np.float32), "w")
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", inputs, outputs, [tensor]))
+    whole = model.SerializeToString()
+    tensor = model.graph.initializer[0]
+    onnx.external_data_helper.set_external_data(tensor, "net.data", 0, len(tensor.raw_data))
+    tensor.ClearField("raw_data")
+    return [whole, model.SerializeToString()]
+
+
+def read_onnx(path: Path) -> object:
+    (path.parent / "net.data").write_bytes(bytes(1632))
+    (path.parent / "m.toml").write_bytes(SETTINGS)
+    model = onnx_model.read_onnx(path)
+    text = onnx_settings.example(model)
+    onnx_model.choose_output(model, None, path)
+    onnx_settings.check_input(model.inputs[0], read_settings(path.parent / "m.toml"), path)
+    return text
 
 
 def linear_weights() -> bytes:
@@ -397,6 +433,7 @@ TARGETS = {
         "boxes.csv", lambda path: boxes.read_detections(path, FACES, FACES), fields, 50_000, BOXES
     ),
     "settings": file("m.toml", read_settings, fields, 40_000, SETTINGS),
+    "onnx": file("net.onnx", read_onnx, mutate.onnx, 20_000, *onnx_models()),
     "recipe": file("r.toml", recipe.read_recipe, fields, 10_000, RECIPE),
     "override": text(lambda x: recipe.read_recipe("propnet/wflw", [x]), 6_000, *OVERRIDES),
     "study": file("s.toml", read_trials, fields, 10_000, STUDY),
