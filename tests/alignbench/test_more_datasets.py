@@ -24,6 +24,7 @@ from layouts import (
     write_merl_rav,
     write_wflw,
 )
+from scipy.io import savemat
 
 from alignbench import InputError, Predictor, evaluate, load_dataset, load_run, parse_measure
 from alignbench.boxes import read_detections
@@ -258,6 +259,10 @@ def test_cofw_in_version_5_and_in_grey(tmp_path, name):
     assert last.digest() != dataset.images.digest()
     write_cofw_v5(tmp_path / "cofw" / name, truth, visible, pictures[:2])
     with pytest.raises(InputError, match="IsT: 2 images for 3 faces"):
+        load_dataset("cofw", tmp_path)
+    content = {"phisT": [{"a": 1}], "bboxesT": np.ones((3, 4)), "IsT": np.ones(3)}
+    savemat(tmp_path / "cofw" / name, content)
+    with pytest.raises(InputError, match="phisT: values of no number; accepted: numbers"):
         load_dataset("cofw", tmp_path)
 
 
