@@ -46,9 +46,10 @@ def _rows(theirs: Sequence[str], ours: Sequence[str]) -> Ints:
     """
     place = {name: index for index, name in enumerate(theirs)}
     rows = np.array([place.get(name, -1) for name in ours], dtype=np.intp)
-    left = [index for index, name in enumerate(ours) if rows[index] < 0]
+    bare = {index: "".join(ours[index].split()) for index in np.flatnonzero(rows < 0).tolist()}
+    if not bare:
+        return rows
     taken = set(rows.tolist())
-    bare = {index: "".join(ours[index].split()) for index in left}
     times = Counter(bare.values())
     others: dict[str, list[int]] = {}
     for index, name in enumerate(theirs):
