@@ -2,7 +2,8 @@
 
 Read in the layout of SAN's lists (Dong et al., CVPR 2018), which are the usual split of 20,000 and
 4,386 faces. How many faces are frontal differs between sources: 1,165, 1,211 and 1,314 are in use.
-The subset here is SAN's list ``test.front.GTB``, which has 1,211.
+The subset here is SAN's list ``test.front.GTB``, which has 1,211; the failure rates in FaRL's logs
+are multiples of 1 / 1,314.
 """
 
 from __future__ import annotations

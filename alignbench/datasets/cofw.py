@@ -68,7 +68,10 @@ def _columns(path: Path, suffix: str) -> tuple[Floats, Floats, _Images]:
     images: _Images
     if require_version(path, "7.3", "5") == "5":
         *stored, cell = read_v5_values(path, *heights, pictures)
-        columns = [_column(path, n, array.T) for n, array in zip(heights, stored, strict=True)]
+        columns = [
+            _column(path, name, np.transpose(value) if isinstance(value, np.ndarray) else value)
+            for name, value in zip(heights, stored, strict=True)
+        ]
         images = _CellImages(path, cell, np.arange(columns[0].shape[1]))
         if not isinstance(cell, list) or len(cell) != columns[0].shape[1]:
             found = f"{len(cell):,} images for {columns[0].shape[1]:,} faces"

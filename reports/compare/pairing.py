@@ -127,7 +127,7 @@ def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     differ = np.zeros(len(one), np.bool_)
     for column in ("image", *pairing.subsets):
         differ |= one[column].to_numpy() != two[column].to_numpy()
-    norms = pairing.runs[0].normalisers
+    norms = [n for n in pairing.runs[0].normalisers if n in pairing.runs[other].normalisers]
     first, *others = (pairing.errors(norm)[[0, other]] for norm in norms)
     for errors in others:
         # Products instead of ratios, because an error can be 0.

@@ -109,9 +109,9 @@ def title_of(name: str, run: Run) -> str:
     return f"{name} on {dataset.title}, {dataset.faces:,} faces"
 
 
-def reference_note(row: str, bootstrap: Bootstrap) -> str:
+def reference_note(row: str, run: Run, bootstrap: Bootstrap) -> str:
     """Names the reference row, and says how the intervals of changes were made."""
     return (
         f"Reference: {row}. Changes from it with {bootstrap.confidence:.0%} intervals of a paired "
-        f"bootstrap over source images ({bootstrap.replicates:,} samples)."
+        f"bootstrap over {run.record.dataset.sampled} ({bootstrap.replicates:,} samples)."
     )

@@ -149,7 +149,7 @@ def _table(
     ]
     missed = [f"{run.record.missed:,} ({text})" for text, _, run in rows if run.record.missed]
     row = f"{record.protocol.boxes}, which the model uses, by {norm}"
-    notes = [reference_note(row, bootstrap), note, *incomplete_notes(reference)]
+    notes = [reference_note(row, reference, bootstrap), note, *incomplete_notes(reference)]
     if missed:
         notes.append(f"Faces missed: {', '.join(missed)}; {missed_text(measures)}.")
     return change_table(title, [name], [m.heading for m in measures], lines, notes)

@@ -61,7 +61,7 @@ def _by_normaliser(title: str, run: Run, bootstrap: Bootstrap) -> Table:
     cases = [(measures, run.errors(norm)) for norm in norms]
     rows = mean_changes(cases, run.clusters, bootstrap)
     lines = [Line((norm,), numbers) for norm, numbers in zip(norms, rows, strict=True)]
-    note = reference_note(f"the data set's usual normaliser, {usual}", bootstrap)
+    note = reference_note(f"the data set's usual normaliser, {usual}", run, bootstrap)
     headings = [measure.heading for measure in measures]
     return change_table(title, ["Normaliser"], headings, lines, [note, *_missed_notes(run)])
 
@@ -74,7 +74,7 @@ def _by_threshold(title: str, run: Run, bootstrap: Bootstrap) -> Table:
     texts = [threshold_suffix(threshold).removeprefix("@") for threshold in thresholds]
     lines = [Line((text,), numbers) for text, numbers in zip(texts, rows, strict=True)]
     row = f"the data set's usual threshold, {texts[thresholds.index(usual)]}, by {norm}"
-    note = reference_note(row, bootstrap)
+    note = reference_note(row, run, bootstrap)
     return change_table(title, ["Threshold"], _HEADINGS, lines, [note])
 
 

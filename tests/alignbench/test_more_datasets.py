@@ -24,6 +24,7 @@ from layouts import (
     write_merl_rav,
     write_wflw,
 )
+from scipy.io import savemat
 
 from alignbench import InputError, Predictor, evaluate, load_dataset, load_run, parse_measure
 from alignbench.boxes import read_detections
@@ -34,6 +35,7 @@ from alignbench.matching import match_ids
 from alignbench.predictors.saved import SavedPredictor
 from baselines import mean_shape
 from baselines.training.data import hold_out
+from reports.compare.pairing import pair
 from reports.labels import interval_note, protocol_notes
 
 
@@ -259,6 +261,10 @@ def test_cofw_in_version_5_and_in_grey(tmp_path, name):
     write_cofw_v5(tmp_path / "cofw" / name, truth, visible, pictures[:2])
     with pytest.raises(InputError, match="IsT: 2 images for 3 faces"):
         load_dataset("cofw", tmp_path)
+    content = {"phisT": [{"a": 1}], "bboxesT": np.ones((3, 4)), "IsT": np.ones(3)}
+    savemat(tmp_path / "cofw" / name, content)
+    with pytest.raises(InputError, match="phisT: values of no number; accepted: numbers"):
+        load_dataset("cofw", tmp_path)
 
 
 # --- landmarks without annotation ---------------------------------------------------------------
@@ -288,6 +294,18 @@ def test_a_missed_face_and_a_landmark_without_annotation_are_never_confused(tmp_
     assert any("no errors by inter_ocular" in note for note in protocol_notes(run))
     with pytest.raises(InputError, match="inter_ocular"):
         evaluate(Shift(0), dataset, measures=[parse_measure("nme(inter_ocular)")], bootstrap=QUICK)
+
+
+def test_runs_with_and_without_a_normaliser_are_compared():
+    truth = make_dataset(12)
+    lacking = truth.points.copy()
+    lacking[11, 60] = np.nan
+    dataset = replace(truth, points=lacking)
+    whole = evaluate(Shift(0), dataset, bootstrap=QUICK)
+    some = evaluate(Shift(0), dataset, limit=6, bootstrap=QUICK)
+    assert "inter_ocular" in some.normalisers
+    assert "inter_ocular" not in whole.normalisers
+    assert pair([some, whole]).rows.shape == (2, 6)
 
 
 def test_a_mean_shape_is_fitted_to_the_landmarks_that_are_annotated():
