@@ -28,19 +28,23 @@ def design_effect(values: Floats, clusters: Ints) -> Floats:
     Returns
     -------
     effects
-        (K,): 1 at least, because less is chance; 1 where the faces do not differ.
+        (K,): 1 at least, because less is chance. Where the faces do not differ, or are all of one
+        image, nothing can be estimated: it is the number of faces an image, as if those of an image
+        were one. Frames of a video in which none fails must not pass for as many samples.
     """
     faces, quantities = values.shape
     kinds, numbers = np.unique(clusters, return_inverse=True)
     images = len(kinds)
+    greatest = np.full(quantities, max(1.0, faces / max(1, images)))
     if images < 2:
-        return np.ones(quantities)
+        return greatest
     around = values - values.mean(axis=0)
     sums = np.zeros((images, quantities))
     np.add.at(sums, numbers, around)
     between = images / (images - 1) * (sums**2).sum(axis=0)
     alone = faces / (faces - 1) * (around**2).sum(axis=0)
-    return np.asarray(np.maximum(between / np.where(alone > 0, alone, 1.0), 1.0))
+    effects = np.maximum(between / np.where(alone > 0, alone, 1.0), 1.0)
+    return np.where(alone > 0, effects, greatest)
 
 
 def wilson(share: Floats, faces: Floats, confidence: float) -> tuple[Floats, Floats]:

@@ -33,6 +33,7 @@ from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68, JD106, convert
 from alignbench.matching import match_ids
 from alignbench.predictors.saved import SavedPredictor
+from alignbench.stats import wilson
 from baselines import mean_shape
 from baselines.training.data import hold_out
 from reports.compare.pairing import pair
@@ -228,6 +229,10 @@ def test_300vw_draws_videos(tmp_path):
     assert values(run) == [0, 0, 0, 1, 1]
     assert run.record.statistics.clusters == 3
     assert load_run(run.folder).clusters.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    # No frame fails; the interval is that of three videos, not of fifteen frames.
+    (rate,) = (row for row in run.metrics if row.metric == "fr" and row.threshold == 0.08
+               and row.norm == "inter_ocular" and row.subset == "full")  # fmt: skip
+    assert rate.ci_high == pytest.approx(100 * wilson(np.zeros(1), np.full(1, 3.0), 0.95)[1][0])
     assert "over 3 videos." in interval_note(run.record, run.measures)
     assert "INCOMPLETE: 61 of 64 videos missing" in protocol_notes(run)[0]
     assert not verify(dataset).complete

@@ -382,8 +382,10 @@ def test_the_design_effect_is_one_without_clusters_and_never_less():
     assert design_effect(SKEWED[:, None], OWN)[0] == pytest.approx(1, abs=1e-12)
     opposite = np.tile([1.0, -1.0], 20)[:, None]
     assert design_effect(opposite, OWN // 2) == [1.0]
-    assert design_effect(np.zeros((6, 1)), np.arange(6) // 2) == [1.0]
-    assert design_effect(np.zeros((6, 2)), np.zeros(6, int)).tolist() == [1, 1]
+    assert design_effect(np.zeros((6, 1)), np.arange(6)) == [1.0]
+    # Where nothing can be estimated, the faces of an image count as one.
+    assert design_effect(np.zeros((6, 1)), np.arange(6) // 2) == [2.0]
+    assert design_effect(np.zeros((6, 2)), np.zeros(6, int)).tolist() == [6, 6]
     assert design_effect(np.zeros((0, 2)), np.zeros(0, int)).tolist() == [1, 1]
 
 
