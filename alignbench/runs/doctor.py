@@ -272,7 +272,7 @@ def _shift(faces: _Faces) -> Finding | None:
     spread = np.array([_deviation(by_landmark[:, axis]) for axis in (0, 1)])
     for step, nearest in ((0.5, 0.2), (1.0, 0.65)):
         for sign in (1, -1):
-            if (np.abs(shift - sign * step) <= nearest).all() and (spread <= 0.65).all():
+            if (np.abs(shift - sign * step) <= nearest).all() and (spread <= 0.5).all():
                 x, y = shift
                 return Finding(
                     CHECKS[8],
