@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -22,13 +23,28 @@ from alignbench.geometry import tight_boxes
 
 _MOST_FACES = 2000
 """Faces that are examined; more are sampled evenly."""
-_FEWEST_FACES, _FEWEST_FOR_SHIFT = 3, 30
+_FEWEST_FACES = 3
+_FEWEST_FOR_SHIFT = 30
 _GAIN, _SMALL = 0.5, 0.25
 """A correction leaves at most this share of the error, and at most this error."""
 _FITS = 0.1
 """Error below which landmarks are taken for fractions of the box, and not of something else."""
 _POOR = 0.06
 """Error, in sizes of the face, below which nothing but a shift of pixels is looked for."""
+
+
+class Fault(StrEnum):
+    """What is looked for, in a few words."""
+
+    CONSTANT = "the same landmarks for all faces"
+    FRACTIONS = "landmarks are fractions or in [-1, 1], not pixels"
+    AXES = "x and y are exchanged"
+    IDS = "ids are shifted by one face"
+    MIRRORED = "left and right are exchanged"
+    ORDER = "landmarks are in another order"
+    CROP = "landmarks are pixels of a crop"
+    BOXES = "boxes of another convention"
+    ORIGIN = "landmarks are counted from another origin"
 
 
 @dataclass(frozen=True)
@@ -38,33 +54,19 @@ class Finding:
     Attributes
     ----------
     fault
-        What is wrong, in a few words.
+        What is wrong.
     evidence
         The numbers that say so.
     remedy
         What to do about it.
     """
 
-    fault: str
+    fault: Fault
     evidence: str
     remedy: str
 
     def __str__(self) -> str:
         return f"{self.fault}: {self.evidence}. {self.remedy}"
-
-
-CHECKS = (
-    "the same landmarks for all faces",
-    "landmarks are fractions or in [-1, 1], not pixels",
-    "x and y are exchanged",
-    "ids are shifted by one face",
-    "left and right are exchanged",
-    "landmarks are in another order",
-    "landmarks are pixels of a crop",
-    "boxes of another convention",
-    "landmarks are counted from another origin",
-)
-"""What is looked for."""
 
 
 @dataclass(frozen=True)
@@ -124,29 +126,28 @@ def _corrections(faces: _Faces) -> Iterator[tuple[float, Finding]]:
     """The error after each correction, and the finding that it would be."""
     now = faces.error(faces.predicted)
 
-    def finding(check: int, error: float, remedy: str) -> tuple[float, Finding]:
+    def finding(fault: Fault, error: float, remedy: str) -> tuple[float, Finding]:
         evidence = f"the median error falls from {_percent(now)} to {_percent(error)} of a face"
-        return error, Finding(CHECKS[check], evidence, remedy)
+        return error, Finding(fault, evidence, remedy)
 
-    yield finding(
-        2, faces.error(faces.predicted[:, :, ::-1]), "Give --points-axes yx, or exchange them."
-    )
+    swapped = faces.error(faces.predicted[:, :, ::-1])
+    yield finding(Fault.AXES, swapped, "Give --points-axes yx, or exchange them.")
     for step, whose in ((1, "the next"), (-1, "the previous")):
         yield finding(
-            3, _shifted_error(faces, step),
+            Fault.IDS, _shifted_error(faces, step),
             f"A face has the landmarks of {whose} one: compare the names with those of "
             "`alignbench data ids`, or give --id-offset.",
         )  # fmt: skip
     order = faces.dataset.markup.flip_order
     yield finding(
-        4, faces.error(faces.predicted[:, order]),
+        Fault.MIRRORED, faces.error(faces.predicted[:, order]),
         "Left is that of the image, not of the person: exchange the landmarks of each flip pair of "
         f"mark-up {faces.dataset.markup.name}.",
     )  # fmt: skip
     order = _best_order(faces)
     first = int((order != np.arange(len(order))).argmax())
     yield finding(
-        5, faces.error(faces.predicted[:, order]),
+        Fault.ORDER, faces.error(faces.predicted[:, order]),
         f"Landmark {first} of mark-up {faces.dataset.markup.name} is stored as {order[first]}: "
         "bring them into the mark-up's order.",
     )  # fmt: skip
@@ -163,7 +164,7 @@ def _constant(faces: _Faces) -> Finding | None:
     if spread > 0.01 or truth < 1:
         return None
     return Finding(
-        CHECKS[0], f"they differ by {spread:.2g} pixels, the true ones by {truth:.0f}",
+        Fault.CONSTANT, f"they differ by {spread:.2g} pixels, the true ones by {truth:.0f}",
         "Check that the model is given each face's image and box.",
     )  # fmt: skip
 
@@ -187,7 +188,7 @@ def _fractions(faces: _Faces) -> Finding | None:
     elif (error := faces.error((faces.predicted + 1) / 2 * sides + corner)) < _FITS:
         evidence += f"; as [-1, 1] of the box the median error is {_percent(error)} of a face"
         remedy = 'Take them to pixels before they are saved; for ONNX, give unit = "signed".'
-    return Finding(CHECKS[1], evidence, remedy)
+    return Finding(Fault.FRACTIONS, evidence, remedy)
 
 
 def _shifted_error(faces: _Faces, step: int) -> float:
@@ -214,7 +215,7 @@ def _best_order(faces: _Faces) -> Ints:
 
 
 def _frame_findings(
-    faces: _Faces, finding: Callable[[int, float, str], tuple[float, Finding]]
+    faces: _Faces, finding: Callable[[Fault, float, str], tuple[float, Finding]]
 ) -> Iterator[tuple[float, Finding]]:
     """Landmarks that have the right shape at another place or of another size."""
     known = ~np.isnan(faces.true)
@@ -237,7 +238,7 @@ def _frame_findings(
     x, y = np.median(offset, axis=0)
     if is_steady:
         yield finding(
-            7, error,
+            Fault.BOXES, error,
             f"Predicted faces are {np.median(ratio):.2f} times as large as the true ones and lie "
             f"({x:.2f}, {y:.2f}) of a face's size away: check --boxes, --box-scale and whether the "
             "model takes corners or width and height.",
@@ -245,7 +246,7 @@ def _frame_findings(
     elif _deviation(size) < 0.5 * np.median(size):
         high = np.percentile(faces.predicted, 99)
         yield finding(
-            6, error,
+            Fault.CROP, error,
             f"Their shape is right, but not their place; coordinates reach {high:.0f}: take them "
             "from the crop back to the image.",
         )  # fmt: skip
@@ -275,7 +276,7 @@ def _shift(faces: _Faces) -> Finding | None:
             if (np.abs(shift - sign * step) <= nearest).all() and (spread <= 0.5).all():
                 x, y = shift
                 return Finding(
-                    CHECKS[8],
+                    Fault.ORIGIN,
                     f"the inner landmarks lie ({x:+.2f}, {y:+.2f}) pixels from the true ones, "
                     f"alike for all landmarks (spread {spread.max():.2f}) and faces of every size",
                     f"Give --points-origin {step:g} if the file counts from {step:g}."

@@ -178,7 +178,7 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
     For example:
       alignbench doctor runs/wflw/mine
     """
-    from alignbench.runs.doctor import CHECKS, examine
+    from alignbench.runs.doctor import Fault, examine
     from reports.data import all_landmarks, evaluated_faces
     from reports.labels import labels
 
@@ -189,7 +189,7 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
         is_faulty = is_faulty or bool(findings)
         typer.echo(f"{title} on {run.record.dataset.title}")
         evidence = {finding.fault: finding for finding in findings}
-        for check in CHECKS:
+        for check in Fault:
             typer.echo(f"  {'FOUND' if check in evidence else 'no   '}  {check}")
             if check in evidence:
                 finding = evidence[check]
