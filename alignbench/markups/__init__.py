@@ -15,11 +15,13 @@ from alignbench.markups.base import Indices, Markup
 from alignbench.markups.cofw29 import COFW29
 from alignbench.markups.ibug68 import IBUG68
 from alignbench.markups.jd106 import JD106
+from alignbench.markups.mediapipe468 import MEDIAPIPE468
 from alignbench.markups.wflw98 import WFLW98
 
 __all__ = [
-    "AFLW19", "COFW29", "IBUG68", "JD106", "WFLW98", "Indices", "Markup", "by_landmarks", "convert",
-    "landmark_counts", "load_markup", "markup_names", "require_convertible",
+    "AFLW19", "COFW29", "IBUG68", "JD106", "MEDIAPIPE468", "WFLW98", "Indices", "Markup",
+    "by_landmarks", "convert", "landmark_counts", "load_markup", "markup_names",
+    "require_convertible",
 ]  # fmt: skip
 
 
@@ -72,8 +74,8 @@ def landmark_counts() -> set[int]:
 def require_convertible(source: Markup, target: Markup) -> None:
     """Raise InputError unless :func:`convert` knows a map from ``source`` to ``target``.
 
-    Of the mark-ups here WFLW's 98 points can become 68 or 29 points, and 106 points can become 68:
-    any other conversion would have to invent points.
+    Of the mark-ups here WFLW's 98 points can become 68 or 29 points, and 106 or 468 points can
+    become 68: any other conversion would have to invent points.
     """
     if source == target or target.name in source.conversions:
         return

@@ -90,6 +90,7 @@ def make_plan(
         protocol = ProtocolBlock(
             boxes=presented.protocol, boxes_digest=presented.digest, box_scale=presented.scale,
             leak=presented.leak, decoding=predictor.decoding, conversion=conversion,
+            approximate=markup.approximate.get(dataset.markup.name, ()),
         )  # fmt: skip
         statistics = StatisticsBlock(
             measures=tuple(map(MeasureBlock.of, measures)), replicates=bootstrap.replicates,
