@@ -107,7 +107,7 @@ class Markup:
 
 
 def _check_lists(where: str, lists: Sequence[Indices], landmarks: int) -> None:
-    """Raise InputError for an empty list, or one with a landmark that is not below ``landmarks``."""
+    """Raise InputError for an empty list, or one with a landmark that does not exist."""
     for landmark in chain.from_iterable(lists):
         if not 0 <= landmark < landmarks:
             raise InputError(where, f"landmark {landmark}", f"0 to {landmarks - 1}")

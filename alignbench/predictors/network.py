@@ -96,11 +96,11 @@ class NetworkPredictor(CropPredictor):
                 "backend": execution.backend, "precision": execution.precision, "device": device
             },
             # Of the network as it is now, because its weights can be changed after they were read.
-            "parameters": _hash_parameters(self.network),
+            "parameters": hash_parameters(self.network),
         }  # fmt: skip
 
 
-def _hash_parameters(network: nn.Module) -> str:
+def hash_parameters(network: nn.Module) -> str:
     """The sha256 of names, shapes and values of all parameters and buffers."""
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
