@@ -20,8 +20,8 @@ from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.network import hash_parameters
 
 _TRAINED_ON = (
-    "2D-FAN was trained on 300W-LP (by its paper), which is made from faces of AFW, HELEN, LFPW and "
-    "iBUG: its numbers on 300W, except on the split private, are training error."
+    "By its paper, 2D-FAN was trained on 300W-LP, which is made from the faces of AFW, HELEN, LFPW "
+    "and iBUG: its numbers on 300W, except on the split private, are training error."
 )
 
 
@@ -64,7 +64,8 @@ class FaceAlignmentPredictor(Predictor):
             )  # fmt: skip
         except OSError as error:
             raise InputError(
-                "model 'face-alignment'", f"its weights cannot be downloaded ({error})",
+                "model 'face-alignment'",
+                f"its weights cannot be downloaded ({error})",
                 remedy="Its package downloads them on first use: connect this machine for that.",
             ) from error
         self._version = str(face_alignment.__version__)
