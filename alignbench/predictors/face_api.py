@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,6 +24,7 @@ from alignbench.io.files import reading, sha256
 from alignbench.io.notation import read_json
 from alignbench.predictors.base import Batch
 from alignbench.predictors.crop import Windows, window
+from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.fetch import Package, fetched_files
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
@@ -32,11 +34,14 @@ _MANIFEST = "model/face_landmark_68_model-weights_manifest.json"
 _SIZE = 112
 _LANDMARKS = 68
 
+# The package crops its detectors' boxes, which "entirely cover facial feature points". The factor
+# from the tight box is the best of 1.0, 1.1 and 1.2 on every fourth training image of LFPW; they
+# differ by less than 0.04 points of NME.
 SETTINGS = CropSettings(
     markup="ibug68",
-    crop=Crop(boxes="tight", scale=1.0, size=_SIZE),
+    crop=Crop(boxes="tight", scale=1.1, size=_SIZE),
     input=Input(scale=1.0, mean=(122.782, 117.001, 104.298), std=(255.0,)),
-    output=Output(kind="points", origin="edge"),
+    output=Output(kind="points", origin="pixel-centre"),
 )
 
 
@@ -141,7 +146,7 @@ def read_weights(manifest: Path, weights: Path) -> dict[str, Tensor]:
     return state
 
 
-def _to_torch(values: np.ndarray, name: str) -> Tensor:
+def _to_torch(values: NDArray[np.float32], name: str) -> Tensor:
     """A tensor with the axes of PyTorch: outputs, inputs, height, width."""
     if name.endswith("depthwise_filter"):
         values = values.transpose(2, 3, 0, 1)
@@ -164,6 +169,13 @@ class FaceApi(NetworkPredictor):
         homepage="https://github.com/vladmandic/face-api",
     )
 
+    facts = ModelFacts(
+        points="68",
+        weights="to be fetched",
+        licence=package.licence,
+        trained_on="about 35,000 face images that its author labelled",
+    )
+
     def __init__(
         self,
         backend: str = "eager",
@@ -174,8 +186,10 @@ class FaceApi(NetworkPredictor):
     ) -> None:
         network, digest = FaceLandmarkNet(), None
         if random:
-            for parameter in network.parameters():
-                nn.init.normal_(parameter, std=0.1)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                for parameter in network.parameters():
+                    nn.init.normal_(parameter, std=0.1)
         else:
             files = fetched_files("face-api", self.package)
             network.load_state_dict(read_weights(files[_MANIFEST], files[_WEIGHTS]))
@@ -187,19 +201,24 @@ class FaceApi(NetworkPredictor):
     def preprocess(self, batch: Batch) -> Windows:
         """Windows as the package makes them: the box is cut out, and made a square by black edges.
 
-        The box is cut to whole pixels of the image first. One outside the image is missed.
+        The box is cut to whole pixels of the image first, and one outside the image is missed. Its
+        coordinates count from the edge of the image's first pixel. The package adds landmarks to
+        the box's corner before it was rounded, and so does this; its results are compared with
+        annotated coordinates as they are.
         """
         crop = self.settings.crop
         regions, local = [], np.empty((len(batch.ids), 4))
         corners = np.empty((len(batch.ids), 2))
-        for face, box in enumerate(scale_boxes(batch.boxes, crop.scale)):
+        for face, box in enumerate(scale_boxes(batch.boxes, crop.scale) + 0.5):
             image = batch.images[face]
             left, top, right, bottom = clip_box(box, image.shape[1], image.shape[0])
             is_outside = right <= left or bottom <= top
             regions.append(np.zeros((1, 1, 3), np.uint8) if is_outside else
                            image[top:bottom, left:right])  # fmt: skip
             local[face] = -0.5, -0.5, regions[-1].shape[1] - 0.5, regions[-1].shape[0] - 0.5
-            corners[face] = np.nan if is_outside else (left, top)
+            whole = np.array([left, top])
+            is_cut = np.floor(box[:2]) < 0
+            corners[face] = np.nan if is_outside else np.where(is_cut, whole, box[:2])
         crops = square_crops(local, 1.0)
         pixels = window(self.settings, regions, crop_transforms(crops, crop.size))
         crops[:, :2] += corners

@@ -189,7 +189,7 @@ def _read_tar(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
     wanted = {_TAR_FOLDER + member: member for member in members}
     with gzip.open(archive) as stream:
         limited: Any = _Limited(stream, archive)
-        packed = tarfile.open(fileobj=limited, mode="r|")
+        packed = tarfile.open(fileobj=limited, mode="r|")  # noqa: SIM115 (nothing to close)
         for info in packed:
             if info.isreg() and info.name in wanted:
                 _require_size(archive, info.name, info.size)

@@ -154,3 +154,32 @@ def test_a_program_that_hangs_is_ended(programs, monkeypatch):
     (programs / "npm").write_text(f"#!{sys.base_prefix}/bin/python3\nimport time; time.sleep(60)\n")
     with pytest.raises(InputError, match=r"npm cannot be run .*timed out"):
         fetch("m", package())
+
+
+def test_the_command_says_what_it_takes_and_from_where(cli, monkeypatch, tmp_path):
+    from alignbench.predictors.face_api import FaceApi
+
+    archive = write_tgz(tmp_path / "some-faces-1.0.tgz")
+    monkeypatch.setattr(FaceApi, "package", package())
+    result = cli("models", "fetch", "face-api", "--from", archive)
+    assert result.code == 0
+    assert "Licence: MIT" in result.out
+    assert "a.bin: 7 bytes" in result.out
+    result = cli("models", "fetch", "dlib")
+    assert result.code == 2
+    assert "has no weights to fetch; accepted: face-api" in result.err
+
+
+def test_face_api_of_the_registry_is_what_we_know():
+    from alignbench.predictors.face_api import FaceApi
+
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    command = ["npm", "view", FaceApi.package.requirement, "version"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm's registry cannot be reached")
+    if found.returncode:
+        pytest.skip("npm's registry cannot be reached")
+    assert len(fetch("face-api", FaceApi.package)) == 2
