@@ -154,7 +154,7 @@ class Model:
         return f"model {self.name!r}"
 
 
-FULL = ModelFacts("98, 68, ...", "needed", "its authors'", "")
+FULL = ModelFacts("any", "needed", "", "")
 MINI = ModelFacts(
     points="98",
     weights="shipped",

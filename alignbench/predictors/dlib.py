@@ -36,7 +36,7 @@ class DlibPredictor(Predictor):
     facts = ModelFacts(
         points="68",
         weights="shipped",
-        licence="not for commercial use",
+        licence="non-commercial",
         trained_on="iBUG's 300-W collection, test faces included",
         seen=(("300w", "train"), ("300w", "test")),
         warning=_WARNING,
