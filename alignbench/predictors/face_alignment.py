@@ -17,11 +17,12 @@ from alignbench.backends.torch_module import device_of
 from alignbench.errors import InputError
 from alignbench.markups import IBUG68
 from alignbench.predictors.base import Batch, Predictor
+from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.network import hash_parameters
 
-_TRAINED_ON = (
+_WARNING = (
     "By its paper, 2D-FAN was trained on 300W-LP, which is made from the faces of AFW, HELEN, LFPW "
-    "and iBUG: its numbers on 300W, except on the split private, are training error."
+    "and iBUG: its numbers on 300W's splits train and test are training error."
 )
 
 
@@ -44,6 +45,14 @@ class FaceAlignmentPredictor(Predictor):
     name = "face-alignment"
     markup = IBUG68
     boxes: str | None = "detector"
+    facts = ModelFacts(
+        points="68",
+        weights="downloaded on first use",
+        licence="BSD-3-Clause (its package)",
+        trained_on="300W-LP, made from 300W's faces, test faces included",
+        seen=(("300w", "train"), ("300w", "test")),
+        warning=_WARNING,
+    )
 
     def __init__(self, device: str = "auto", flip_test: bool = True) -> None:
         self._device, self._flip_test = device_of(device), flip_test
@@ -88,5 +97,4 @@ class FaceAlignmentPredictor(Predictor):
             "parameters": hash_parameters(self._aligner.face_alignment_net),
             "execution": {"backend": "eager", "precision": "fp32", "device": self._device.type},
             "flip_test": self._flip_test,
-            "notes": [_TRAINED_ON],
         }

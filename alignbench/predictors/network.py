@@ -125,6 +125,11 @@ def export_onnx(predictor: Predictor, path: Path) -> Path:
         raise InputError(f"model {predictor.name!r}", "is no torch network", "such as propnet")
     if path.suffix != ".onnx":
         raise InputError(path, f"ends in {path.suffix!r}", ".onnx")
+    if type(predictor).preprocess is not CropPredictor.preprocess:
+        raise InputError(
+            f"model {predictor.name!r}", "makes its windows in a way that no settings describe",
+            "a network whose windows are plain square crops",
+        )  # fmt: skip
     settings, text = path.with_suffix(".toml"), to_toml(predictor.settings).encode()
     if settings.exists() and settings.read_bytes() != text:
         raise InputError(

