@@ -47,8 +47,8 @@ class FaceAlignmentPredictor(Predictor):
     boxes: str | None = "detector"
     facts = ModelFacts(
         points="68",
-        weights="downloaded on first use",
-        licence="BSD-3-Clause (its package)",
+        weights="by its package",
+        licence="BSD-3-Clause",
         trained_on="300W-LP, made from 300W's faces, test faces included",
         seen=(("300w", "train"), ("300w", "test")),
         warning=_WARNING,

@@ -30,7 +30,7 @@ class ModelFacts:
     """
 
     points: str
-    weights: Literal["shipped", "needed", "to be fetched", "downloaded on first use"]
+    weights: Literal["shipped", "needed", "to be fetched", "by its package"]
     licence: str
     trained_on: str
     seen: tuple[tuple[str, str], ...] = ()
