@@ -17,8 +17,16 @@ from alignbench.boxes import boxes_of, default_protocol
 from alignbench.io.files import sha256
 from alignbench.io.notation import parse_json
 from alignbench.markups import by_landmarks
+from alignbench.predictors.facts import ModelFacts
 
 WEIGHTS = "mean-shape.safetensors"
+DRAWN = ModelFacts(
+    points="98",
+    weights="shipped",
+    licence="MIT",
+    trained_on="synthetic train",
+    seen=(("synthetic", "train"),),
+)
 
 
 def fit(dataset: Dataset) -> Floats:
@@ -97,3 +105,6 @@ def load(weights: Path | None = None) -> MeanShape:
         return MeanShape(weights)
     with as_file(files("baselines") / "weights" / WEIGHTS) as path:
         return MeanShape(path)
+
+
+load.facts = DRAWN  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from alignbench.arrays import Floats
 from alignbench.backends.build import Execution
 from alignbench.io.files import sha256
 from alignbench.markups import WFLW98, Markup
+from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
@@ -153,6 +154,16 @@ class Model:
         return f"model {self.name!r}"
 
 
+FULL = ModelFacts("any", "needed", "", "")
+MINI = ModelFacts(
+    points="98",
+    weights="shipped",
+    licence="MIT",
+    trained_on="",
+    seen=(("synthetic", "train"),),
+)
+
+
 def factory(model: Model, mini: bool = False) -> Callable[..., NetworkPredictor]:
     """The function behind the entry point of a model.
 
@@ -183,6 +194,7 @@ def factory(model: Model, mini: bool = False) -> Callable[..., NetworkPredictor]
         return predictor
 
     make.__doc__ = model.about
+    make.facts = MINI if mini else FULL  # type: ignore[attr-defined]
     if mini:
         network = model.network.__name__
         make.__doc__ = f"Narrow {network}, trained on synthetic faces alone; 98 points."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import groupby
 
 import numpy as np
 
@@ -64,6 +65,14 @@ def by_measure(texts: Mapping[Measure, str]) -> str:
         groups.setdefault(text, []).append(measure.title)
     ordered = sorted(groups.items(), key=lambda item: "bootstrap" in item[0])
     return " ".join(f"{join_words(titles)}: {text}." for text, titles in ordered)
+
+
+def _ranges(landmarks: Sequence[int]) -> str:
+    """``0-16, 30``: landmarks in ascending order, with each run of successive ones as a range."""
+    # Within a run of successive numbers, number minus place is the same.
+    runs = groupby(enumerate(sorted(landmarks)), lambda pair: pair[1] - pair[0])
+    ends = [[number for _, number in run] for _, run in runs]
+    return ", ".join(f"{e[0]}-{e[-1]}" if len(e) > 1 else f"{e[0]}" for e in ends)
 
 
 def interval_note(record: RunRecord, measures: Iterable[Measure]) -> str:
@@ -132,6 +141,12 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
         notes.append(
             f"Landmarks converted: {protocol.conversion}, {dataset.markup.landmarks} of the "
             f"model's {record.model.landmarks} points."
+        )
+    if protocol.approximate:
+        notes.append(
+            f"The conversion only approximates {len(protocol.approximate)} of the "
+            f"{dataset.markup.landmarks} landmarks: {_ranges(protocol.approximate)}. Errors at "
+            "these landmarks are also those of the conversion."
         )
     if record.missed:
         how = missed_text(measures or usual_measures(dataset.threshold))

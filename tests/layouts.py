@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -179,3 +182,20 @@ def write_ibug_boxes(path: Path, boxes: dict[str, Floats]) -> None:
         box = box[None] + 1
         cell[0, k] = {"imgName": name, "bb_detector": box, "bb_ground_truth": box}
     savemat(path, {"bounding_boxes": cell})
+
+
+def write_tgz(stream, content, **changes):
+    """An archive of npm; ``changes`` are attributes of each member's header."""
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, data in {**content, "other.js": b"code"}.items():
+            info = tarfile.TarInfo(f"package/{name}")
+            info.size = len(data)
+            for key, value in changes.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def write_wheel(stream, content):
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {**content, "code.py": b"code"}.items():
+            archive.writestr(name, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,13 @@ def _core() -> Any:
 
 
 def load(
-    model: bytes, where: object, output: str | None = None, precision: Precision = "fp32"
+    model: bytes | Path, where: object, output: str | None = None, precision: Precision = "fp32"
 ) -> Network:
-    """An ONNX model as a network; parameters and errors as those of onnxruntime's ``load``."""
+    """An ONNX model as a network; parameters and errors as those of onnxruntime's ``load``.
+
+    A path is that of a TensorFlow Lite model, which OpenVINO reads from a file only. Its axes stay
+    as they are.
+    """
     try:
         import openvino  # noqa: F401
     except ImportError as error:
@@ -45,8 +50,9 @@ def load(
     try:
         compiled = core.compile_model(core.read_model(model), "CPU", options)
     except RuntimeError as error:
+        kind = "ONNX" if isinstance(model, bytes) else "TensorFlow Lite"
         raise InputError(
-            where, f"not a usable ONNX model ({error})", "one file that holds all its weights"
+            where, f"not a usable {kind} model ({error})", "one file that holds all its weights"
         ) from error
     names = [one.get_any_name() for one in compiled.outputs]
     index = names.index(output) if output else 0

@@ -90,9 +90,14 @@ def read_dataset(
         return load_dataset(name, root, split, report_drawing, markup=markup, origin=origin)
 
 
-def print_columns(rows: Sequence[tuple[str, str]]) -> None:
-    """Print names and descriptions in two columns; the second one is wrapped."""
+def print_columns(rows: Sequence[tuple[str, ...]], head: Sequence[str] = ()) -> None:
+    """Print rows in columns, with ``head`` above them; the last column is wrapped."""
     grid = Table.grid(padding=(0, 2), pad_edge=True)
+    for _ in range(max(map(len, rows), default=1) - 1):
+        grid.add_column(no_wrap=True)
+    grid.add_column()
+    if head:
+        grid.add_row(*map(Text, head))
     for row in rows:
         grid.add_row(*map(Text, row))
     console = Console()

@@ -51,13 +51,15 @@ def list_(kind: _Kind = None) -> None:
       alignbench list models
     """
     from alignbench.cli.console import print_columns
+    from alignbench.cli.models import list_models as models
 
-    if kind is not None:
-        print_columns(_rows(kind))
-        return
-    for each in Kind:
-        typer.echo(f"{each}:")
-        print_columns(_rows(each))
+    for each in Kind if kind is None else [kind]:
+        if kind is None:
+            typer.echo(f"{each}:")
+        if each is Kind.models:
+            print_columns(models(), ("model", "points", "weights", "licence", "about"))
+        else:
+            print_columns(_rows(each))
 
 
 def _rows(kind: Kind) -> list[tuple[str, str]]:

@@ -176,6 +176,7 @@ def run(
     from alignbench.distributed import join_ranks, rank
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
+    from alignbench.runs.plan import training_notes
     from alignbench.stats import Bootstrap
 
     if name is not None and not (name.strip() and name.isprintable()):
@@ -196,6 +197,8 @@ def run(
     if rank() == 0:
         for remark in (*predictor.remarks, *_remarks(threads)):
             tell(remark)
+        for note in training_notes(predictor, faces):
+            tell(f"Warning: {note}")
     title = visible(f"{name or predictor.name} on {dataset}")
     try:
         with join_ranks() as ranks, progress(title, "faces") as report_progress:

@@ -18,11 +18,13 @@ from alignbench.markups.base import Indices, Markup
 from alignbench.markups.cofw29 import COFW29
 from alignbench.markups.ibug68 import IBUG68
 from alignbench.markups.jd106 import JD106
+from alignbench.markups.mediapipe468 import MEDIAPIPE468
 from alignbench.markups.wflw98 import WFLW98
 
 __all__ = [
-    "AFLW19", "COFW29", "IBUG68", "JD106", "WFLW98", "Indices", "Markup", "by_landmarks", "convert",
-    "find_common", "find_route", "is_exact", "landmark_counts", "load_markup", "markup_names",
+    "AFLW19", "COFW29", "IBUG68", "JD106", "MEDIAPIPE468", "WFLW98", "Indices", "Markup",
+    "by_landmarks", "convert", "find_common", "find_route", "is_exact", "landmark_counts",
+    "load_markup", "markup_names",
     "require_convertible",
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -13,7 +13,7 @@ from itertools import chain
 import numpy as np
 
 from alignbench.arrays import Ints
-from alignbench.errors import InputError
+from alignbench.errors import InputError, unknown
 
 Indices = tuple[int, ...]
 
@@ -44,14 +44,14 @@ class Markup:
         Name of another mark-up to one list for each of its landmarks: the landmarks of this mark-up
         whose mean it is.
     approximate
-        Name of another mark-up to its landmarks that the conversion only comes near: they do not
-        mark the same place.
+        Name of such a mark-up to those of its landmarks that the conversion only approximates,
+        because no landmark of this mark-up marks the same place.
 
     Raises
     ------
     InputError
-        If a landmark does not exist, regions do not hold every landmark once, or a landmark is in
-        two flip pairs.
+        If a landmark does not exist, regions do not hold every landmark once, a landmark is in
+        two flip pairs, or there is no conversion whose landmarks are approximate.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Markup:
             "conversions": list(chain.from_iterable(self.conversions.values())),
         }
         for part, lists in groups.items():
-            for landmark in chain.from_iterable(lists):
-                if not 0 <= landmark < self.landmarks:
-                    accepted = f"0 to {self.landmarks - 1}"
-                    raise InputError(f"{where}, {part}", f"landmark {landmark}", accepted)
-            if not all(lists):
-                raise InputError(f"{where}, {part}", "an empty list", "one landmark or more")
+            _check_lists(f"{where}, {part}", lists, self.landmarks)
+        for target, landmarks in self.approximate.items():
+            if target not in self.conversions:
+                raise unknown(f"{where}, approximate", target, self.conversions)
+            count = len(self.conversions[target])
+            _check_lists(f"{where}, approximate landmarks of {target}", [landmarks], count)
         members = sorted(chain.from_iterable(self.regions.values()))
         if members and members != list(range(self.landmarks)):
             found = f"{len(members)} landmarks, {len(set(members))} different"
@@ -132,6 +132,15 @@ def part_of(markup: Markup, kept: Indices, name: str) -> Markup:
         },
         keep_all(markup.chains),
     )
+
+
+def _check_lists(where: str, lists: Sequence[Indices], landmarks: int) -> None:
+    """Raise InputError for an empty list, or one with a landmark that does not exist."""
+    for landmark in chain.from_iterable(lists):
+        if not 0 <= landmark < landmarks:
+            raise InputError(where, f"landmark {landmark}", f"0 to {landmarks - 1}")
+    if not all(lists):
+        raise InputError(where, "an empty list", "one landmark or more")
 
 
 def span(first: int, last: int) -> Indices:

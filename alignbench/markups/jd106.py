@@ -59,4 +59,5 @@ JD106 = Markup(
     ),
     normalisers={"inter_ocular": ((66,), (79,)), "inter_pupil": ((104,), (105,))},
     conversions={"ibug68": _TO_IBUG68},
+    approximate={"ibug68": span(0, 16)},
 )

@@ -16,6 +16,7 @@ from typing import Any
 from alignbench.arrays import Bytes, Floats
 from alignbench.datasets.base import Dataset
 from alignbench.markups import Markup
+from alignbench.predictors.facts import ModelFacts
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Predictor(ABC):
         Functions and networks that it calls, which may be a user's own.
     origin
         How :func:`alignbench.load_predictor` made it; None where it was made otherwise.
+    facts
+        What its weights were trained on, and more; None where that is not known.
 
     A model overrides :meth:`predict`; or, so that its steps overlap, :meth:`preprocess`,
     :meth:`forward` and :meth:`postprocess`. The harness calls the first and the last of these in
@@ -92,6 +95,7 @@ class Predictor(ABC):
     remarks: Sequence[str] = ()
     built_from: Sequence[Any] = ()
     origin: Origin | None = None
+    facts: ModelFacts | None = None
 
     def predict(self, batch: Batch) -> Floats:
         """Landmarks (B, L, 2) in image pixels; a row of NaN for a face that was missed."""

@@ -96,11 +96,11 @@ class NetworkPredictor(CropPredictor):
                 "backend": execution.backend, "precision": execution.precision, "device": device
             },
             # Of the network as it is now, because its weights can be changed after they were read.
-            "parameters": _hash_parameters(self.network),
+            "parameters": hash_parameters(self.network),
         }  # fmt: skip
 
 
-def _hash_parameters(network: nn.Module) -> str:
+def hash_parameters(network: nn.Module) -> str:
     """The sha256 of names, shapes and values of all parameters and buffers."""
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
@@ -125,6 +125,11 @@ def export_onnx(predictor: Predictor, path: Path) -> Path:
         raise InputError(f"model {predictor.name!r}", "is no torch network", "such as propnet")
     if path.suffix != ".onnx":
         raise InputError(path, f"ends in {path.suffix!r}", ".onnx")
+    if type(predictor).preprocess is not CropPredictor.preprocess:
+        raise InputError(
+            f"model {predictor.name!r}", "makes its windows in a way that no settings describe",
+            "a network whose windows are plain square crops",
+        )  # fmt: skip
     settings, text = path.with_suffix(".toml"), to_toml(predictor.settings).encode()
     if settings.exists() and settings.read_bytes() != text:
         raise InputError(

@@ -19,6 +19,7 @@ from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_toml
 from alignbench.predictors.base import Batch, Origin, Predictor
+from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.guard import guard_streams
 
 RANDOM = "random"
@@ -156,6 +157,9 @@ def load_predictor(
         predictor = _make(model, factory, given, defaults)
     with suppress(AttributeError):  # a class of its own with slots
         predictor.origin = Origin(module, given, folder, loaded)
+        known = {"weights", "argument", "random"}.isdisjoint(given)
+        facts = getattr(factory, "facts", None) if known else None
+        predictor.facts = facts if isinstance(facts, ModelFacts) else None
     return predictor
 
 

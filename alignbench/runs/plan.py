@@ -19,6 +19,7 @@ from alignbench.markups import Markup, require_convertible
 from alignbench.metrics import Measure, parse_measure
 from alignbench.metrics.errors import BOX, normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
+from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.identity import Identity, identify
 from alignbench.runs.record import (
     DatasetBlock,
@@ -92,10 +93,11 @@ def make_plan(
     identity = identify(predictor)
     conversion = None if markup == dataset.markup else f"{markup.name} -> {dataset.markup.name}"
     with blame(where):
-        model = _model_block(name or predictor.name, predictor, markup, identity)
+        model = _model_block(name or predictor.name, predictor, markup, identity, dataset)
         protocol = ProtocolBlock(
             boxes=presented.protocol, boxes_digest=presented.digest, box_scale=presented.scale,
             leak=presented.leak, decoding=predictor.decoding, conversion=conversion,
+            approximate=markup.approximate.get(dataset.markup.name, ()),
         )  # fmt: skip
         statistics = StatisticsBlock(
             measures=tuple(map(MeasureBlock.of, measures)), replicates=bootstrap.replicates,
@@ -230,7 +232,9 @@ def _check_measures(dataset: DatasetBlock, measures: Sequence[Measure]) -> None:
         )
 
 
-def _model_block(name: str, predictor: Predictor, markup: Markup, identity: Identity) -> ModelBlock:
+def _model_block(
+    name: str, predictor: Predictor, markup: Markup, identity: Identity, dataset: Dataset
+) -> ModelBlock:
     where = f"model {predictor.name!r}, describe()"
     with blame(where):
         described = dict(predictor.describe())
@@ -241,5 +245,11 @@ def _model_block(name: str, predictor: Predictor, markup: Markup, identity: Iden
         raise InputError(where, "notes are not a list of texts")
     return ModelBlock(
         name=name, markup=markup.name, landmarks=markup.landmarks, identity=parts,
-        notes=tuple(notes),
+        notes=(*notes, *training_notes(predictor, dataset)),
     )  # fmt: skip
+
+
+def training_notes(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
+    """What must be said where a model was trained on the faces it is evaluated on."""
+    facts = getattr(predictor, "facts", None)
+    return facts.notes(dataset.name, dataset.split) if isinstance(facts, ModelFacts) else ()

@@ -133,6 +133,8 @@ class ProtocolBlock(_Block):
     """How the model's output became landmarks: points, or the name of a heatmap decoder."""
     conversion: str | None = None
     """Conversion of the model's mark-up to the data set's."""
+    approximate: Indices = ()
+    """Landmarks of the data set that the conversion only approximates."""
 
 
 class MeasureBlock(_Block):
@@ -242,6 +244,7 @@ class MetricRow(_Block):
 _WORDS: dict[type[_Block], Any] = {
     StatisticsBlock: {"measures": {"__all__": {"title", "unit", "digits", "interval"}}},
     DatasetBlock: {"notes"},
+    ProtocolBlock: {"approximate"},
 }
 """What is only said or shown, which does not make another run."""
 

@@ -8,12 +8,25 @@ import numpy as np
 import pytest
 
 from alignbench import InputError
-from alignbench.markups import COFW29, IBUG68, WFLW98, Markup, by_landmarks, convert
+from alignbench.markups import (
+    COFW29,
+    IBUG68,
+    JD106,
+    MEDIAPIPE468,
+    WFLW98,
+    Markup,
+    by_landmarks,
+    convert,
+    load_markup,
+)
 from baselines.awing.loss import chains as awing_chains
 from baselines.lab.boundaries import BOUNDARIES
 from baselines.lab.boundaries import chains as lab_chains
 
-ALL = pytest.mark.parametrize("markup", (WFLW98, IBUG68, COFW29), ids=lambda m: m.name)
+TRAINED = pytest.mark.parametrize("markup", (WFLW98, IBUG68, COFW29), ids=lambda m: m.name)
+ALL = pytest.mark.parametrize(
+    "markup", (WFLW98, IBUG68, COFW29, JD106, MEDIAPIPE468), ids=lambda m: m.name
+)
 
 
 @ALL
@@ -62,6 +75,15 @@ def test_boundary_chains(markup, count, total):
         ({"normalisers": {"ocular": ((0,), (3,))}}, "normalisers: landmark 3; accepted: 0 to 2"),
         ({"chains": {"brow": ()}}, "chains: an empty list; accepted: one landmark or more"),
         ({"conversions": {"one": ((-1,),)}}, "conversions: landmark -1"),
+        ({"approximate": {"ibug86": (0,)}}, "approximate 'ibug86': unknown; accepted: none"),
+        (
+            {"conversions": {"two": ((0,), (1, 2))}, "approximate": {"two": (0, 2)}},
+            "approximate landmarks of two: landmark 2; accepted: 0 to 1",
+        ),
+        (
+            {"conversions": {"two": ((0,), (1, 2))}, "approximate": {"two": ()}},
+            "approximate landmarks of two: an empty list",
+        ),
     ],
 )
 def test_a_mark_up_that_cannot_be_is_refused(part, message):
@@ -69,7 +91,7 @@ def test_a_mark_up_that_cannot_be_is_refused(part, message):
         Markup("three", 3, **part)
 
 
-@ALL
+@TRAINED
 def test_lab_and_awing_have_13_boundaries_of_the_markup(markup):
     assert tuple(lab_chains(markup)) == BOUNDARIES
     assert len(awing_chains(markup)) == 13
@@ -120,3 +142,38 @@ def test_mark_up_by_number_of_landmarks():
 @ALL
 def test_another_process_has_the_same(markup):
     assert pickle.loads(pickle.dumps(markup)) == markup
+
+
+@pytest.mark.parametrize("markup", [WFLW98, JD106, MEDIAPIPE468], ids=lambda m: m.name)
+def test_a_mirrored_face_converts_to_the_mirrored_face(markup):
+    points = np.random.default_rng(0).uniform(0, 100, (1, markup.landmarks, 2))
+    for name in markup.conversions:
+        target = load_markup(name)
+        converted = convert(points, markup, target)
+        mirrored = convert(points[:, markup.flip_order], markup, target)
+        assert converted.shape == (1, target.landmarks, 2)
+        np.testing.assert_allclose(mirrored, converted[:, target.flip_order])
+
+
+def test_the_outlines_of_mediapipes_mesh():
+    # Numbers of landmarks of FACEMESH_FACE_OVAL, _LEFT_EYEBROW, _NOSE, _LEFT_EYE and _LIPS.
+    counts = {"contour": 36, "left_brow": 10, "nose": 24, "left_eye": 16, "mouth": 40}
+    assert {name: len(MEDIAPIPE468.regions[name]) for name in counts} == counts
+    drawn = {k for chain in MEDIAPIPE468.chains.values() for k in chain}
+    assert drawn == set(range(468)) - set(MEDIAPIPE468.regions["skin"])
+    # The eye corners by which official code rotates its window.
+    assert MEDIAPIPE468.normalisers == {"inter_ocular": ((33,), (263,))}
+    assert {(133, 362), (61, 291), (234, 454), (127, 356)} <= set(MEDIAPIPE468.flip_pairs)
+
+
+def test_468_points_become_68_of_the_same_regions():
+    regions = {k: name for name, members in MEDIAPIPE468.regions.items() for k in members}
+    exact = [k for k in range(68) if k not in MEDIAPIPE468.approximate["ibug68"]]
+    assert set(IBUG68.regions["contour"]) == set(range(68)) - set(exact)
+    groups = MEDIAPIPE468.conversions["ibug68"]
+    for name, members in IBUG68.regions.items():
+        # Two points beside the nostrils are on no outline of the mesh.
+        assert {regions[k] for i in members for k in groups[i]} <= {name, "skin"}
+    assert [k for group in groups for k in group if regions[k] == "skin"] == [75, 305]
+    corners = [groups[end[0]] for end in IBUG68.normalisers["inter_ocular"]]
+    assert corners == list(MEDIAPIPE468.normalisers["inter_ocular"])

@@ -30,7 +30,7 @@ from alignbench import InputError, Predictor, evaluate, load_dataset, load_run, 
 from alignbench.boxes import read_detections
 from alignbench.datasets.verify import verify
 from alignbench.io.pts import read_pts
-from alignbench.markups import IBUG68, JD106, convert
+from alignbench.markups import IBUG68, JD106, MEDIAPIPE468, convert
 from alignbench.matching import match_ids
 from alignbench.predictors.saved import SavedPredictor
 from alignbench.stats import wilson
@@ -345,6 +345,23 @@ def test_106_points_become_68():
     for name in ("nose_bridge", "upper_lip_upper", "left_brow_upper"):
         ours = IBUG68.chains.get(name, IBUG68.chains.get("left_brow"))
         assert converted[list(ours)].tolist() == list(JD106.chains[name])
+
+
+@pytest.mark.parametrize("markup", [JD106, MEDIAPIPE468], ids=lambda m: m.name)
+def test_a_run_says_which_landmarks_a_conversion_only_approximates(markup):
+    class Many(Shifted):
+        def __init__(self):
+            self.markup = markup
+
+        def predict(self, batch):
+            return np.random.default_rng(0).random((len(batch.ids), markup.landmarks, 2))
+
+        def describe(self):
+            return {"source": "many"}
+
+    run = evaluate(Many(), make_dataset(5, IBUG68), bootstrap=QUICK)
+    assert run.record.protocol.approximate == IBUG68.regions["contour"]
+    assert any("only approximates 17 of the 68 landmarks: 0-16." in n for n in protocol_notes(run))
 
 
 # --- what people bring --------------------------------------------------------------------------

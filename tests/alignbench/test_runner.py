@@ -554,6 +554,7 @@ def test_98_points_are_converted_for_a_68_point_set():
     few = evaluate(Many(), make_dataset(2, COFW29), bootstrap=QUICK)
     assert few.record.protocol.conversion == "wflw98 -> cofw29"
     assert few.points[0, 2].tolist() == [37.5, 37.5]  # between the inner ends of a brow's edges
+    assert run.record.protocol.approximate == few.record.protocol.approximate == ()
 
     class Fewer(Many):
         markup = IBUG68

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import random
 import shutil
 import sys
 import tempfile
@@ -32,6 +34,8 @@ from alignbench.formats import read_faces
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
 from alignbench.predictors import onnx_settings
+from alignbench.predictors.face_api import read_weights
+from alignbench.predictors.fetch import read_members
 from alignbench.predictors.settings import read_settings
 from alignbench.runs.store import Folder
 from alignbench.stats import Bootstrap
@@ -145,6 +149,40 @@ def write_ibug_boxes(folder: Path) -> None:
 
 def read_ibug_boxes(folder: Path) -> object:
     return boxes.read_detections(folder / "bounding_boxes_x.mat", FACES, FACES)
+
+
+def tgz(data: bytes, chance: random.Random) -> bytes:
+    """A gzipped tar archive whose content is damaged."""
+    return gzip.compress(mutate.damage(gzip.decompress(data), chance, 8), 1)
+
+
+def package_tar() -> bytes:
+    return saved(lambda stream: layouts.write_tgz(stream, PACKAGED))
+
+
+def package_zip() -> bytes:
+    return saved(lambda stream: layouts.write_wheel(stream, PACKAGED))
+
+
+def read_package(path: Path) -> object:
+    return read_members(path, PACKAGED)
+
+
+PACKAGED = {"model/a.bin": bytes(9), "model/a.json": b"{}"}
+TFJS = json.dumps(
+    [
+        {
+            "weights": [
+                {
+                    "name": f"a/{name}",
+                    "shape": shape,
+                    "quantization": {"dtype": "uint8", "scale": 0.5, "min": -1.0},
+                }
+                for name, shape in (("filters", [1, 1, 2, 1]), ("bias", [2]), ("weights", [1, 2]))
+            ]
+        }
+    ]
+).encode()
 
 
 def points106() -> bytes:
@@ -424,6 +462,16 @@ TARGETS = {
         20_000,
     ),
     "106": file("p.txt", lambda path: read_landmarks(path, 106), fields, 40_000, points106()),
+    "package-tar": file("p.tgz", read_package, tgz, 20_000, package_tar()),
+    "package-zip": file("p.whl", read_package, mutate.npz, 20_000, package_zip()),
+    "tfjs": Target(
+        "m.json",
+        lambda folder: read_weights(folder / "m.json", folder / "w.bin"),
+        lambda: [TFJS],
+        as_json,
+        20_000,
+        lambda folder: (folder / "w.bin").write_bytes(bytes(6)),
+    ),
     "image": file("image", read_image, mutate.image, 100_000, *pictures()),
     "csv": file("p.csv", read_faces, fields, 20_000, *csv()),
     "cofw68-text": file("p.txt", read_faces, fields, 40_000, *cofw68_text()),

@@ -1,0 +1,41 @@
+"""What users must know of a model before they believe its numbers: weights, licence, training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Facts about a model and its own weights; of weights that a user gives, nothing is known.
+
+    A factory or class of a model carries them as its attribute ``facts``.
+
+    Attributes
+    ----------
+    points
+        The number of its landmarks, in words where there are several.
+    weights
+        Whether they come with the package, must be given, can be fetched, or are downloaded by the
+        model's own package.
+    licence
+        The licence of the weights.
+    trained_on
+        The data they were trained on, for lists.
+    seen
+        Data sets and splits, all or some of whose faces they were trained on.
+    warning
+        The sentence that is printed with numbers on these.
+    """
+
+    points: str
+    weights: Literal["shipped", "needed", "to be fetched", "by its package"]
+    licence: str
+    trained_on: str
+    seen: tuple[tuple[str, str], ...] = ()
+    warning: str = "The model was trained on these faces: its numbers are training error."
+
+    def notes(self, dataset: str, split: str) -> tuple[str, ...]:
+        """What must stand under numbers on a split of a data set."""
+        return (self.warning,) if (dataset, split) in self.seen else ()
