@@ -58,14 +58,14 @@ def test_the_files_of_an_archive_are_kept_and_no_other(tmp_path, registry, write
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda p: make(write_tgz, p, {**CONTENT, "model/a.bin": b"other"}), "has sha256 .* accepted: "),
+        (lambda p: make(write_tgz, p, {**CONTENT, "model/a.bin": b"x"}), "has sha256 .* accepted"),
         (lambda p: make(write_tgz, p, {"model/a.bin": b"weights"}), "has no file model/a.json"),
         (lambda p: make(write_tgz, p, type=tarfile.SYMTYPE, linkname="/etc/passwd"), "has no file"),
         (lambda p: make(write_tgz, p, type=tarfile.FIFOTYPE), "has no file"),
         (lambda p: p.write_bytes(b"no archive"), "is damaged or of another kind"),
-        (lambda p: p.write_bytes(make(write_tgz, p).read_bytes()[:60]), "is damaged or of another kind"),
+        (lambda p: p.write_bytes(make(write_tgz, p).read_bytes()[:60]), "is damaged or"),
         (lambda p: p.write_bytes(gzip.compress(b"no tar" * 400)), "is damaged or of another kind"),
-        (lambda p: p.write_bytes(make(write_wheel, p).read_bytes()[:-40]), "is damaged|has no file"),
+        (lambda p: p.write_bytes(make(write_wheel, p).read_bytes()[:-40]), "is damaged|no file"),
         (lambda p: os.mkfifo(p), "is no regular file"),
         (lambda p: None, "cannot be read"),
     ],
