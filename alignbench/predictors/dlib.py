@@ -67,7 +67,7 @@ class DlibPredictor(Predictor):
         if argument or weights:
             self.name = self._path.stem
         blank = np.zeros((8, 8, 3), np.uint8)
-        points = self._shape(blank, dlib.rectangle(0, 0, 7, 7)).num_parts
+        points = self._shape(blank, dlib.get_rect(blank)).num_parts
         self.markup: Markup = by_landmarks(points, self._path)
 
     def detect(self, image: Bytes) -> Floats:
