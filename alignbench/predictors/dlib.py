@@ -66,7 +66,7 @@ class DlibPredictor(Predictor):
         self._version = dlib.__version__
         if argument or weights:
             self.name = self._path.stem
-        blank = np.zeros((8, 8, 3), np.uint8)
+        blank = np.zeros((1, 1), np.uint8)
         points = self._shape(blank, dlib.get_rect(blank)).num_parts
         self.markup: Markup = by_landmarks(points, self._path)
 

@@ -173,7 +173,7 @@ class FaceApi(NetworkPredictor):
         points="68",
         weights="to be fetched",
         licence=package.licence,
-        trained_on="about 35,000 face images that its author labelled",
+        trained_on="about 35,000 face images that are not named",
     )
 
     def __init__(
