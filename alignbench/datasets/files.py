@@ -160,7 +160,7 @@ def _images(names: Sequence[str], location: Location) -> Images:
     """The images of the faces: of the roots and tails of paths the first under which one is."""
     plain = [_plain(name) for name in names]
     for name in plain:
-        if not is_inside(name):
+        if not name or not is_inside(name):
             raise InputError(
                 location.path, f"image path {name[:60]!r} is not valid on every system",
                 "a path below the folder of the images",

@@ -125,6 +125,8 @@ def read_faces(
     with blame(f"{path}, read as {chosen.name}"):
         faces = chosen.read(path)
         points = np.asarray(faces.points, np.float64)
+    if 0 in points.shape[1:]:
+        raise InputError(path, f"points of shape {points.shape}", "one landmark or more")
     count = len(points) if faces.names is None else len(faces.names)
     if not count:
         raise InputError(path, "no faces", "one face or more")

@@ -20,6 +20,10 @@ from alignbench.io.matlab import parse_v5, require_version
 from alignbench.io.npz import Array
 
 
+_NPY_HEAD = 12
+"""Bytes before the text of an array's header: magic, version and length."""
+
+
 def _read(path: Path) -> StoredFaces:
     with reading(path):
         arrays = _READERS[path.suffix.lower()](path)
@@ -34,6 +38,11 @@ def _read(path: Path) -> StoredFaces:
 
 
 def _read_npy(path: Path) -> dict[str, Array]:
+    with path.open("rb") as stream:
+        head = stream.read(_NPY_HEAD)
+    # NumPy would take as much memory as a header of version 2 claims for itself.
+    if head[6:7] > b"\1" and int.from_bytes(head[8:], "little") > path.stat().st_size:
+        raise InputError(path, "not a usable .npy file (its header is cut short)")
     try:
         # Mapped, so that an array which claims more than the file holds is refused.
         return {"": np.load(path, mmap_mode="r", allow_pickle=False)}

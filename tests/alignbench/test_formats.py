@@ -315,6 +315,7 @@ def test_what_cannot_be_read_is_named(tmp_path, case):
     [
         ("p.npy", np.zeros((3, 136)), r"arrays of shapes \(3, 136\); accepted: one array"),
         ("p.npy", np.array(["a"]), "arrays of shapes"),
+        ("p.npy", np.zeros((3, 0, 2)), r"points of shape \(3, 0, 2\); accepted: one landmark"),
         ("p.npy", np.zeros((1, 2, 2), "U3"), "values of <U3"),
         ("p.pth", {"a": torch.zeros(1, 2, 2), "b": torch.zeros(1, 2, 2)}, "a .1, 2, 2., b .1, 2"),
     ],

@@ -143,7 +143,7 @@ def test_pixels_of_a_window_are_mirrored_as_fractions_are(tmp_path):
     ("values", "settings", "message"),
     [
         (DEPTHS, "", r"gave shape \(3, 68, 3\); .*set output.coordinates = 3"),
-        (np.zeros(10), "", r"It has 5 points, and no registered mark-up has as many landmarks"),
+        (np.zeros(14), "", r"It has 7 points, and no registered mark-up has as many landmarks"),
         (np.zeros(196), "", r'It has 98 points: set markup = "wflw98"'),
         (np.zeros((68, 4, 4)), "", r'set output.kind = "heatmaps"'),
         (np.zeros(136), 'kind = "heatmaps"', r'set output.kind = "points"'),

@@ -63,6 +63,13 @@ def test_several_faces_of_an_image_have_ids_of_their_own(tmp_path):
     assert (ids[0], ids[4]) == (f"x#{box}", f"x#{box}#2")
 
 
+@pytest.mark.parametrize("name", ["/", "..", "C:\\", "a" * 300 + ".jpg"])
+def test_a_path_that_names_no_image_is_refused(tmp_path, name):
+    (tmp_path / "c.json").write_text(json.dumps(coco(image=name)))
+    with pytest.raises(InputError, match="is not valid on every system"):
+        load_dataset(f"coco:{tmp_path / 'c.json'}")
+
+
 @pytest.mark.parametrize(
     "written",
     ["{}.jpg", "images/{}.jpg", "./images/{}.jpg", "C:\\me\\images\\{}.jpg", "/me/images/{}.jpg"],

@@ -29,6 +29,8 @@ from doubles import Shifted, make_dataset
 from alignbench import boxes, evaluate, load_run, parse_measure
 from alignbench.backends import onnx_model
 from alignbench.datasets import aflw19, aflw2000, cofw, cofw68, merl_rav, w300, wflw
+from alignbench.datasets.description import read_described
+from alignbench.datasets.files import Location, read_file
 from alignbench.datasets.lapa import read_landmarks
 from alignbench.formats import read_faces
 from alignbench.io.images import read_image
@@ -259,6 +261,67 @@ def spiga() -> bytes:
     return json.dumps([{"imgpath": n, "landmarks": p[:5].tolist()} for n, p in pairs]).encode()
 
 
+def read_own(form: str) -> Callable[[Path], object]:
+    """A reader of a landmark file as the truth of a data set: what it refuses has a message."""
+
+    def read(path: Path) -> object:
+        location = Location(form, path)
+        dataset = read_file(location, "own", "test")
+        dataset.check()
+        return dataset.fingerprint(), dataset.images.available()
+
+    return read
+
+
+COCO = json.dumps(
+    {
+        "images": [{"id": k, "file_name": f"a/{k}.jpg"} for k in range(2)],
+        "annotations": [
+            {"id": k, "image_id": k, "bbox": [1, 2, 30, 40], "keypoints": [5, 6, k, 7, 8, 2]}
+            for k in range(2)
+        ],
+    }
+).encode()
+RESULTS = b'[{"image_id": 3, "keypoints": [1, 2, 0.5, 3, 4, 0.25], "score": 0.5}]'
+LJSON = b'{"version": 2, "landmarks": {"points": [[1, 2], [3, 4], [null, null]]}}'
+LJSON3 = b'{"version": 3, "groups": {"PTS": {"landmarks": {"points": [[1, 2], [3, 4]]}}}}'
+MMPOSE = b'[{"keypoints": [[1, 2], [3, 4]], "keypoint_scores": [1, 1], "bbox_score": 0.5}]'
+IMGLAB = b"""<?xml version='1.0'?>
+<dataset><images><image file='a.jpg'>
+<box top='1' left='2' width='30' height='40'><part name='0' x='3' y='4'/>
+<part name='1' x='5' y='6'/></box></image></images></dataset>
+"""
+TABLES = (
+    b"image_name,scale,original_0_x,original_0_y,original_1_x,original_1_y\na.jpg,1,2,3,4,5\n",
+    b"frame, face_id, confidence, x_0, x_1, y_0, y_1\n1, 0, 0.5, 2, 3, 4, 5\n",
+    b"id;x0;y0;v0;x;y;w;h;old\na;1,5;2;1;1;2;3;4;0\nb;3;4;0;1;2;3;4;1\n",
+)
+LISTS = (
+    b"1 2 3 4 a/b.jpg\n5 6 7 8 c.jpg\n",
+    b"a.jpg 0.1 0.2 0.3 0.4\n",
+    b"1 2 3 4 0 0 9 9 a.jpg\n",
+)
+DESCRIPTION = b"""name = "my"
+format = "csv"
+origin = 1.0
+threshold = 0.1
+[splits.test]
+path = "t.csv"
+[splits.test.faces]
+full = 1
+[splits.test.subsets.a]
+pattern = "a*"
+"""
+
+
+def write_table(folder: Path) -> None:
+    (folder / "t.csv").write_bytes(b"id,x0,y0,x1,y1\na,1,2,3,4\n")
+
+
+def saved_npy() -> bytes:
+    return saved(lambda stream: np.save(stream, POINTS))
+
+
 # --- models -----------------------------------------------------------------------------------
 
 SETTINGS = b"""markup = "wflw98"
@@ -473,6 +536,23 @@ TARGETS = {
         lambda folder: (folder / "w.bin").write_bytes(bytes(6)),
     ),
     "image": file("image", read_image, mutate.image, 100_000, *pictures()),
+    "own-csv": file("p.csv", read_own("csv"), fields, 200_000, *TABLES),
+    "own-list": file("p.txt", read_own("list"), fields, 200_000, *LISTS),
+    "own-coco": file("p.json", read_own("coco"), as_json, 200_000, COCO, RESULTS),
+    "own-imglab": file("p.xml", read_own("imglab"), fields, 200_000, IMGLAB),
+    "own-ljson": file("p.ljson", read_own("ljson"), as_json, 200_000, LJSON, LJSON3),
+    "own-mmpose": file(
+        "p/a.json", lambda path: read_own("mmpose")(path.parent), as_json, 200_000, MMPOSE
+    ),
+    "own-array": file("p.npy", read_own("array"), mutate.npy, 200_000, saved_npy()),
+    "description": Target(
+        "my.toml",
+        lambda folder: read_described(folder / "my.toml", "test").check(),
+        lambda: [DESCRIPTION],
+        fields,
+        200_000,
+        write_table,
+    ),
     "csv": file("p.csv", read_faces, fields, 20_000, *csv()),
     "cofw68-text": file("p.txt", read_faces, fields, 40_000, *cofw68_text()),
     "spiga": file("p.json", read_faces, as_json, 60_000, spiga()),
