@@ -17,11 +17,7 @@ from alignbench.formats import Format, StoredFaces
 from alignbench.formats.npz import POINTS
 from alignbench.io.files import reading
 from alignbench.io.matlab import parse_v5, require_version
-from alignbench.io.npz import Array
-
-
-_NPY_HEAD = 12
-"""Bytes before the text of an array's header: magic, version and length."""
+from alignbench.io.npz import Array, read_npy
 
 
 def _read(path: Path) -> StoredFaces:
@@ -38,15 +34,9 @@ def _read(path: Path) -> StoredFaces:
 
 
 def _read_npy(path: Path) -> dict[str, Array]:
-    with path.open("rb") as stream:
-        head = stream.read(_NPY_HEAD)
-    # NumPy would take as much memory as a header of version 2 claims for itself.
-    if head[6:7] > b"\1" and int.from_bytes(head[8:], "little") > path.stat().st_size:
-        raise InputError(path, "not a usable .npy file (its header is cut short)")
     try:
-        # Mapped, so that an array which claims more than the file holds is refused.
-        return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
-    except Exception as error:  # NumPy raises many kinds for a damaged header
+        return {"": read_npy(path)}
+    except ValueError as error:
         raise InputError(
             path, f"not a usable .npy file ({error})", "an array (N, L, 2)",
             "Write it with numpy.save.",

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -83,13 +84,32 @@ def _describe(archive: zipfile.ZipFile, name: str, free: int) -> Stored:
     if size > free:
         raise ValueError(f"{name} would take {size:,} bytes, which is too much for such a file")
     with archive.open(member) as stream:
-        shape, fortran, kind = _header(stream)
-        stored = size - stream.tell()
+        shape, fortran, kind = _checked_header(stream, name, size)
+    return Stored(shape, kind, archive, member, fortran)
+
+
+def read_npy(path: Path) -> Array:
+    """The array of an ``.npy`` file; raises OSError or ValueError if it is damaged."""
+    require_regular(path)
+    data = path.read_bytes()  # NumPy would believe the length that a header claims
+    with _as_value_error():
+        stream = BytesIO(data)
+        shape, fortran, kind = _checked_header(stream, "it", len(data))
+        flat = np.frombuffer(data, kind, offset=stream.tell())
+        return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _checked_header(
+    stream: IO[bytes], name: str, size: int
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array, which the number of its bytes agrees with."""
+    shape, fortran, kind = _header(stream)
+    stored = size - stream.tell()
     if kind.hasobject:
         raise ValueError("it holds pickled objects")
     if not shape or min(shape) < 0 or not kind.itemsize or prod(shape) * kind.itemsize != stored:
         raise ValueError(f"{name} claims {kind} {shape}, but {stored:,} bytes are stored")
-    return Stored(shape, kind, archive, member, fortran)
+    return shape, fortran, kind
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

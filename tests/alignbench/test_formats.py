@@ -347,3 +347,13 @@ def test_an_array_that_claims_more_than_its_file_is_refused(tmp_path):
         (tmp_path / "p.npy").write_bytes(data.replace(b"(1, 68, 2)", claim))
         with pytest.raises(InputError, match=r"p\.npy: not a usable \.npy file"):
             read_faces(tmp_path / "p.npy")
+
+
+def test_an_array_of_no_bytes_does_not_end_the_process(tmp_path):
+    """NumPy's memory map divides by the size of an element."""
+    np.save(tmp_path / "p.npy", np.zeros((1, 68, 2)))
+    data = (tmp_path / "p.npy").read_bytes()
+    text = b"{'descr': '<U0', 'fortran_order': False, 'shape': (-1,), }"
+    (tmp_path / "p.npy").write_bytes(data[:8] + len(text).to_bytes(2, "little") + text + data[128:])
+    with pytest.raises(InputError, match=r"p\.npy: not a usable \.npy file"):
+        read_faces(tmp_path / "p.npy")
