@@ -25,6 +25,10 @@ _MOST_FACES = 2000
 """Faces that are examined; more are sampled evenly."""
 _FEWEST_FACES = 3
 _FEWEST_FOR_SHIFT = 30
+_FEWEST_FOR_FRAME = 10
+"""Below this number of faces, one odd annotation may move all boxes alike; the place and size of
+faces are then doubted only where the error is at least half a face."""
+_HALF_A_FACE = 0.5
 _GAIN, _SMALL = 0.5, 0.25
 """A correction leaves at most this share of the error, and at most this error."""
 _FITS = 0.1
@@ -228,6 +232,8 @@ def _frame_findings(
     size = np.sqrt((((predicted - own) * known) ** 2).sum(axis=(1, 2)))
     ratio = size / np.maximum(spread, 1e-6)
     if (size < 1e-6).any():
+        return
+    if len(faces.rows) < _FEWEST_FOR_FRAME and faces.error(faces.predicted) < _HALF_A_FACE:
         return
     aligned = (faces.predicted - own) / ratio[:, None, None] + centre
     error = faces.error(aligned)

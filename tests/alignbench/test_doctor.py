@@ -95,6 +95,16 @@ def test_a_mean_shape_is_no_fault(dataset):
     assert examine(mean * sides(dataset) + corner(dataset), dataset) == []
 
 
+def test_an_odd_landmark_that_moves_every_box_is_no_fault(dataset):
+    """The mean shape in tight boxes, of four faces that have one landmark far outside."""
+    few = dataset.take(np.arange(4))
+    mean = ((few.points - corner(few)) / sides(few)).mean(axis=0)
+    points = few.points.copy()
+    points[:, 0, 0] = points[:, :, 0].min(axis=1) - 0.3 * sides(few)[:, 0, 0]
+    few = replace(few, points=points)
+    assert examine(mean * sides(few) + corner(few), few) == []
+
+
 def test_missed_faces_do_not_hide_a_fault(dataset):
     points = predict(dataset)[:, :, ::-1].copy()
     points[::3] = np.nan
