@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, signature
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -255,7 +256,7 @@ def _import(model: str, module: str, attribute: str) -> Callable[..., Any]:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:
-        with blame(f"model {model!r}, importing {module}"):
+        with blame(f"model {model!r}, importing {module}"), _own_command_line(module):
             home = import_module(module)
     except InputError as error:
         missing = error.__cause__
@@ -272,6 +273,29 @@ def _import(model: str, module: str, attribute: str) -> Callable[..., Any]:
         return factory  # type: ignore[no-any-return]
     names = [n for n, v in vars(home).items() if getattr(v, "__module__", None) == module]
     raise unknown(f"{module} has no callable", attribute, names)
+
+
+@contextmanager
+def _own_command_line(module: str) -> Iterator[None]:
+    """Hide our command line from a script that reads it when it is imported.
+
+    What such a script prints before it ends the process is not shown; its last line becomes part of
+    the exception.
+    """
+    argv, printed = sys.argv, StringIO()
+    sys.argv = [module]
+    try:
+        with redirect_stderr(printed):
+            yield
+    except SystemExit as error:
+        last = printed.getvalue().strip().rpartition("\n")[2]
+        if last:
+            error.args = (f"{error} ({last})",)
+        printed.truncate(0)
+        raise
+    finally:
+        sys.argv = argv
+        sys.stderr.write(printed.getvalue())
 
 
 def _surplus(model: str, name: str) -> InputError:

@@ -406,6 +406,19 @@ def test_a_script_that_exits_when_imported_is_no_success(cli, tmp_path):
     refused(result, "raised SystemExit", "script_cli.py, line 2")
 
 
+def test_a_script_that_reads_the_command_line_gets_none_of_ours(cli, tmp_path):
+    (tmp_path / "reader_cli.py").write_text(
+        "import argparse, sys\n"
+        "print('loading', file=sys.stderr)\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--cfg', required=len(sys.argv) == 1)\n"
+        "parser.parse_args()\n"
+    )
+    result = cli("run", "--model", "reader_cli:f", "--dataset", *SAMPLE)
+    refused(result, "raised SystemExit: 2", "error: the following arguments are required: --cfg")
+    assert "usage:" not in result.err
+
+
 def test_a_table_written_through_a_link_leaves_the_link(cli, two_runs):
     Path("real.md").write_text("old")
     Path("link.md").symlink_to("real.md")
