@@ -146,6 +146,7 @@ def ids(
 
 
 def describe(
+    *,
     dataset: _File,
     out: _Description,
     name: _Title = None,

@@ -195,10 +195,9 @@ def run(
     with status(f"Loading {model}{slow}"):
         predictor = load_predictor(model, weights, None, **settings)
     if rank() == 0:
-        for remark in (*predictor.remarks, *_remarks(threads)):
+        warnings = [f"Warning: {note}" for note in training_notes(predictor, faces)]
+        for remark in (*predictor.remarks, *_remarks(threads), *warnings):
             tell(remark)
-        for note in training_notes(predictor, faces):
-            tell(f"Warning: {note}")
     title = visible(f"{name or predictor.name} on {dataset}")
     try:
         with join_ranks() as ranks, progress(title, "faces") as report_progress:
@@ -215,8 +214,7 @@ def run(
         typer.echo("alignbench: interrupted; the same command goes on where it stopped.", err=True)
         raise typer.Exit(130) from None
     if rank() == 0:
-        for finding in result.record.findings:
-            tell(f"Doubtful: {finding}")
+        _print_findings(result)
         print_summaries([result])
         folder = options.as_typed(out) if out else _default_folder(result.record)
         typer.echo(visible(f"Run kept in {folder}{_note(result)}"))
@@ -253,6 +251,14 @@ def _note(run: Run) -> str:
         return " (finished before; --fresh runs it again)"
     resumed = run.record.timings.get("resumed_faces", 0)
     return f" ({resumed:,} faces were there from before)" if resumed else ""
+
+
+def _print_findings(result: Run) -> None:
+    """Say on the error stream what is doubtful about the landmarks of a run."""
+    from alignbench.cli.console import tell
+
+    for finding in result.record.findings:
+        tell(f"Doubtful: {finding}")
 
 
 def _remarks(threads: int | None) -> list[str]:

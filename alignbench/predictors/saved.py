@@ -230,6 +230,7 @@ def _digest(faces: StoredFaces) -> str:
 
 def load(
     argument: str,
+    *,
     order: Literal["dataset"] | None = None,
     pick: Pick | None = None,
     id_offset: int | None = None,
