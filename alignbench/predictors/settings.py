@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,6 +22,7 @@ from alignbench import plugins
 from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.files import require_regular
+from alignbench.io.models import toml_text
 from alignbench.io.notation import parse_toml
 
 Layout = Literal["nchw", "nhwc"]
@@ -156,23 +155,9 @@ class CropSettings(_Settings):
     notes: tuple[str, ...] = ()
 
 
-def _toml(value: object) -> str:
-    # JSON, without its surrogate pairs, and with the one character that TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def to_toml(settings: CropSettings) -> str:
     """Settings as the text of a TOML file that :func:`read_settings` reads."""
     return toml_text(settings.model_dump(mode="json", exclude_none=True))
-
-
-def toml_text(content: Mapping[str, Any]) -> str:
-    """JSON values, and tables of these, as the text of a TOML file."""
-    tables = {name: part for name, part in content.items() if isinstance(part, dict)}
-    lines = [f"{key} = {_toml(value)}" for key, value in content.items() if key not in tables]
-    for name, part in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in part.items())]
-    return "\n".join(lines) + "\n"
 
 
 def read_settings(path: Path) -> CropSettings:

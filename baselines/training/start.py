@@ -15,7 +15,7 @@ from alignbench import threads
 from alignbench.boxes import boxes_of
 from alignbench.environment import environment
 from alignbench.io.files import lock_folder, write_atomic
-from alignbench.predictors.settings import toml_text
+from alignbench.io.models import toml_text
 from alignbench.version import __version__
 from baselines.training.data import Data, Loader, Samples, load_data
 from baselines.training.folder import RECIPE, TrainingFolder

@@ -32,8 +32,8 @@ from alignbench import (
 )
 from alignbench.geometry import crop_transforms, square_crops, transform, warp
 from alignbench.io import files
+from alignbench.io.models import toml_text
 from alignbench.markups import COFW29, IBUG68, WFLW98, Markup
-from alignbench.predictors.settings import toml_text
 from baselines import checkpoints
 from baselines.lab.adversarial import Adversarial
 from baselines.model import save
