@@ -114,7 +114,8 @@ _PointsAxes = Annotated[
     str | None,
     typer.Option(
         metavar="AXES",
-        help="For saved:FILE. xy, or yx where y stands before x. Default: xy.",
+        help="For saved:FILE. xy; yx where y stands before x; x-then-y where all x stand before "
+        "all y. Default: xy.",
     ),
 ]
 _OnnxFile = Annotated[

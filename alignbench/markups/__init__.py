@@ -24,8 +24,7 @@ from alignbench.markups.wflw98 import WFLW98
 __all__ = [
     "AFLW19", "COFW29", "IBUG68", "JD106", "MEDIAPIPE468", "WFLW98", "Indices", "Markup",
     "by_landmarks", "convert", "find_common", "find_route", "is_exact", "landmark_counts",
-    "load_markup", "markup_names",
-    "require_convertible",
+    "load_markup", "markup_names", "markups_of", "require_convertible",
 ]  # fmt: skip
 
 
@@ -50,6 +49,11 @@ def load_markup(name: str) -> Markup:
     return markup
 
 
+def markups_of(landmarks: int) -> list[str]:
+    """Names of the registered mark-ups that have so many landmarks."""
+    return [name for name in markup_names() if load_markup(name).landmarks == landmarks]
+
+
 def by_landmarks(count: int, where: object) -> Markup:
     """The mark-up with this number of landmarks.
 
@@ -58,11 +62,10 @@ def by_landmarks(count: int, where: object) -> Markup:
     InputError
         If there is none, or several; ``where`` names the file or model with so many landmarks.
     """
-    known = [load_markup(name) for name in markup_names()]
-    fitting = [markup for markup in known if markup.landmarks == count]
+    fitting = [load_markup(name) for name in markups_of(count)]
     if len(fitting) == 1:
         return fitting[0]
-    accepted = fitting or known
+    accepted = fitting or [load_markup(name) for name in markup_names()]
     several = f", which {' and '.join(m.name for m in fitting)} have" if fitting else ""
     raise InputError(
         where, f"{count} landmarks a face{several}",

@@ -13,6 +13,7 @@ import numpy as np
 
 from alignbench.arrays import Floats, plausible
 from alignbench.errors import InputError
+from alignbench.markups import markups_of
 
 _lock = Lock()
 _depth = 0
@@ -97,15 +98,18 @@ def _flush() -> None:
 def check_landmarks(output: object, ids: Sequence[str], landmarks: int, model: str) -> Floats:
     """A model's output as landmarks (B, L, 2): finite, or NaN in all of them for a missed face.
 
-    A torch tensor of any device and precision is taken, and whatever NumPy makes an array of.
+    A torch tensor of any device and precision is taken, and whatever NumPy makes an array of:
+    (B, L, 2); (B, L, 3), of which the third number, a depth or a score, is left out; (B, 2 L), x
+    and y by turns. In a list of faces, None is a face that was missed.
 
     Raises
     ------
     InputError
         If it is complex, masked, no array of numbers, or of another shape.
     """
-    where = f"model {model!r}"
-    accepted = f"landmarks of shape {(len(ids), landmarks, 2)}"
+    where, batch = f"model {model!r}", len(ids)
+    shapes = (batch, landmarks, 2), (batch, landmarks, 3), (batch, 2 * landmarks)
+    accepted = "landmarks of shape {}, {} or {}".format(*shapes)
     if isinstance(output, np.ma.MaskedArray):
         raise InputError(
             where,
@@ -114,7 +118,7 @@ def check_landmarks(output: object, ids: Sequence[str], landmarks: int, model: s
             "Fill a missed face with NaN: .filled(numpy.nan).",
         )
     try:
-        points = np.asarray(_to_host(output))
+        points = np.asarray(_without_none(_to_host(output)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             where, f"gave a {type(output).__name__} that is no array of numbers", accepted
@@ -123,9 +127,10 @@ def check_landmarks(output: object, ids: Sequence[str], landmarks: int, model: s
         raise InputError(
             where, f"gave a {type(output).__name__} of {points.dtype} values", f"real {accepted}"
         )
-    if points.shape != (len(ids), landmarks, 2):
+    if points.shape not in shapes:
         what = f"landmarks of shape {points.shape}" if points.ndim else f"a {type(output).__name__}"
-        raise InputError(where, f"gave {what}", accepted)
+        raise InputError(where, f"gave {what}", accepted, _other_markup(points.shape, batch, model))
+    points = points.reshape(batch, landmarks, -1)[:, :, :2]
     points = points.astype(np.float64)
     broken = ~plausible(points).all(axis=(1, 2)) & ~np.isnan(points).all(axis=(1, 2))
     for face in np.flatnonzero(broken).tolist():
@@ -135,6 +140,26 @@ def check_landmarks(output: object, ids: Sequence[str], landmarks: int, model: s
             "finite landmarks, or NaN in all of them for a face that was missed",
         )
     return points
+
+
+def _without_none(output: Any) -> Any:
+    """A list of faces with NaN in place of None."""
+    if not isinstance(output, list) or all(face is not None for face in output):
+        return output
+    found = [np.asarray(face) for face in output if face is not None]
+    missed = np.full(found[0].shape if found else (), np.nan)
+    return [missed if face is None else face for face in output]
+
+
+def _other_markup(shape: tuple[int, ...], batch: int, model: str) -> str:
+    """What to do about landmarks of another mark-up."""
+    names = markups_of(shape[1]) if len(shape) == 3 and shape[0] == batch else []
+    if not names:
+        return ""
+    return (
+        f"A model of another mark-up says so: {model}:markup={names[0]} for a function of images "
+        "and boxes, the attribute markup for a Predictor."
+    )
 
 
 def _to_host(output: Any) -> Any:

@@ -8,7 +8,7 @@ from math import prod
 
 from alignbench.backends.onnx_model import OnnxModel, Port, list_ports
 from alignbench.errors import InputError, visible
-from alignbench.predictors.outputs import markups_of
+from alignbench.markups import markups_of
 from alignbench.predictors.settings import CropSettings, Input, Layout
 
 _BYTES = Input(scale=1.0)

@@ -8,15 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.errors import InputError
-from alignbench.markups import Markup, load_markup, markup_names
+from alignbench.markups import Markup, markups_of
 from alignbench.predictors.settings import Output
 
 Values = NDArray[np.floating]
-
-
-def markups_of(landmarks: int) -> list[str]:
-    """Names of the registered mark-ups that have so many landmarks."""
-    return [name for name in markup_names() if load_markup(name).landmarks == landmarks]
 
 
 def read_heatmaps(values: Values, output: Output, markup: Markup, where: str) -> Values:

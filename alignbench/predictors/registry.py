@@ -19,6 +19,7 @@ from alignbench.arrays import Bytes, Floats
 from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_toml
+from alignbench.markups import Markup, load_markup
 from alignbench.predictors.base import Batch, Origin, Predictor
 from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.guard import guard_streams
@@ -35,11 +36,15 @@ _LONGEST = 1_000
 """Most characters of a model's options."""
 
 
+_MARKUP = Parameter("markup", Parameter.KEYWORD_ONLY, default=None)
+"""The option of a function that is itself the model: the mark-up of its landmarks."""
+
+
 class FunctionPredictor(Predictor):
     """``function(images, boxes) -> (B, L, 2)`` behind the interface.
 
     Images are (H, W, 3) uint8 RGB, boxes (B, 4), landmarks in image pixels; all as in
-    :class:`Batch`. The mark-up is the data set's; the runner checks the shape.
+    :class:`Batch`. The mark-up is the data set's, unless it is said; the runner checks the shape.
     """
 
     def __init__(
@@ -47,8 +52,9 @@ class FunctionPredictor(Predictor):
         name: str,
         function: Callable[[Sequence[Bytes], Floats], Any],
         weights: Path | None = None,
+        markup: Markup | None = None,
     ) -> None:
-        self.name = name
+        self.name, self.markup = name, markup
         self.built_from = (function,)
         self._function, self._weights = function, weights
 
@@ -199,6 +205,8 @@ def _parameters(model: str, factory: Callable[..., Any]) -> dict[str | None, Par
         parameters = list(signature(factory).parameters.values())
     if _is_model(parameters):
         del parameters[:2]
+        if all(p.name != _MARKUP.name for p in parameters):
+            parameters.append(_MARKUP)
     return {
         None if p.kind is Parameter.VAR_KEYWORD else p.name: p
         for p in parameters
@@ -234,8 +242,10 @@ def _make(
             raise _surplus(model, name)
     with blame(f"model {model!r}"):
         if _is_model(list(signature(factory).parameters.values())):
-            function = partial(factory, **given) if given else factory
-            return FunctionPredictor(model, function, given.get("weights"))
+            markup = load_markup(str(given["markup"])) if given.get("markup") else None
+            own = {k: v for k, v in given.items() if accepted.get(k) is not _MARKUP}
+            function = partial(factory, **own) if own else factory
+            return FunctionPredictor(model, function, given.get("weights"), markup)
         taken = {name: value for name, value in defaults.items() if name in accepted}
         predictor = factory(**(taken | given))
     if isinstance(predictor, Predictor):

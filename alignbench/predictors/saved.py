@@ -22,7 +22,7 @@ from alignbench.predictors.base import Batch, Predictor
 
 Pick = Literal["score", "iou"]
 Unit = Literal["pixel", "image", "box"]
-Axes = Literal["xy", "yx"]
+Axes = Literal["xy", "yx", "x-then-y"]
 
 _NUMBER = re.compile(r"([0-9]{1,9})$")
 _RUN_FILE = "predictions.npz"
@@ -46,7 +46,7 @@ class Interpretation:
     points_unit
         ``pixel``; or ``image`` or ``box``: fractions of the image's or the face's box's sides.
     points_axes
-        ``xy``, or ``yx`` where y stands before x.
+        ``xy``; ``yx`` where y stands before x; ``x-then-y`` where all x stand before all y.
     """
 
     order: Literal["dataset"] | None = None
@@ -99,6 +99,10 @@ class SavedPredictor(Predictor):
         self._points = self._faces.points
         if self._says.points_axes == "yx":
             self._points = map_blocks(lambda points: points[:, :, ::-1], self._points)
+        elif self._says.points_axes == "x-then-y":
+            self._points = map_blocks(
+                lambda points: points.reshape(-1, 2, landmarks).swapaxes(1, 2), self._points
+            )
         match = self._match(dataset)
         faces = zip(dataset.ids, match.rows.tolist(), strict=True)
         self._row = {name: row for name, row in faces if row >= 0}

@@ -43,6 +43,7 @@ class Fault(StrEnum):
     CONSTANT = "the same landmarks for all faces"
     FRACTIONS = "landmarks are fractions or in [-1, 1], not pixels"
     AXES = "x and y are exchanged"
+    ARRANGEMENT = "x and y are arranged otherwise"
     IDS = "ids are shifted by one face"
     MIRRORED = "left and right are exchanged"
     ORDER = "landmarks are in another order"
@@ -136,6 +137,19 @@ def _corrections(faces: _Faces) -> Iterator[tuple[float, Finding]]:
 
     swapped = faces.error(faces.predicted[:, :, ::-1])
     yield finding(Fault.AXES, swapped, "Give --points-axes yx, or exchange them.")
+    count, landmarks, _ = faces.predicted.shape
+    planes = faces.predicted.reshape(count, 2, landmarks).swapaxes(1, 2)
+    yield finding(
+        Fault.ARRANGEMENT, faces.error(planes),
+        "All x stand before all y: give --points-axes x-then-y; for ONNX, set output.order = "
+        '"x-then-y".',
+    )  # fmt: skip
+    turns = faces.predicted.swapaxes(1, 2).reshape(count, landmarks, 2)
+    yield finding(
+        Fault.ARRANGEMENT, faces.error(turns),
+        "x and y stand by turns, but were read as all x before all y: leave --points-axes "
+        'x-then-y out; for ONNX, set output.order = "xy-pairs".',
+    )  # fmt: skip
     for step, whose in ((1, "the next"), (-1, "the previous")):
         yield finding(
             Fault.IDS, _shifted_error(faces, step),
@@ -242,7 +256,15 @@ def _frame_findings(
         np.array([_deviation(offset[:, axis]) for axis in (0, 1)]) < 0.15
     ).all()  # fmt: skip
     x, y = np.median(offset, axis=0)
-    if is_steady:
+    if is_steady and (read := _unit_read(float(np.median(ratio)), x, y)):
+        unit, as_unit, remedy = read
+        yield finding(
+            Fault.FRACTIONS, error,
+            f"Predicted faces are {np.median(ratio):.2f} times as large as the true ones and lie "
+            f"({x:.2f}, {y:.2f}) of a face's size away, as {unit} of a window do that are taken "
+            f"for {as_unit}: {remedy}",
+        )  # fmt: skip
+    elif is_steady:
         yield finding(
             Fault.BOXES, error,
             f"Predicted faces are {np.median(ratio):.2f} times as large as the true ones and lie "
@@ -256,6 +278,21 @@ def _frame_findings(
             f"Their shape is right, but not their place; coordinates reach {high:.0f}: take them "
             "from the crop back to the image.",
         )  # fmt: skip
+
+
+def _unit_read(ratio: float, x: float, y: float) -> tuple[str, str, str] | None:
+    """What the landmarks of a window are, and what they were taken for, if it is that.
+
+    A landmark t of a window's side, from 0 to 1, is 2 t - 1 of it in [-1, 1]. Taken for a fraction,
+    faces are twice as large and lie by about half a window to the upper left; the other way round
+    they are half as large and lie by a quarter of a window to the lower right. A window is 0.9 to
+    2 times a face's size.
+    """
+    if 1.8 < ratio < 2.2 and -1 < min(x, y) <= max(x, y) < -0.4:
+        return "values in [-1, 1]", "fractions", 'for ONNX, set output.unit = "signed".'
+    if 0.45 < ratio < 0.55 and 0.2 < min(x, y) <= max(x, y) < 0.5:
+        return "fractions", "values in [-1, 1]", 'for ONNX, set output.unit = "fraction".'
+    return None
 
 
 def _deviation(values: Floats) -> float:

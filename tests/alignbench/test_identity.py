@@ -18,7 +18,7 @@ import torch
 from doubles import QUICK, SAMPLE, make_dataset
 
 from alignbench import InputError, Predictor, evaluate, load_predictor
-from alignbench.markups import WFLW98
+from alignbench.markups import IBUG68, WFLW98
 from alignbench.predictors import identity
 from alignbench.predictors.guard import check_landmarks, guard_streams
 from alignbench.predictors.identity import identify
@@ -345,13 +345,25 @@ def test_options_stand_behind_the_name(users):
         ("Base:sacle=2", "option 'sacle': unknown; accepted: scale, weights. Did you mean 'scale'"),
         ("Base:scale", "option 'scale'; accepted: name=value"),
         ("Base:scale=1,scale=2", "option scale is given twice"),
-        ("f:sigma=2", "option 'sigma': unknown; accepted: none"),
+        ("f:sigma=2", "option 'sigma': unknown; accepted: markup"),
         ("Base:weights=nowhere", "no such file of weights"),
     ],
 )
 def test_options_that_are_not_taken_are_named(users, model, message):
     with pytest.raises(InputError, match=message):
         users(model)
+
+
+def test_a_function_may_be_of_another_markup(users, tmp_path):
+    """Its option is not the function's; the landmarks are converted, and the record says so."""
+    assert users("f").markup is None
+    predictor = users("f:markup=wflw98")
+    assert predictor.markup is WFLW98
+    run = evaluate(predictor, make_dataset(2, IBUG68))
+    assert run.points.shape == (2, 68, 2)
+    assert run.record.model.markup == "wflw98"
+    with pytest.raises(InputError, match=r"markup 'wflw97': unknown.*Did you mean 'wflw98'"):
+        users("f:markup=wflw97")
 
 
 def test_weights_may_not_be_a_pipe(users, tmp_path):
@@ -379,15 +391,35 @@ BROKEN[1, 3, 0] = np.inf
         (torch.from_numpy(GOOD).half(), 0.05),
         ([torch.from_numpy(face) for face in GOOD], 0),
         (GOOD.tolist(), 0),
+        (GOOD.reshape(2, -1), 0),
+        (np.concatenate([GOOD, GOOD[:, :, :1]], axis=2), 0),
         (GOOD.astype(np.int32), 1),
         (np.asfortranarray(GOOD.astype(np.float32)), 1e-5),
     ],
-    ids=["tensor", "gradient", "bfloat16", "half", "tensors", "lists", "integers", "fortran"],
+    ids=[
+        "tensor",
+        "gradient",
+        "bfloat16",
+        "half",
+        "tensors",
+        "lists",
+        "flat",
+        "depth",
+        "integers",
+        "fortran",
+    ],
 )
 def test_landmarks_of_any_kind_are_taken(output, exact):
     points = check_landmarks(output, ["a", "b"], 98, "it")
     assert points.dtype == np.float64
     np.testing.assert_allclose(points, GOOD, atol=exact)
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray, torch.from_numpy])
+def test_none_is_a_missed_face(kind):
+    points = check_landmarks([None, kind(GOOD[1])], ["a", "b"], 98, "it")
+    assert np.isnan(points[0]).all()
+    np.testing.assert_array_equal(points[1], GOOD[1])
 
 
 @pytest.mark.parametrize(
@@ -401,7 +433,9 @@ def test_landmarks_of_any_kind_are_taken(output, exact):
         (GOOD > 50, "of bool values"),
         (None, "gave a NoneType"),
         ({"landmarks": GOOD}, "gave a dict"),
-        ([None, GOOD[1]], "gave a list that is no array of numbers"),
+        ([None, GOOD[1, :4]], r"gave landmarks of shape \(2, 4, 2\)"),
+        ([None, None], r"gave landmarks of shape \(2,\)"),
+        (GOOD[:, :68], r"of shape \(2, 68, 2\); .* says so: it:markup=ibug68 for a function"),
         (torch.from_numpy(GOOD).to_sparse(), "gave a Tensor that is no array of numbers"),
         (GOOD[:1], r"gave landmarks of shape \(1, 98, 2\)"),
         (BROKEN, "face b: gave a landmark that is not finite"),

@@ -133,6 +133,10 @@ OTHER_WAYS = {
         {"points_unit": "box"},
     ),
     "y before x": (POINTS[:, :, ::-1], {"points_axes": "yx"}),
+    "all x before all y": (
+        POINTS.swapaxes(1, 2).reshape(POINTS.shape),
+        {"points_axes": "x-then-y"},
+    ),
     "counted from 1": (POINTS + 1, {"points_origin": 1}),
     "edge of the image": (POINTS + 0.5, {"points_origin": 0.5}),
 }
@@ -230,7 +234,7 @@ def test_names_that_differ_in_blanks_alone_are_the_same(tmp_path):
         ("order", "file", "--order 'file': unknown; accepted: dataset"),
         ("pick", "best", "--pick 'best': unknown; accepted: iou, score"),
         ("points_unit", "mm", "--points-unit 'mm': unknown; accepted: box, image, pixel"),
-        ("points_axes", "xz", "--points-axes 'xz': unknown; accepted: xy, yx"),
+        ("points_axes", "xz", "--points-axes 'xz': unknown; accepted: x-then-y, xy, yx"),
         ("points_origin", 2, "--points-origin: 2; accepted: 0 to 1"),
     ],
 )
