@@ -65,7 +65,7 @@ def save(path: Path, dataset: Dataset) -> None:
 
 
 def load(weights: Path | None = None) -> CropPredictor:
-    """Ridge regression from a 24 x 24 grey crop to the landmarks."""
+    """Ridge regression from a 24 x 24 grey crop to the landmarks, of drawn faces."""
     if weights is None:
         with as_file(files("baselines") / "weights" / WEIGHTS) as path:
             return load(path)

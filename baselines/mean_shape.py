@@ -24,7 +24,7 @@ DRAWN = ModelFacts(
     points="98",
     weights="shipped",
     licence="MIT",
-    trained_on="synthetic train",
+    trained_on="",
     seen=(("synthetic", "train"),),
 )
 
@@ -100,7 +100,7 @@ def _split(boxes: Floats) -> tuple[Floats, Floats]:
 
 
 def load(weights: Path | None = None) -> MeanShape:
-    """The mean face in the box; looks at no image."""
+    """The mean face in the box, of drawn faces; looks at no image."""
     if weights is not None:
         return MeanShape(weights)
     with as_file(files("baselines") / "weights" / WEIGHTS) as path:

@@ -177,7 +177,7 @@ def run(
     from alignbench.distributed import join_ranks, rank
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
-    from alignbench.runs.plan import training_notes
+    from alignbench.runs.plan import training_warnings
     from alignbench.stats import Bootstrap
 
     if name is not None and not (name.strip() and name.isprintable()):
@@ -196,7 +196,7 @@ def run(
     with status(f"Loading {model}{slow}"):
         predictor = load_predictor(model, weights, None, **settings)
     if rank() == 0:
-        warnings = [f"Warning: {note}" for note in training_notes(predictor, faces)]
+        warnings = [f"Warning: {note}" for note in training_warnings(predictor, faces)]
         for remark in (*predictor.remarks, *_remarks(threads), *warnings):
             tell(remark)
     title = visible(f"{name or predictor.name} on {dataset}")

@@ -22,7 +22,7 @@ class ModelFacts:
     licence
         The licence of the weights.
     trained_on
-        The data they were trained on, for lists.
+        The data they were trained on; empty where the model's own notes say it.
     seen
         Data sets and splits, all or some of whose faces they were trained on.
     warning
@@ -36,6 +36,16 @@ class ModelFacts:
     seen: tuple[tuple[str, str], ...] = ()
     warning: str = "The model was trained on these faces: its numbers are training error."
 
-    def notes(self, dataset: str, split: str) -> tuple[str, ...]:
-        """What must stand under numbers on a split of a data set."""
+    def notes(self) -> tuple[str, ...]:
+        """Licence and training data, for under a table."""
+        training = self.trained_on and f"trained on {self.trained_on}"
+        known = "; ".join(filter(None, (self.licence, training)))
+        return (f"Weights: {known}.",) if known else ()
+
+    def warnings(self, dataset: str, split: str) -> tuple[str, ...]:
+        """What must be said with numbers on a split of a data set."""
         return (self.warning,) if (dataset, split) in self.seen else ()
+
+
+UNKNOWN = ModelFacts(points="", weights="needed", licence="", trained_on="")
+"""Weights that a user gives."""

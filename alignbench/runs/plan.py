@@ -19,7 +19,7 @@ from alignbench.markups import Markup, require_convertible
 from alignbench.metrics import Measure, parse_measure
 from alignbench.metrics.errors import BOX, normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
-from alignbench.predictors.facts import ModelFacts
+from alignbench.predictors.facts import UNKNOWN, ModelFacts
 from alignbench.predictors.identity import Identity, identify
 from alignbench.runs.record import (
     DatasetBlock,
@@ -245,11 +245,15 @@ def _model_block(
         raise InputError(where, "notes are not a list of texts")
     return ModelBlock(
         name=name, markup=markup.name, landmarks=markup.landmarks, identity=parts,
-        notes=(*notes, *training_notes(predictor, dataset)),
+        notes=(*notes, *_facts(predictor).notes(), *training_warnings(predictor, dataset)),
     )  # fmt: skip
 
 
-def training_notes(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
+def training_warnings(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
     """What must be said where a model was trained on the faces it is evaluated on."""
+    return _facts(predictor).warnings(dataset.name, dataset.split)
+
+
+def _facts(predictor: Predictor) -> ModelFacts:
     facts = getattr(predictor, "facts", None)
-    return facts.notes(dataset.name, dataset.split) if isinstance(facts, ModelFacts) else ()
+    return facts if isinstance(facts, ModelFacts) else UNKNOWN
