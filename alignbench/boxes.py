@@ -20,7 +20,8 @@ from alignbench.arrays import Floats, plausible
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError, blame, unknown
 from alignbench.geometry import MIN_OVERLAP, overlap, scale_boxes
-from alignbench.io.files import list_files, sha256
+from alignbench.io.files import sha256
+from alignbench.io.folders import find_files
 from alignbench.io.matlab import read_v5_values
 from alignbench.io.text import id_table
 from alignbench.matching import match_ids
@@ -249,7 +250,7 @@ def _box_files(path: Path) -> list[Path]:
     """The file itself, or the files of a folder."""
     if not path.is_dir():
         return [path]
-    files, _ = list_files(path, ".mat")
+    files, _ = find_files(path, (".mat",), deep=False)
     if not files:
         raise InputError(path, "no .mat file in this folder", "bounding_boxes_*.mat of 300W")
     return files

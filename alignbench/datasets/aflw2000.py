@@ -8,9 +8,9 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.arrays import Floats, plausible
-from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
-from alignbench.io.files import list_files
+from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles
 from alignbench.io.matlab import read_v5
 from alignbench.markups import IBUG68
@@ -33,7 +33,7 @@ def read(root: Path, split: str) -> Dataset:
     compared with the official one.
     """
     folder = next((root / name for name in _FOLDERS if (root / name).is_dir()), root)
-    files, side_files = list_files(folder, ".mat")
+    files, side_files = find_files(folder, (".mat",), deep=False)
     if not files:
         raise InputError(folder, "no NAME.mat file", "image00002.mat and so on")
     yaws: list[float] = []
@@ -65,7 +65,7 @@ def read(root: Path, split: str) -> Dataset:
         official=_SPLITS[split],
         normalisers=("box",),
         threshold=0.07,
-        notes=side_file_note(side_files),
+        notes=skipped_note(side_files),
     )
 
 

@@ -21,11 +21,6 @@ Progress = Callable[[int, int], object]
 """Called with (things done, things in all)."""
 
 
-def side_file_note(count: int) -> tuple[str, ...]:
-    """The note on files ``._NAME``, which macOS writes beside others on foreign disks."""
-    return (f"{count:,} files ._NAME, which macOS writes, were left out.",) if count else ()
-
-
 def ignore_progress(done: int, total: int) -> None:
     """The progress function of a caller who shows none."""
 

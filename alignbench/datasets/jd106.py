@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import arrays
-from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.lapa import read_landmarks
 from alignbench.errors import InputError
-from alignbench.io.files import list_files
+from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles
 from alignbench.markups import JD106
 
@@ -33,9 +33,9 @@ def read(root: Path, split: str) -> Dataset:
     files: list[Path] = []
     ids: list[str] = []
     images: list[str] = []
-    side_files = 0
+    side_files: list[Path] = []
     for part in _PARTS[split]:
-        labels, skipped = list_files(root / part / "landmark", ".txt")
+        labels, skipped = find_files(root / part / "landmark", (".txt",), deep=False)
         side_files += skipped
         files += labels
         ids += [
@@ -58,7 +58,7 @@ def read(root: Path, split: str) -> Dataset:
         official=_SPLITS[split],
         normalisers=("box",),
         threshold=0.08,
-        notes=side_file_note(side_files),
+        notes=skipped_note(side_files),
     )
 
 

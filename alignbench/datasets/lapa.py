@@ -10,9 +10,9 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.arrays import Floats
-from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
-from alignbench.io.files import list_files
+from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles
 from alignbench.io.text import line_error, lines_of, numbers
 from alignbench.markups import JD106
@@ -26,7 +26,7 @@ def read(root: Path, split: str) -> Dataset:
     A face's id is its file's name without ending. Coordinates are taken as stored.
     """
     folder = root / split / "landmarks"
-    files, side_files = list_files(folder, ".txt")
+    files, side_files = find_files(folder, (".txt",), deep=False)
     if not files:
         raise InputError(folder, "no NAME.txt file", f"{split}/landmarks/NAME.txt")
     return Dataset(
@@ -42,7 +42,7 @@ def read(root: Path, split: str) -> Dataset:
         official=_SPLITS[split],
         normalisers=("inter_ocular", "inter_pupil"),
         threshold=0.08,
-        notes=side_file_note(side_files),
+        notes=skipped_note(side_files),
     )
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.arrays import Floats
-from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
-from alignbench.io.files import list_files
+from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles
 from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
@@ -40,9 +40,11 @@ def read(root: Path, split: str) -> Dataset:
     """
     files: list[Path] = []
     poses: list[str] = []
-    side_files = 0
+    side_files: list[Path] = []
     for pose in _SPLITS[split]:
-        labels, skipped = list_files(root / _LABELS / pose / _FOLDERS[split] / "labels", ".pts")
+        labels, skipped = find_files(
+            root / _LABELS / pose / _FOLDERS[split] / "labels", (".pts",), deep=False
+        )
         side_files += skipped
         files += labels
         poses += [pose] * len(labels)
@@ -68,7 +70,7 @@ def read(root: Path, split: str) -> Dataset:
         normalisers=("box",),
         threshold=0.07,
         clusters=tuple(_image_name(file) for file in files),
-        notes=side_file_note(side_files),
+        notes=skipped_note(side_files),
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import arrays
-from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
-from alignbench.io.files import list_files
+from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles
 from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
@@ -48,9 +48,9 @@ def read(root: Path, split: str) -> Dataset:
     folder = root / _FOLDER if (root / _FOLDER).is_dir() else root
     files: list[Path] = []
     videos: list[int] = []
-    side_files = 0
+    side_files: list[Path] = []
     for video in sorted(_VIDEOS[split]):
-        frames, skipped = list_files(folder / f"{video:03d}" / "annot", ".pts")
+        frames, skipped = find_files(folder / f"{video:03d}" / "annot", (".pts",), deep=False)
         side_files += skipped
         files += frames
         videos += [video] * len(frames)
@@ -80,7 +80,7 @@ def read(root: Path, split: str) -> Dataset:
         clusters=tuple(name[:3] for name in names),
         sampled="videos",
         incomplete=_absent(set(_VIDEOS[split]) - set(videos), len(_VIDEOS[split])),
-        notes=side_file_note(side_files),
+        notes=skipped_note(side_files),
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import arrays
-from alignbench.datasets.base import FULL, Dataset, DatasetSource, side_file_note
+from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.errors import InputError
-from alignbench.io.files import list_files
+from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles, images_beside
 from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
@@ -33,9 +33,9 @@ def read(root: Path, split: str) -> Dataset:
     A face's id is its path under ``root`` without ending (``helen/testset/232194_1``). If a folder
     is missing, its subset is empty and the data set incomplete.
     """
-    files, parts, side_files = [], [], 0
+    files, parts, side_files = [], [], []
     for part, folder in _PARTS[split].items():
-        inside, skipped = list_files(root / folder, ".pts")
+        inside, skipped = find_files(root / folder, (".pts",), deep=False)
         side_files += skipped
         files += inside
         parts += [part] * len(inside)
@@ -63,7 +63,7 @@ def read(root: Path, split: str) -> Dataset:
         official=_SPLITS[split],
         normalisers=("inter_ocular", "inter_pupil"),
         threshold=0.08,
-        notes=side_file_note(side_files) + _mirror_note(files),
+        notes=skipped_note(side_files) + _mirror_note(files),
     )
 
 

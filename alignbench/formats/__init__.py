@@ -16,6 +16,7 @@ from alignbench import plugins
 from alignbench.arrays import Bools, Floats, map_blocks
 from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular
+from alignbench.io.folders import links_as_text
 from alignbench.io.text import start_of
 
 
@@ -164,7 +165,11 @@ def _choose_format(path: Path) -> Format:
         raise InputError(path, "file is empty", remedy="Copy the file again.")
     what = "a folder of no known format" if path.is_dir() else f"unknown format {path.suffix!r}"
     accepted = ", ".join(one.name for one in formats)
-    raise InputError(path, what, accepted, "`alignbench list formats` says what each of these is.")
+    remedy = "`alignbench list formats` says what each of these is."
+    if path.is_dir() and (links := links_as_text(path)):
+        what = f"no landmarks; {links[0].relative_to(path)} is a text that names a folder"
+        remedy = "It was a link, and was copied as text: link it anew, or name its folder."
+    raise InputError(path, what, accepted, remedy)
 
 
 def split_format(text: str) -> tuple[str, Path] | None:

@@ -85,19 +85,6 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
         raise InputError(path, reason, remedy="Put the file there.") from error
 
 
-def list_files(folder: Path, ending: str) -> tuple[list[Path], int]:
-    """The files of a folder with this ending, in any case, by name; none if there is no folder.
-
-    Files ``._NAME``, which macOS writes beside others on foreign disks, are left out and counted.
-    """
-    if not folder.is_dir():
-        return [], 0
-    with reading(folder):
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ending)
-    kept = [path for path in files if not path.name.startswith("._")]
-    return kept, len(files) - len(kept)
-
-
 def require_regular(path: Path) -> None:
     """Raise InputError for a pipe, a device or a socket: a reader might wait for ever.
 

@@ -249,6 +249,19 @@ def test_a_third_value_of_a_landmark_is_not_used(tmp_path):
     assert faces.notes == ("Each stored landmark has a third value, which is not used.",)
 
 
+def test_a_link_that_was_copied_as_text_is_named(tmp_path):
+    store, links = tmp_path / "store", tmp_path / "links" / "helen"
+    store.mkdir()
+    links.mkdir(parents=True)
+    (links / "notes").write_text("nowhere")
+    (links / "testset").write_text("../../store")
+    with pytest.raises(InputError, match=r"helen/testset is a text that names a folder.*link it"):
+        read_faces(tmp_path / "links")
+    (links / "testset").unlink()
+    with pytest.raises(InputError, match="a folder of no known format"):
+        read_faces(tmp_path / "links")
+
+
 def test_linked_folders_are_followed_once_and_side_files_are_named(tmp_path):
     WRITERS["pts"](tmp_path / "store")
     (tmp_path / "store" / "a" / "._1.pts").write_bytes(b"\0\5\26\7")
