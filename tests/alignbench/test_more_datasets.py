@@ -444,7 +444,7 @@ def test_side_files_of_macos_are_left_out_and_counted(tmp_path):
     assert count(dataset)["ibug"] == 3
     assert dataset.images.available().all()
     macos, mirror = dataset.notes
-    assert macos == "1 files ._NAME, which macOS writes, were left out."
+    assert macos == "1 side files of macOS were left out, such as ._face_2_0.pts."
     assert mirror.startswith("1 files, such as face_2_0_mirror.pts, are mirrored copies")
 
 
