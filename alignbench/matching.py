@@ -22,6 +22,9 @@ _MOST_NOTES = 20
 """Most pairs of names in notes."""
 
 
+Parts = tuple[str, ...]
+
+
 def _parts(name: str) -> tuple[Parts, str]:
     """The parts of an image's path, without ending, and the box behind it."""
     box = _BOX.search(name)
@@ -31,10 +34,7 @@ def _parts(name: str) -> tuple[Parts, str]:
     return path.parts, box[0] if box else ""
 
 
-Parts = tuple[str, ...]
-
-
-def _as_they_are(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
+def _full_paths(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
     return list(theirs), list(ours)
 
 
@@ -56,7 +56,7 @@ def _end(parts: Parts, known: Set[Parts]) -> Parts:
     return next((end for end in ends if end in known), parts)
 
 
-def _bare(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
+def _bare_names(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
     return [parts[-1:] for parts in theirs], [parts[-1:] for parts in ours]
 
 
@@ -64,15 +64,17 @@ def _bare_detections(
     theirs: Sequence[Parts], ours: Sequence[Parts]
 ) -> tuple[list[Parts], list[Parts]]:
     """Bare names without the number of the detection that OpenFace puts behind them."""
-    plain, our_names = _bare(theirs, ours)
+    plain, our_names = _bare_names(theirs, ours)
     return [tuple(_DETECTION.sub("", name) for name in parts) for parts in plain], our_names
 
 
-_FORMS = {
-    _as_they_are: "image path",
+Form = Callable[[Sequence[Parts], Sequence[Parts]], tuple[list[Parts], list[Parts]]]
+
+_FORMS: dict[Form, str] = {
+    _full_paths: "image path",
     _their_ends: "end of the image path",
     _our_ends: "end of the image path",
-    _bare: "bare name",
+    _bare_names: "bare name",
     _bare_detections: "bare name",
 }
 """Ways to compare paths, the strictest first, and what records call them; one is taken for all."""
@@ -101,10 +103,11 @@ def match_ids(
 ) -> Match:
     """Which of their names means which of our ids.
 
-    Names are compared as they are; if no two agree, by image path without ending; then by the last
-    parts of the path; then by the image's bare name. A box behind ``#`` is compared only if their
-    names have one. A comparison under which a shared name means two faces of either side is not
-    used. Names that are left over on both sides and differ in blanks alone are the same.
+    Names are compared as they are, and by image path without ending; the one that more of theirs
+    agree in is taken. If none agrees, by the last parts of the path; then by the image's bare name.
+    A box behind ``#`` is compared only if their names have one. A comparison under which a shared
+    name means two faces of either side is not used. Names that are left over on both sides and
+    differ in blanks alone are the same.
 
     Parameters
     ----------
@@ -114,7 +117,8 @@ def match_ids(
     Raises
     ------
     InputError
-        If no comparison finds a face, or none is unambiguous; ``where`` names the file.
+        If no comparison finds a face, none is unambiguous, or as many names agree with ids as with
+        images of other faces; ``where`` names the file.
     """
     keys = _compare(theirs, ours, where, images, is_repeated=False)
     row: dict[object, int] = {key: index for index, key in enumerate(keys.theirs)}
@@ -141,7 +145,7 @@ def match_detections(
     Raises
     ------
     InputError
-        If no name agrees.
+        If no name agrees, or ``fit`` raises it.
     """
     keys = _compare(theirs, ours, where, images, is_repeated=True)
     candidates: dict[object, list[int]] = defaultdict(list)
@@ -174,22 +178,25 @@ def _compare(
     ``is_repeated`` says that a name may stand for several faces.
     """
     trouble = ""
-    for keys in _comparisons(theirs, ours, images):
-        their_count, our_count = Counter(keys.theirs), Counter(keys.ours)
-        common = their_count.keys() & our_count.keys()
-        twice = [key for key in common if their_count[key] > 1 or our_count[key] > 1]
-        if not common:
+    for level in _levels(theirs, ours, images):
+        agreed = [_Agreement.of(keys) for keys in level]
+        most = max(agreement.names for agreement in agreed)
+        best = [agreement for agreement in agreed if agreement.names == most > 0]
+        usable = [agreement for agreement in best if is_repeated or agreement.repeated is None]
+        if not best:
             continue
-        if twice and not is_repeated:
-            trouble = trouble or f"{_spell(min(twice, key=str))!r} names more than one face"
-        elif keys.compared == "bare name" and len(common) < len(their_count):
-            other = theirs[next(k for k, key in enumerate(keys.theirs) if key not in common)]
+        if not usable:
+            trouble = trouble or f"{_spell(best[0].repeated)!r} names more than one face"
+            break
+        if usable[0].keys.compared == "bare name" and most < len(theirs):
+            other = theirs[usable[0].first_other]
             trouble = trouble or (
-                f"{len(common):,} of {len(their_count):,} names agree with the data set, and only "
-                f"in the bare name of the image (first of the others {other!r})"
+                f"{most:,} of {len(theirs):,} names agree with the data set, and only in the bare "
+                f"name of the image (first of the others {other!r})"
             )
-        else:
-            return keys
+            continue
+        _require_one_meaning(theirs, ours, usable, where)
+        return usable[0].keys
     if trouble:
         accepted = f"ids as the data set has them, such as {ours[0]!r}"
         remedy = (
@@ -204,29 +211,85 @@ def _compare(
     )  # fmt: skip
 
 
-def _comparisons(
+@dataclass(frozen=True)
+class _Agreement:
+    """How many of their names a comparison finds, a key that is ambiguous, a name not found."""
+
+    keys: _Keys
+    names: int
+    repeated: object
+    first_other: int
+
+    @classmethod
+    def of(cls, keys: _Keys) -> _Agreement:
+        their_count, our_count = Counter(keys.theirs), Counter(keys.ours)
+        common = their_count.keys() & our_count.keys()
+        repeated = [key for key in common if their_count[key] > 1 or our_count[key] > 1]
+        other = next((k for k, key in enumerate(keys.theirs) if key not in common), 0)
+        names = sum(their_count[key] for key in common)
+        return cls(keys, names, min(repeated, key=str, default=None), other)
+
+
+def _require_one_meaning(
+    theirs: Sequence[str], ours: Sequence[str], usable: Sequence[_Agreement], where: object
+) -> None:
+    """Raise InputError for a name that is the id of one face and the image of another."""
+    first = usable[0].keys
+    if first.compared != "id":
+        return
+    by_id = _faces_by_key(first)
+    for other in (agreement.keys for agreement in usable[1:]):
+        by_path = _faces_by_key(other)
+        for index, name in enumerate(theirs):
+            one, two = by_id.get(first.theirs[index]), by_path.get(other.theirs[index])
+            if one and two and not one & two:
+                raise InputError(
+                    where, f"{name!r} is the id of one face and names the image of another, "
+                    f"{ours[min(two)]!r}", "names that mean one face",
+                    "Write paths of images with their endings.",
+                )  # fmt: skip
+
+
+def _faces_by_key(keys: _Keys) -> dict[object, set[int]]:
+    faces: dict[object, set[int]] = defaultdict(set)
+    for index, key in enumerate(keys.ours):
+        faces[key].add(index)
+    return faces
+
+
+def _levels(
     theirs: Sequence[str], ours: Sequence[str], images: Sequence[str]
-) -> Iterator[_Keys]:
-    """Keys of both sides under every comparison, the strictest first."""
-    yield _Keys(list(theirs), list(ours), "id")
+) -> Iterator[list[_Keys]]:
+    """Comparisons of both sides, the strictest first; those of one list are equally strict."""
     their_parts = [_parts(name) for name in theirs]
     has_boxes = any(box for _, box in their_parts)
+    their_paths, their_boxes = _unzip(their_parts)
     by_id = [_parts(name) for name in ours]
     paths = [by_id]
-    if len(images) and [parts for parts, _ in by_id] != (
-        by_image := [_parts(n)[0] for n in images]
-    ):
-        paths.append([(p, box) for p, (_, box) in zip(by_image, by_id, strict=True)])
-    their_paths, their_boxes = _unzip(their_parts)
+    by_image = [_parts(name)[0] for name in images]
+    if by_image and by_image != [parts for parts, _ in by_id]:
+        paths.insert(0, [(p, box) for p, (_, box) in zip(by_image, by_id, strict=True)])
+
+    def compare(form: Form, path: list[tuple[Parts, str]], title: str) -> _Keys:
+        our_paths, our_boxes = _unzip(path)
+        theirs_now, ours_now = form(their_paths, our_paths)
+        if not has_boxes:
+            return _Keys([*theirs_now], [*ours_now], title)
+        return _Keys(
+            [*zip(theirs_now, their_boxes, strict=True)],
+            [*zip(ours_now, our_boxes, strict=True)],
+            title,
+        )
+
     for form, title in _FORMS.items():
-        for path in paths:
-            our_paths, our_boxes = _unzip(path)
-            theirs_now, ours_now = form(their_paths, our_paths)
-            if has_boxes:
-                yield _Keys([*zip(theirs_now, their_boxes, strict=True)],
-                            [*zip(ours_now, our_boxes, strict=True)], title)  # fmt: skip
-            else:
-                yield _Keys([*theirs_now], [*ours_now], title)
+        level = [compare(form, path, title) for path in paths]
+        if form is _full_paths:
+            level.insert(0, _Keys(list(theirs), list(ours), "id"))
+            # COCO's results name images by id, and ids of several faces of one begin with it.
+            image_ids = [name.rpartition("#")[0] or name for name in ours]
+            if image_ids != list(ours):
+                level.append(_Keys(list(theirs), list(image_ids), "image id"))
+        yield level
 
 
 def _unzip(parts: Sequence[tuple[Parts, str]]) -> tuple[list[Parts], list[str]]:

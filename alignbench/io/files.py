@@ -88,9 +88,15 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
 def require_regular(path: Path) -> None:
     """Raise InputError for a pipe, a device or a socket: a reader might wait for ever.
 
-    A folder and a path where nothing is pass: opening them fails at once.
+    A folder and a path where nothing is pass: opening them fails at once. A path that the system
+    cannot look at, such as one that is too long, is an InputError, too.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    try:
+        is_odd = path.exists() and not (path.is_file() or path.is_dir())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}"[:200], f"cannot be looked at ({reason})", "a file") from error
+    if is_odd:
         raise InputError(path, "is no regular file but a pipe, a device or a socket", "a file")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +16,7 @@ from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError, unknown
 from alignbench.formats import StoredFaces, read_faces
 from alignbench.geometry import MIN_OVERLAP, overlap, tight_boxes
+from alignbench.io.files import require_regular
 from alignbench.markups import by_landmarks
 from alignbench.matching import Match, match_detections, match_ids
 from alignbench.predictors.base import Batch, Predictor
@@ -26,11 +27,15 @@ Axes = Literal["xy", "yx", "x-then-y"]
 
 _NUMBER = re.compile(r"([0-9]{1,9})$")
 _RUN_FILE = "predictions.npz"
+_SAME_BOX = 0.9
+"""Overlap from which two boxes are one box, written with other numbers of digits."""
+
+Fit = Callable[[list[int], list[int]], Floats]
 
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What the user says of stored predictions; None where the file or its format says it.
+    """Options of the user; None takes what the file or its format says.
 
     Attributes
     ----------
@@ -81,9 +86,12 @@ class SavedPredictor(Predictor):
     uses_boxes = False
 
     def __init__(self, path: Path, interpretation: Interpretation | None = None) -> None:
-        self._says = interpretation or Interpretation()
+        self._options = interpretation or Interpretation()
         file = path / _RUN_FILE if (path / _RUN_FILE).is_file() else path
-        self._format, self._faces = read_faces(file, origin=self._says.points_origin)
+        # Fractions become pixels first: an origin is one of pixels.
+        is_pixels = self._options.points_unit == "pixel"
+        origin = self._options.points_origin if is_pixels else 0
+        self._format, self._faces = read_faces(file, origin=origin)
         self._points = self._faces.points
         _require_finite(self._faces, file)
         self.name = path.stem if path.is_file() else path.resolve().name
@@ -91,15 +99,16 @@ class SavedPredictor(Predictor):
         self._row: dict[str, int] = {}
         self._compared = ""
         self._notes: tuple[str, ...] = ()
+        self._image_sizes = ""
 
     def prepare(self, dataset: Dataset) -> None:
         landmarks = self._points.shape[1]
         fits = landmarks == dataset.markup.landmarks
         self.markup = dataset.markup if fits else by_landmarks(landmarks, self._path)
         self._points = self._faces.points
-        if self._says.points_axes == "yx":
+        if self._options.points_axes == "yx":
             self._points = map_blocks(lambda points: points[:, :, ::-1], self._points)
-        elif self._says.points_axes == "x-then-y":
+        elif self._options.points_axes == "x-then-y":
             self._points = map_blocks(
                 lambda points: points.reshape(-1, 2, landmarks).swapaxes(1, 2), self._points
             )
@@ -107,8 +116,10 @@ class SavedPredictor(Predictor):
         faces = zip(dataset.ids, match.rows.tolist(), strict=True)
         self._row = {name: row for name, row in faces if row >= 0}
         self._compared, self._notes = match.compared, match.notes
-        if self._says.points_unit != "pixel":
+        if self._options.points_unit != "pixel":
             self._points = self._to_pixels(dataset)
+            if self._options.points_unit == "box" and dataset.boxes is None:
+                self._notes += ("Fractions of the tight boxes of the true landmarks.",)
 
     def predict(self, batch: Batch) -> Floats:
         rows = np.array([self._row.get(name, -1) for name in batch.ids])
@@ -116,20 +127,21 @@ class SavedPredictor(Predictor):
 
     def describe(self) -> dict[str, Any]:
         surplus = len(self._points) - len(self._row)
-        says = {k: v for k, v in asdict(self._says).items() if v != getattr(Interpretation, k)}
+        given = {k: v for k, v in asdict(self._options).items() if v != getattr(Interpretation, k)}
         notes = [f"{surplus:,} stored faces are not in the data set."] if surplus else []
         return {
             "source": f"saved:{self._path.name}",
             "format": self._format.name,
             "sha256": _digest(self._faces),
             "matched_by": self._compared,
-            **says,
+            **({"image_sizes": self._image_sizes} if self._image_sizes else {}),
+            **given,
             "notes": [*notes, *self._faces.notes, *self._notes],
         }
 
     def _match(self, dataset: Dataset) -> Match:
         """Which stored face is which of the data set's."""
-        if self._says.order == "dataset":
+        if self._options.order == "dataset":
             if len(self._points) != len(dataset):
                 raise InputError(
                     self._path, f"{len(self._points):,} faces",
@@ -141,25 +153,17 @@ class SavedPredictor(Predictor):
                 self._path, "landmarks without names of faces", "names, or --order dataset",
                 "Give --order dataset if the rows are in the order of `alignbench data ids`.",
             )  # fmt: skip
-        names, images = self._names(dataset), dataset.images.sources()
-        if self._says.pick is None:
+        names, images = list(self._faces.names), dataset.images.sources()
+        if self._options.id_offset is not None:
+            names = [self._shift(name, self._options.id_offset) for name in names]
+        fit: Fit | None = None
+        if self._options.pick is not None:
+            fit = self._fit(dataset)
+        elif len(set(names)) < len(names) or len(set(images)) < len(images):
+            fit = self._fit_boxes(dataset)
+        if fit is None:
             return match_ids(names, dataset.ids, self._path, images)
-        return match_detections(names, dataset.ids, self._path, images, self._fit(dataset))
-
-    def _names(self, dataset: Dataset) -> Sequence[str]:
-        """Names of the stored faces, with what tells several of one image apart."""
-        names = self._faces.names
-        assert names is not None
-        if self._says.id_offset is not None:
-            return [self._shift(name, self._says.id_offset) for name in names]
-        boxes = self._faces.boxes
-        is_repeated = len(set(names)) < len(names)
-        if is_repeated and boxes is not None and dataset.boxes is not None and not self._says.pick:
-            return [
-                f"{name}#{','.join(f'{edge:g}' for edge in box)}"
-                for name, box in zip(names, boxes.round(3).tolist(), strict=True)
-            ]
-        return names
+        return match_detections(names, dataset.ids, self._path, images, fit)
 
     def _shift(self, name: str, offset: int) -> str:
         number = _NUMBER.search(Path(name.replace("\\", "/")).stem)
@@ -170,9 +174,32 @@ class SavedPredictor(Predictor):
             )  # fmt: skip
         return str(int(number[1]) + offset)
 
-    def _fit(self, dataset: Dataset) -> Any:
+    def _fit_boxes(self, dataset: Dataset) -> Fit | None:
+        """Which stored box is which face's: several faces of an image are told apart by it."""
+        stored, boxes = self._faces.boxes, dataset.boxes
+        if stored is None or boxes is None:
+            return None
+
+        def fit(rows: list[int], faces: list[int]) -> Floats:
+            if len(rows) == len(faces) == 1:
+                return np.zeros((1, 1))
+            shared = np.stack([overlap(stored[rows], boxes[face]) for face in faces], axis=1)
+            same = shared >= _SAME_BOX
+            if not same.any(axis=0).all() and not same.any(axis=1).all():
+                odd = rows[int(np.flatnonzero(~same.any(axis=1))[0])]
+                raise InputError(
+                    f"{self._path}, face {odd}", f"box {stored[odd].round(2).tolist()}, which is "
+                    f"none of the boxes of {dataset.ids[faces[0]]!r} and others in its image",
+                    "the boxes of the data set",
+                    "Give --pick iou to choose by the landmarks instead.",
+                )  # fmt: skip
+            return np.where(same, shared, -np.inf)
+
+        return fit
+
+    def _fit(self, dataset: Dataset) -> Fit:
         """How well stored faces fit faces of the data set: the function that matching asks."""
-        if self._says.pick == "iou":
+        if self._options.pick == "iou":
             stored, true = tight_boxes(self._points), dataset.tight_boxes()
 
             def fit(rows: list[int], faces: list[int]) -> Floats:
@@ -196,18 +223,21 @@ class SavedPredictor(Predictor):
 
     def _to_pixels(self, dataset: Dataset) -> Floats:
         """Fractions of images or boxes as pixels."""
-        points = self._points.copy()
+        points, sizes = self._points.copy(), hashlib.sha256()
         boxes = dataset.tight_boxes() if dataset.boxes is None else dataset.boxes
         for face, name in enumerate(dataset.ids):
             row = self._row.get(name)
             if row is None:
                 continue
-            if self._says.points_unit == "box":
+            if self._options.points_unit == "box":
                 corner, sides = boxes[face, :2], boxes[face, 2:] - boxes[face, :2]
             else:
                 height, width = dataset.images.read(face).shape[:2]
+                sizes.update(f"{width}x{height},".encode())
                 corner, sides = np.zeros(2), np.array([width, height], np.float64)
-            points[row] = points[row] * sides + corner
+            points[row] = points[row] * sides + corner - (self._options.points_origin or 0)
+        if self._options.points_unit == "image":
+            self._image_sizes = sizes.hexdigest()
         return points
 
 
@@ -226,9 +256,11 @@ def _require_finite(faces: StoredFaces, path: Path) -> None:
 
 
 def _digest(faces: StoredFaces) -> str:
-    """The sha256 of names and points."""
+    """The sha256 of all that landmarks are chosen by: names, points, boxes, scores."""
     digest = hashlib.sha256("\n".join(faces.names or ()).encode())
-    digest.update(np.ascontiguousarray(faces.points).data)
+    for column in (faces.points, faces.boxes, faces.scores):
+        if column is not None:
+            digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()
 
 
@@ -247,7 +279,8 @@ def load(
     The options are those of :class:`Interpretation`.
     """
     path = Path(argument)
+    require_regular(path)
     if not path.exists():
         raise InputError(path, "no such file or folder", remedy="Check the name behind 'saved:'.")
-    says = Interpretation(order, pick, id_offset, points_origin, points_unit, points_axes)
-    return SavedPredictor(path, says)
+    options = Interpretation(order, pick, id_offset, points_origin, points_unit, points_axes)
+    return SavedPredictor(path, options)

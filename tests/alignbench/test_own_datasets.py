@@ -139,6 +139,10 @@ OTHER_WAYS = {
     ),
     "counted from 1": (POINTS + 1, {"points_origin": 1}),
     "edge of the image": (POINTS + 0.5, {"points_origin": 0.5}),
+    "fractions from the edge": (
+        (POINTS + 0.5) / [100, 120],
+        {"points_unit": "image", "points_origin": 0.5},
+    ),
 }
 
 
@@ -213,6 +217,86 @@ def test_faces_of_one_image_are_told_apart_by_their_boxes(tmp_path):
     ]
     (tmp_path / "s.json").write_text(json.dumps(faces[::-1], default=float))
     assert evaluate(load_predictor(f"saved:{tmp_path / 's.json'}"), dataset).row(NME).value == 0
+
+
+def test_a_box_may_be_written_with_fewer_digits(tmp_path):
+    low, high = POINTS.min(axis=1) + 1 / 3, POINTS.max(axis=1) + 1 / 3
+    faces = [
+        {"imgpath": "x.jpg", "landmarks": face.tolist(), "bbox": [*a, *(b - a)]}
+        for face, a, b in zip(POINTS, low, high, strict=True)
+    ]
+    (tmp_path / "t.json").write_text(json.dumps(faces))
+    dataset = load_dataset(f"spiga:{tmp_path / 't.json'}")
+    for face in faces:
+        face["bbox"] = [round(value, 2) for value in face["bbox"]]
+    (tmp_path / "p.json").write_text(json.dumps(faces[::-1]))
+    run = evaluate(load_predictor(f"saved:{tmp_path / 'p.json'}"), dataset)
+    assert run.row(NME).value == 0
+    faces[0]["bbox"][0] += 500
+    (tmp_path / "p.json").write_text(json.dumps(faces[:2]))
+    with pytest.raises(InputError, match=r"none of the boxes of 'x#.*--pick iou"):
+        evaluate(load_predictor(f"saved:{tmp_path / 'p.json'}"), dataset)
+
+
+def numbered(tmp_path):
+    """Four images called 1.jpg to 4.jpg, whose ids are 0 to 3."""
+    images = [{"id": k, "file_name": f"{k + 1}.jpg"} for k in range(4)]
+    faces = [
+        {"id": k, "image_id": k, "keypoints": np.c_[face, [2] * 68].ravel().tolist()}
+        for k, face in enumerate(POINTS)
+    ]
+    (tmp_path / "n.json").write_text(json.dumps({"images": images, "annotations": faces}))
+    return load_dataset(f"coco:{tmp_path / 'n.json'}")
+
+
+@pytest.mark.parametrize(
+    ("names", "compared"),
+    [
+        (["1.jpg", "2.jpg", "3.jpg", "4.jpg"], "image path"),
+        (["1", "2", "3", "4"], "image path"),
+        (["0", "1", "2", "3"], "id"),
+        (["1.jpg", "2.jpg", "3.jpg"], "image path"),
+        (["0", "1", "2"], "id"),
+    ],
+)
+def test_ids_that_are_names_of_other_images(tmp_path, names, compared):
+    np.savez(tmp_path / "p.npz", ids=names, points=POINTS[: len(names)])
+    run = evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}"), numbered(tmp_path))
+    assert run.record.model.identity["matched_by"] == compared
+    assert run.record.missed == 4 - len(names)
+    np.testing.assert_array_equal(run.points, POINTS[: len(names)])
+
+
+def test_names_of_two_meanings_are_refused(tmp_path):
+    np.savez(tmp_path / "p.npz", ids=["1", "2", "3"], points=POINTS[:3])
+    with pytest.raises(InputError, match=r"'1' is the id of one face and names the image of ano"):
+        evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}"), numbered(tmp_path))
+
+
+def test_results_name_images_by_ids_that_some_faces_share(tmp_path):
+    content = coco()
+    content["annotations"][1]["image_id"] = 4
+    content["images"].append({"id": 4, "file_name": "images/4.jpg"})
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    dataset = load_dataset(f"coco:{tmp_path / 'c.json'}")
+    assert dataset.ids == ("5", "4", "6#2", "6#3")
+    saved = detections(tmp_path, [0.9, 0.1, 0.2, 0.3, 0.4], (5, 4, 6, 6, 6))
+    run = evaluate(load_predictor(saved, pick="iou"), dataset)
+    assert run.record.missed == 0
+    assert run.row(NME).value == 0
+    with pytest.raises(InputError, match="'6' names more than one face"):
+        evaluate(load_predictor(saved), dataset)
+
+
+def test_scores_are_part_of_what_identifies_predictions(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps(coco()))
+    alone = load_dataset(f"coco:{tmp_path / 'c.json'}").take(np.array([1, 2]))
+    runs = [
+        evaluate(load_predictor(detections(tmp_path, scores), pick="score"), alone)
+        for scores in ([0, 0.1, 0.9, 0.3, 0], [0, 0.9, 0.1, 0.3, 0])
+    ]
+    assert runs[0].row(NME).value != runs[1].row(NME).value
+    assert runs[0].record.key != runs[1].record.key
 
 
 def test_names_that_differ_in_blanks_alone_are_the_same(tmp_path):
