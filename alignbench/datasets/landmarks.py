@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
-from alignbench.arrays import Floats, map_blocks
+from alignbench.arrays import Bools, Floats, map_blocks
 from alignbench.datasets.base import Dataset
 from alignbench.errors import InputError, unknown
 from alignbench.markups import Markup, convert, find_common, find_route, load_markup, markup_names
@@ -16,8 +17,8 @@ COMMON = "common"
 def choose_markup(text: str, model: Markup, truth: Markup) -> Markup:
     """The mark-up that ``--landmarks`` names, in which a model and a data set are compared.
 
-    ``common`` is the one of most landmarks that both can be converted to without landmarks that
-    only come near. Raises InputError if there is none, or one of the two cannot be converted.
+    ``common`` is the one of most landmarks that both can be converted to without approximate
+    landmarks. Raises InputError if there is none, or one of the two cannot be converted.
     """
     if text == COMMON:
         return find_common(model, truth)
@@ -34,7 +35,7 @@ def choose_markup(text: str, model: Markup, truth: Markup) -> Markup:
 
 
 def select_landmarks(dataset: Dataset, markup: Markup, scales: Mapping[str, Floats]) -> Dataset:
-    """A data set whose landmarks are those of another mark-up.
+    """A data set whose landmarks are those of another mark-up; unchanged where that is its own.
 
     Parameters
     ----------
@@ -42,16 +43,25 @@ def select_landmarks(dataset: Dataset, markup: Markup, scales: Mapping[str, Floa
         Normalisers (N,) of the whole annotation: errors are still divided by these.
     """
     source = dataset.markup
-    visible = dataset.visible
-    route = find_route(source, markup)
-    groups = source.conversions[markup.name] if len(route) == 2 else ()
-    is_choice = bool(groups) and all(len(group) == 1 for group in groups)
+    if markup == source:
+        return dataset
     return replace(
         dataset,
         markup=markup,
         points=map_blocks(lambda points: convert(points, source, markup), dataset.points),
-        visible=visible[:, [g[0] for g in groups]] if is_choice and visible is not None else None,
+        visible=_visible(dataset, markup),
         normalisers=tuple(name for name in dataset.normalisers if name in scales),
         scales=dict(scales),
         whole=(source, dataset.tight_boxes()),
     )
+
+
+def _visible(dataset: Dataset, markup: Markup) -> Bools | None:
+    """(N, L) whether landmarks are visible; None where some are means of others."""
+    visible = dataset.visible
+    for here, there in pairwise(find_route(dataset.markup, markup)):
+        groups = here.conversions[there.name]
+        if visible is None or any(len(group) > 1 for group in groups):
+            return None
+        visible = visible[:, [group[0] for group in groups]]
+    return visible

@@ -6,7 +6,7 @@ No other package may write a landmark index as a literal; a test checks this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from alignbench.markups.wflw98 import WFLW98
 
 __all__ = [
     "AFLW19", "COFW29", "IBUG68", "JD106", "MEDIAPIPE468", "WFLW98", "Indices", "Markup",
-    "by_landmarks", "convert", "find_common", "find_route", "is_exact", "landmark_counts",
-    "load_markup", "markup_names", "markups_of", "require_convertible",
+    "approximate_landmarks", "by_landmarks", "convert", "find_common", "find_route",
+    "landmark_counts", "load_markup", "markup_names", "markups_of", "require_convertible",
 ]  # fmt: skip
 
 
@@ -94,14 +94,14 @@ def find_route(source: Markup, target: Markup) -> tuple[Markup, ...]:
     return ()
 
 
-def is_exact(route: Sequence[Markup]) -> bool:
-    """Whether a conversion uses no landmark that an earlier one only comes near."""
-    if len(route) < 3:
-        source, target = route[0], route[-1]
-        return not source.approximate.get(target.name)
-    source, between, target = route
-    used = set(chain.from_iterable(between.conversions[target.name]))
-    return not used & set(source.approximate.get(between.name, ()))
+def approximate_landmarks(source: Markup, target: Markup) -> Indices:
+    """Landmarks of ``target`` that a conversion from ``source`` only approximates, in any step."""
+    near: set[int] = set()
+    for here, there in pairwise(find_route(source, target)):
+        groups = here.conversions[there.name]
+        near = {k for k, group in enumerate(groups) if near.intersection(group)}
+        near.update(here.approximate.get(there.name, ()))
+    return tuple(sorted(near))
 
 
 def require_convertible(source: Markup, target: Markup) -> None:
@@ -121,18 +121,18 @@ def require_convertible(source: Markup, target: Markup) -> None:
 def find_common(one: Markup, other: Markup) -> Markup:
     """The registered mark-up of most landmarks in which two can be compared.
 
-    Conversions to it use no landmark that one of the two only comes near. Raises InputError if
-    there is none.
+    No landmark of it is approximate for either. Raises InputError if there is none.
     """
-    shared = [
-        markup
-        for markup in {one.name: one, other.name: other}.values()
-        if find_route(one, markup) and find_route(other, markup)
-    ]
+    shared = [one, other]
     shared += [load_markup(name) for name in markup_names()]
-    routes = {m.name: (m, find_route(one, m), find_route(other, m)) for m in shared}
-    fitting = [m for m, first, second in routes.values()
-               if first and second and is_exact(first) and is_exact(second)]  # fmt: skip
+    fitting = [
+        markup
+        for markup in {markup.name: markup for markup in shared}.values()
+        if all(
+            find_route(end, markup) and not approximate_landmarks(end, markup)
+            for end in (one, other)
+        )
+    ]
     if not fitting:
         raise InputError(
             "--landmarks common", f"{one.name} and {other.name} share no registered mark-up",

@@ -15,7 +15,7 @@ from alignbench.datasets.landmarks import choose_markup, select_landmarks
 from alignbench.environment import environment
 from alignbench.errors import InputError, blame
 from alignbench.io.images import rotated_images
-from alignbench.markups import Markup, require_convertible
+from alignbench.markups import Indices, Markup, approximate_landmarks, require_convertible
 from alignbench.metrics import Measure, parse_measure
 from alignbench.metrics.errors import BOX, normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
@@ -97,7 +97,7 @@ def make_plan(
         protocol = ProtocolBlock(
             boxes=presented.protocol, boxes_digest=presented.digest, box_scale=presented.scale,
             leak=presented.leak, decoding=predictor.decoding, conversion=conversion,
-            approximate=markup.approximate.get(dataset.markup.name, ()),
+            approximate=_approximate(markup, dataset),
         )  # fmt: skip
         statistics = StatisticsBlock(
             measures=tuple(map(MeasureBlock.of, measures)), replicates=bootstrap.replicates,
@@ -247,6 +247,17 @@ def _model_block(
         name=name, markup=markup.name, landmarks=markup.landmarks, identity=parts,
         notes=(*notes, *_facts(predictor).notes(), *training_warnings(predictor, dataset)),
     )  # fmt: skip
+
+
+def _approximate(markup: Markup, dataset: Dataset) -> Indices:
+    """Landmarks that are approximate in a model's output or, converted too, in the truth."""
+    annotated = dataset.annotated_markup
+    return tuple(
+        sorted(
+            {*approximate_landmarks(markup, dataset.markup)}
+            | {*approximate_landmarks(annotated, dataset.markup)}
+        )
+    )
 
 
 def training_warnings(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:

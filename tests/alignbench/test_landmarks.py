@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from doubles import make_dataset
@@ -9,15 +11,15 @@ from typer.testing import CliRunner
 
 from alignbench import InputError, Predictor, evaluate, load_predictor, load_run, parse_measure
 from alignbench.cli import app
+from alignbench.datasets.landmarks import select_landmarks
 from alignbench.geometry import tight_boxes
 from alignbench.markups import (
     IBUG68,
     WFLW98,
     Markup,
+    approximate_landmarks,
     convert,
     find_common,
-    find_route,
-    is_exact,
     load_markup,
 )  # fmt: skip
 from alignbench.markups.base import part_of, span
@@ -117,10 +119,44 @@ def test_landmarks_that_a_conversion_only_comes_near_are_not_shared():
         approximate={"ibug68": span(0, 16)},
     )  # fmt: skip
     assert find_common(own, IBUG68).name == "inner51"
-    assert not is_exact(find_route(own, IBUG68))
-    assert is_exact(find_route(own, load_markup("inner51")))
+    assert approximate_landmarks(own, IBUG68) == span(0, 16)
+    assert approximate_landmarks(own, load_markup("inner51")) == ()
     with pytest.raises(InputError, match="own and lone share no registered mark-up"):
         find_common(own, Markup("lone", 3))
+
+
+def test_an_approximate_step_of_a_longer_route_is_seen(monkeypatch):
+    """Its own landmarks, and those made of landmarks that an earlier step approximated."""
+    last = Markup("last", 2)
+    between = Markup("between", 3, conversions={"last": ((0,), (1, 2))}, approximate={"last": (0,)})
+    first = Markup(
+        "first", 3, conversions={"between": ((0,), (1,), (2,))}, approximate={"between": (2,)}
+    )
+    monkeypatch.setattr("alignbench.markups.load_markup", {"between": between}.__getitem__)
+    assert approximate_landmarks(between, last) == (0,)
+    assert approximate_landmarks(first, last) == (0, 1)
+    assert approximate_landmarks(last, last) == ()
+
+
+def test_an_approximate_truth_is_said():
+    """106 points as 68: the outline of the truth is not where 300W has it."""
+    dataset = make_dataset(4, load_markup("jd106"))
+    truth = convert(dataset.points, dataset.markup, IBUG68)
+    predictor = Shifted(make_dataset(4, IBUG68), IBUG68)
+    predictor._points = dict(zip(dataset.ids, truth, strict=True))
+    run = evaluate(predictor, dataset, landmarks="ibug68", boxes="tight")
+    assert run.record.protocol.approximate == span(0, 16)
+    assert any("only approximates 17 of the 68" in note for note in protocol_notes(run))
+
+
+def test_visibility_follows_landmarks(tmp_path):
+    dataset = make_dataset(3, IBUG68)
+    visible = np.arange(68)[None].repeat(3, axis=0) % 3 > 0
+    dataset = replace(dataset, visible=visible)
+    inner = select_landmarks(dataset, load_markup("inner51"), {})
+    assert (inner.visible == visible[:, 17:]).all()
+    assert select_landmarks(dataset, load_markup("eyes-mouth5"), {}).visible is None
+    assert select_landmarks(dataset, IBUG68, {}) is dataset
 
 
 @pytest.mark.parametrize("name", ["ibug68", "cofw29"])
