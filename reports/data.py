@@ -11,7 +11,7 @@ from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.datasets.landmarks import select_landmarks
 from alignbench.errors import unknown
-from alignbench.markups import load_markup
+from alignbench.markups import load_markup, markup_names
 from alignbench.metrics.errors import normalisers
 from reports.labels import labels
 
@@ -43,7 +43,13 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
     Raises InputError if it is not there, OtherDataError if its fingerprint is not that of the run.
     """
     record = run.record.dataset
-    dataset = load_dataset(record.name, root, record.split)
+    markup = None
+    if record.source is not None and not record.source.endswith(".toml"):
+        annotated = record.whole_markup or record.markup.name
+        markup = annotated if annotated in markup_names() else None
+    dataset = load_dataset(
+        record.source or record.name, root, record.split, markup=markup, origin=record.origin
+    )
     if record.whole_markup is not None:
         scales = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)
         dataset = select_landmarks(dataset, load_markup(record.markup.name), scales)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -14,6 +15,7 @@ from alignbench.datasets.description import read_described
 from alignbench.datasets.files import Location, read_file
 from alignbench.errors import InputError, unknown
 from alignbench.formats import split_format
+from alignbench.io.files import require_regular
 
 __all__ = [
     "FULL", "DataNotFoundError", "Dataset", "DatasetSource", "Images", "data_roots",
@@ -94,14 +96,16 @@ def _load_own(
     """A data set of the user's own, which no package registers; None for another name."""
     images = None if root is None else Path(root).absolute()
     if name.endswith(".toml") and markup is None and origin is None:
-        return read_described(Path(name), split, images)
+        path = _here_or_below(Path(name), images)
+        return replace(read_described(path, split, images), source=name)
     location = locate_file(name, images, markup, origin)
     if location is None:
         return None
     if split != "test":
         remedy = "Describe the splits in a TOML file: `alignbench data describe`."
         raise InputError(f"data set {name!r}", f"has no split {split!r}", "test", remedy)
-    return read_file(location, f"{location.format}:{location.path.name}", split)
+    dataset = read_file(location, f"{location.format}:{location.path.name}", split)
+    return replace(dataset, source=name, origin=origin)
 
 
 def locate_file(
@@ -111,10 +115,16 @@ def locate_file(
     parts = split_format(name)
     if parts is None:
         return None
-    path = parts[1]
-    if not path.exists() and images is not None and (images / path).exists():
-        path = images / path  # a run is read again from another folder
+    path = _here_or_below(parts[1], images)
     return Location(parts[0], path.absolute(), markup, origin, images)
+
+
+def _here_or_below(path: Path, folder: Path | None) -> Path:
+    """A path as it is, or below a folder: a run is read again from another working folder."""
+    require_regular(path)
+    if folder is None or path.exists() or not (folder / path).exists():
+        return path
+    return folder / path
 
 
 def data_roots(root: str | Path | None) -> list[Path]:

@@ -94,6 +94,9 @@ class Dataset:
         What is known to be missing beyond the official numbers: one phrase a reason.
     notes
         What was left out or read otherwise than it is stored: one sentence each.
+    source, origin
+        For a data set of a user's own, what it was loaded by (``FORMAT:PATH`` or a TOML file) and
+        the origin that the user stated; else None.
     """
 
     name: str
@@ -114,6 +117,8 @@ class Dataset:
     incomplete: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     whole: tuple[Markup, Floats] | None = None
+    source: str | None = None
+    origin: float | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

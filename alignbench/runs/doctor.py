@@ -9,10 +9,11 @@ CFSS, RCPR and TCDCN, on a WFLW network and on the networks of this package: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -24,6 +25,7 @@ from alignbench.geometry import tight_boxes
 _MOST_FACES = 2000
 """Faces that are examined; more are sampled evenly."""
 _FEWEST_FACES = 3
+_FEWEST_FOR_IDS = 6
 _FEWEST_FOR_SHIFT = 30
 _FEWEST_FOR_FRAME = 10
 """Below this number of faces, one odd annotation may move all boxes alike; the place and size of
@@ -31,6 +33,8 @@ faces are then doubted only where the error is at least half a face."""
 _HALF_A_FACE = 0.5
 _GAIN, _SMALL = 0.5, 0.25
 """A correction leaves at most this share of the error, and at most this error."""
+_FREEDOM = 0.7
+"""A correction that moves each face leaves at most this share of what others leave."""
 _FITS = 0.1
 """Error below which landmarks are taken for fractions of the box, and not of something else."""
 _POOR = 0.06
@@ -47,7 +51,7 @@ class Fault(StrEnum):
     IDS = "ids are shifted by one face"
     MIRRORED = "left and right are exchanged"
     ORDER = "landmarks are in another order"
-    CROP = "landmarks are pixels of a crop"
+    CROP = "landmarks are pixels of a crop or of a resized image"
     BOXES = "boxes of another convention"
     ORIGIN = "landmarks are counted from another origin"
 
@@ -72,6 +76,10 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.fault}: {self.evidence}. {self.remedy}"
+
+
+Describe = Callable[[Fault, float, str], tuple[float, Finding]]
+"""The finding that a correction would be, and its error, of fault, error and remedy."""
 
 
 @dataclass(frozen=True)
@@ -116,25 +124,45 @@ def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
     if fractions := _fractions(faces):
         return [fractions]
     now = faces.error(faces.predicted)
-    best: tuple[float, Finding] | None = None
-    if now > _POOR:
-        for error, finding in _corrections(faces):
-            if error < min(_GAIN * now, _SMALL) and (best is None or error < best[0]):
-                best = error, finding
-    if best is not None:
-        return [best[1]]
+    if now > _POOR and (mistaken := _mistaken(faces, now)):
+        return [mistaken]
     shift = _shift(faces)
     return [shift] if shift else []
 
 
-def _corrections(faces: _Faces) -> Iterator[tuple[float, Finding]]:
-    """The error after each correction, and the finding that it would be."""
-    now = faces.error(faces.predicted)
+def unchecked(faces: int, findings: Sequence[Finding]) -> dict[Fault, str]:
+    """Faults that :func:`examine` could not look for in so many predicted faces, and why."""
+    if faces < _FEWEST_FACES:
+        return dict.fromkeys(Fault, f"fewer than {_FEWEST_FACES} faces")
+    if findings:
+        known = {finding.fault for finding in findings}
+        return {fault: "mend the fault above first" for fault in Fault if fault not in known}
+    fewest = {Fault.IDS: _FEWEST_FOR_IDS, Fault.ORIGIN: _FEWEST_FOR_SHIFT}
+    return {f: f"fewer than {least} faces" for f, least in fewest.items() if faces < least}
+
+
+def _mistaken(faces: _Faces, now: float) -> Finding | None:
+    """The fault whose correction leaves the least error.
+
+    A correction that moves and scales each face has more freedom than the others: it must be
+    better by far.
+    """
 
     def finding(fault: Fault, error: float, remedy: str) -> tuple[float, Finding]:
         evidence = f"the median error falls from {_percent(now)} to {_percent(error)} of a face"
         return error, Finding(fault, evidence, remedy)
 
+    best: list[tuple[float, Finding]] = []
+    for corrections in (_corrections(faces, finding), _frame_findings(faces, finding)):
+        fitting = [one for one in corrections if one[0] < min(_GAIN * now, _SMALL)]
+        best += [min(fitting, key=itemgetter(0))] if fitting else []
+    if len(best) == 2 and best[1][0] < _FREEDOM * best[0][0]:
+        del best[0]
+    return best[0][1] if best else None
+
+
+def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Finding]]:
+    """The error after each correction that is the same for all faces, and what it would be."""
     swapped = faces.error(faces.predicted[:, :, ::-1])
     yield finding(Fault.AXES, swapped, "Give --points-axes yx, or exchange them.")
     count, landmarks, _ = faces.predicted.shape
@@ -169,7 +197,17 @@ def _corrections(faces: _Faces) -> Iterator[tuple[float, Finding]]:
         f"Landmark {first} of mark-up {faces.dataset.markup.name} is stored as {order[first]}: "
         "bring them into the mark-up's order.",
     )  # fmt: skip
-    yield from _frame_findings(faces, finding)
+    boxes = faces.boxes if faces.dataset.boxes is None else faces.dataset.boxes[faces.rows]
+    yield finding(
+        Fault.CROP, faces.error(faces.predicted + boxes[:, None, :2]),
+        "They are counted from the box's corner: add it to x and y.",
+    )  # fmt: skip
+    middle, true = (np.nanmean(p, axis=1) for p in (faces.predicted, faces.true))
+    scale = float(np.median(true.sum(axis=1) / np.maximum(middle.sum(axis=1), 1e-6)))
+    yield finding(
+        Fault.CROP, faces.error(faces.predicted * scale),
+        f"They are pixels of an image that was resized: multiply them by {scale:.3g}.",
+    )  # fmt: skip
 
 
 def _percent(error: float) -> str:
@@ -211,7 +249,7 @@ def _fractions(faces: _Faces) -> Finding | None:
 
 def _shifted_error(faces: _Faces, step: int) -> float:
     """The error where face k has the landmarks that were predicted for face k - step."""
-    if len(faces.rows) < 2 * _FEWEST_FACES:
+    if len(faces.rows) < _FEWEST_FOR_IDS:
         return np.inf
     neighbour = faces.rows + step
     inside = (neighbour >= 0) & (neighbour < len(faces.dataset))
@@ -232,9 +270,7 @@ def _best_order(faces: _Faces) -> Ints:
     return np.asarray(linear_sum_assignment(distance)[1])
 
 
-def _frame_findings(
-    faces: _Faces, finding: Callable[[Fault, float, str], tuple[float, Finding]]
-) -> Iterator[tuple[float, Finding]]:
+def _frame_findings(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Finding]]:
     """Landmarks that have the right shape at another place or of another size."""
     known = ~np.isnan(faces.true)
     true = np.where(known, faces.true, 0)
@@ -268,15 +304,15 @@ def _frame_findings(
         yield finding(
             Fault.BOXES, error,
             f"Predicted faces are {np.median(ratio):.2f} times as large as the true ones and lie "
-            f"({x:.2f}, {y:.2f}) of a face's size away: check --boxes, --box-scale and whether the "
-            "model takes corners or width and height.",
+            f"({x:.2f}, {y:.2f}) of a face's size away: check --boxes, --box-scale, whether the "
+            "model takes corners or width and height, and whether these are pixels of the image.",
         )  # fmt: skip
     elif _deviation(size) < 0.5 * np.median(size):
         high = np.percentile(faces.predicted, 99)
         yield finding(
             Fault.CROP, error,
             f"Their shape is right, but not their place; coordinates reach {high:.0f}: take them "
-            "from the crop back to the image.",
+            "from the crop back to the image; for ONNX, see output.unit.",
         )  # fmt: skip
 
 

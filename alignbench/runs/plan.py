@@ -166,6 +166,7 @@ def choose_faces(
         threshold=dataset.threshold,
         subsets=tuple(dataset.subsets), scales=tuple(dataset.scales),
         sampled=dataset.sampled, unannotated=chosen.unannotated(),
+        source=dataset.source, origin=dataset.origin,
         notes=(
             *dataset.notes, *_normaliser_notes(dataset, scales), *_box_note(chosen),
             *(_image_notes(chosen) if predictor.needs_images else ()),

@@ -107,6 +107,10 @@ class DatasetBlock(_Block):
     """What ``statistics.clusters`` counts."""
     unannotated: int = 0
     """Landmarks of the evaluated faces that are not annotated, and count nowhere."""
+    source: str | None = None
+    """What a data set of a user's own was loaded by: ``FORMAT:PATH`` or a TOML file."""
+    origin: float | None = None
+    """``--origin``, where the user stated it."""
     notes: tuple[str, ...] = ()
     """What a reader of these numbers must know of the files: rotated images, what was not used."""
 
@@ -243,7 +247,7 @@ class MetricRow(_Block):
 
 _WORDS: dict[type[_Block], Any] = {
     StatisticsBlock: {"measures": {"__all__": {"title", "unit", "digits", "interval"}}},
-    DatasetBlock: {"notes"},
+    DatasetBlock: {"notes", "source"},
     ProtocolBlock: {"approximate"},
 }
 """What is only said or shown, which does not make another run."""

@@ -178,7 +178,7 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
     For example:
       alignbench doctor runs/wflw/mine
     """
-    from alignbench.runs.doctor import Fault, examine
+    from alignbench.runs.doctor import Fault, examine, unchecked
     from reports.data import all_landmarks, evaluated_faces
     from reports.labels import labels
 
@@ -189,11 +189,16 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
         is_faulty = is_faulty or bool(findings)
         typer.echo(f"{title} on {run.record.dataset.title}")
         evidence = {finding.fault: finding for finding in findings}
+        reasons = unchecked(len(run.ids), findings)
         for check in Fault:
-            typer.echo(f"  {'FOUND' if check in evidence else 'no   '}  {check}")
             if check in evidence:
                 finding = evidence[check]
+                typer.echo(f"  FOUND  {check}")
                 typer.echo(f"         {finding.evidence}.\n         {finding.remedy}")
+            elif check in reasons:
+                typer.echo(f"  -      {check} (not checked: {reasons[check]})")
+            else:
+                typer.echo(f"  no     {check}")
     if is_faulty:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from alignbench import evaluate, load_dataset, load_predictor
 from alignbench.cli import app
 from alignbench.geometry import tight_boxes
-from alignbench.runs.doctor import Fault, examine
+from alignbench.runs.doctor import Fault, examine, unchecked
 
 
 def centre(dataset):
@@ -73,6 +73,8 @@ FAULTS = {
         lambda p, d: 256 * ((p - centre(d)) / (1.2 * sides(d).max(axis=2, keepdims=True)) + 0.5),
         Fault.CROP, "from the crop back to the image",
     ),
+    "box's corner": (lambda p, d: p - corner(d), Fault.CROP, "from the box's corner"),
+    "half the size": (lambda p, d: p / 2, Fault.CROP, "multiply them by 2"),
     "box": (lambda p, d: centre(d) + 1.3 * (p - centre(d)), Fault.BOXES, "check --boxes"),
     "one": (lambda p, d: p + 1, Fault.ORIGIN, "--points-origin 1"),
     "minus one": (lambda p, d: p - 1, Fault.ORIGIN, "shifted once too often"),
@@ -156,7 +158,16 @@ def test_the_command_names_every_check(tmp_path):
         result = CliRunner().invoke(app, ["doctor", str(tmp_path / name)])
         assert result.exit_code == status
         assert all(check in result.output for check in Fault)
+        assert result.output.count("not checked: mend the fault above") == status * (len(Fault) - 1)
         assert result.output.count("FOUND") == status
+
+
+def test_checks_that_were_not_made_are_named():
+    assert set(unchecked(2, [])) == set(Fault)
+    assert unchecked(3, []) == {
+        Fault.IDS: "fewer than 6 faces", Fault.ORIGIN: "fewer than 30 faces",
+    }  # fmt: skip
+    assert unchecked(30, []) == {}
 
 
 REAL = {
