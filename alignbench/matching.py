@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 
@@ -106,8 +107,8 @@ def match_ids(
     Names are compared as they are, and by image path without ending; the one that more of theirs
     agree in is taken. If none agrees, by the last parts of the path; then by the image's bare name.
     A box behind ``#`` is compared only if their names have one. A comparison under which a shared
-    name means two faces of either side is not used. Names that are left over on both sides and
-    differ in blanks alone are the same.
+    name means two faces of either side is not used. Names that are left over on both sides are
+    compared by themselves, and last without blanks and capitals.
 
     Parameters
     ----------
@@ -120,11 +121,49 @@ def match_ids(
         If no comparison finds a face, none is unambiguous, or as many names agree with ids as with
         images of other faces; ``where`` names the file.
     """
+    theirs, ours, images = _composed(theirs), _composed(ours), _composed(images)
     keys = _compare(theirs, ours, where, images, is_repeated=False)
-    row: dict[object, int] = {key: index for index, key in enumerate(keys.theirs)}
-    rows = np.array([row.get(key, -1) for key in keys.ours], dtype=np.intp)
-    notes = _match_blanks(theirs, ours, keys, rows)
-    return Match(rows, keys.compared, notes)
+    rows = _rows(keys)
+    notes = []
+    if keys.compared == "bare name":
+        notes.append("Names agree with the data set in the bare names of images alone.")
+    while others := _match_others(theirs, ours, images, rows):
+        notes.append(others)
+    return Match(rows, keys.compared, (*notes, *_match_blanks(theirs, ours, keys, rows)))
+
+
+def _rows(keys: _Keys) -> Ints:
+    """For each of our faces the row of theirs with the same key (N,), or -1."""
+    row = {key: index for index, key in enumerate(keys.theirs)}
+    return np.array([row.get(key, -1) for key in keys.ours], dtype=np.intp)
+
+
+def _composed(names: Sequence[str]) -> list[str]:
+    """Names with one code for an accented letter: macOS stores two."""
+    return [normalize("NFC", name) for name in names]
+
+
+def _match_others(
+    theirs: Sequence[str], ours: Sequence[str], images: Sequence[str], rows: Ints
+) -> str:
+    """Match names that are left over by a comparison of their own; fills ``rows`` in.
+
+    Gives the note on it; none if no comparison can be used.
+    """
+    left = sorted(set(range(len(theirs))) - set(rows[rows >= 0].tolist()))
+    missed = np.flatnonzero(rows < 0)
+    if not left or not len(missed):
+        return ""
+    names = [theirs[k] for k in left]
+    faces = [ours[k] for k in missed]
+    try:
+        keys = _compare(names, faces, "", [images[k] for k in missed] if images else [], False)
+    except InputError:
+        return ""
+    matched = _rows(keys)
+    found = matched[matched >= 0]
+    rows[missed[matched >= 0]] = np.array(left)[found]
+    return f"{len(found):,} names, such as {names[found[0]]!r}, agree by {keys.compared}."
 
 
 def match_detections(
@@ -147,6 +186,7 @@ def match_detections(
     InputError
         If no name agrees, or ``fit`` raises it.
     """
+    theirs, ours, images = _composed(theirs), _composed(ours), _composed(images)
     keys = _compare(theirs, ours, where, images, is_repeated=True)
     candidates: dict[object, list[int]] = defaultdict(list)
     faces: dict[object, list[int]] = defaultdict(list)
@@ -305,26 +345,30 @@ def _spell(key: object) -> str:
     return "/".join(key)
 
 
+def _plain(key: object) -> str:
+    return "".join(_spell(key).split()).casefold()
+
+
 def _match_blanks(
     theirs: Sequence[str], ours: Sequence[str], keys: _Keys, rows: Ints
 ) -> tuple[str, ...]:
-    """Match names that are left over and differ in blanks alone; fills ``rows`` in."""
+    """Match names that are left over and differ in blanks or capitals alone; fills ``rows`` in."""
     missed = np.flatnonzero(rows < 0)
     if not len(missed):
         return ()
     left = sorted(set(range(len(theirs))) - set(rows[rows >= 0].tolist()))
     tight: dict[str, list[int]] = defaultdict(list)
     for index in left:
-        tight["".join(_spell(keys.theirs[index]).split())].append(index)
+        tight[_plain(keys.theirs[index])].append(index)
     notes = []
-    bare = {face: "".join(_spell(keys.ours[face]).split()) for face in missed.tolist()}
+    bare = {face: _plain(keys.ours[face]) for face in missed.tolist()}
     times = Counter(bare.values())
     for face, name in bare.items():
         fitting = tight.get(name, [])
         if len(fitting) == times[name] == 1:
             rows[face] = fitting.pop()
             notes.append(
-                f"{theirs[rows[face]]!r} and {ours[face]!r} differ in blanks alone and are taken "
-                "for the same face."
+                f"{theirs[rows[face]]!r} and {ours[face]!r} differ in blanks or capitals alone "
+                "and are taken for the same face."
             )
     return tuple(notes[:_MOST_NOTES])

@@ -24,6 +24,8 @@ from alignbench.markups import Markup, by_landmarks, landmark_counts, load_marku
 _USUAL = ("inter_ocular", "inter_pupil", "box")
 """Normalisers in the order in which they are preferred."""
 _THRESHOLD = 0.10
+_SAMPLE = 20
+"""Images by which the folder of all is found."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +68,21 @@ def read_file(location: Location, name: str, split: str) -> Dataset:
     markup = _markup(faces.points.shape[1], location)
     count = len(faces.points)
     names = [f"{k}" for k in range(1, count + 1)] if faces.names is None else list(faces.names)
+    images, notes = (NoImages(names), ()) if faces.names is None else _images(names, location)
     return Dataset(
         name=name,
         split=split,
         markup=markup,
-        ids=tuple(_ids(names, faces)),
+        ids=tuple(_ids(path, names, faces)),
         points=faces.points,
         visible=faces.visible,
         boxes=faces.boxes,
         subsets={FULL: np.ones(count, np.bool_), **faces.subsets},
-        images=NoImages(names) if faces.names is None else _images(names, location),
+        images=images,
         official={},
         normalisers=tuple(n for n in _USUAL if n in (*markup.normalisers, "box")),
         threshold=_THRESHOLD,
-        notes=faces.notes,
+        notes=faces.notes + notes,
     )
 
 
@@ -97,9 +100,12 @@ def _markup(landmarks: int, location: Location) -> Markup:
     return Markup(f"points{landmarks}", landmarks)
 
 
-def _ids(names: Sequence[str], faces: StoredFaces) -> list[str]:
+def _ids(path: Path, names: Sequence[str], faces: StoredFaces) -> list[str]:
     if faces.ids is not None:
-        return _number(faces.ids)
+        repeated = [name for name, times in Counter(faces.ids).items() if times > 1]
+        if repeated:
+            raise InputError(path, f"id {repeated[0]!r} more than once", "every id once")
+        return list(faces.ids)
     stems = [_stem(name) for name in names]
     times = Counter(stems)
     boxes = tight_boxes(faces.points) if faces.boxes is None else faces.boxes
@@ -156,8 +162,8 @@ class NoImages:
         return NoImages([self._names[i] for i in indices])
 
 
-def _images(names: Sequence[str], location: Location) -> Images:
-    """The images of the faces: of the roots and tails of paths the first under which one is."""
+def _images(names: Sequence[str], location: Location) -> tuple[Images, tuple[str, ...]]:
+    """The images of the faces, and a note if leading folders of their paths were left out."""
     plain = [_plain(name) for name in names]
     for name in plain:
         if not name or not is_inside(name):
@@ -166,12 +172,18 @@ def _images(names: Sequence[str], location: Location) -> Images:
                 "a path below the folder of the images",
             )  # fmt: skip
     root, skipped = _find_root(plain, location)
-    tails = ["/".join(name.split("/")[skipped:]) for name in plain]
-    return ImageFiles(root, _with_endings(root, tails))
+    images = ImageFiles(root, _with_endings(root, _tails(plain, skipped)))
+    if not skipped:
+        return images, ()
+    left_out = "/".join(plain[0].split("/")[:skipped])
+    return images, (f"Images are looked for without {left_out!r} before their paths.",)
 
 
 def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
-    """The folder of the images, and how many leading parts of their paths to leave out."""
+    """The folder of the images, and how many leading parts of their paths to leave out.
+
+    Of several, those under which most of a sample of images are.
+    """
     if location.images is not None:
         roots = [location.images]
     elif location.path.is_dir():
@@ -179,14 +191,24 @@ def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
     else:
         beside = location.path.absolute().parent
         roots = [folder for base in (beside, beside.parent) for folder in (base, base / "images")]
-    first = names[0]
-    parts = first.split("/")
-    for root in roots:
-        for skipped in range(len(parts)):
-            tail = "/".join(parts[skipped:])
-            if (root / _with_endings(root, [tail])[0]).is_file():
-                return root, skipped
-    return roots[0], 0
+    different = list(dict.fromkeys(names))
+    sample = different[:: -(-len(different) // _SAMPLE)]
+    depth = min(name.count("/") for name in names)
+    # Two images may not become one.
+    skips = [k for k in range(depth + 1) if len(set(_tails(different, k))) == len(different)]
+    found = {
+        (root, skipped): sum(
+            (root / name).is_file() for name in _with_endings(root, _tails(sample, skipped))
+        )
+        for root in roots
+        for skipped in skips
+    }
+    best = max(found, key=found.__getitem__)
+    return best if found[best] else (roots[0], 0)
+
+
+def _tails(names: Iterable[str], skipped: int) -> list[str]:
+    return ["/".join(name.split("/")[skipped:]) for name in names]
 
 
 def _with_endings(root: Path, names: Sequence[str]) -> list[str]:

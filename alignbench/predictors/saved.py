@@ -147,6 +147,7 @@ class SavedPredictor(Predictor):
                     self._path, f"{len(self._points):,} faces",
                     f"{len(dataset):,}, one for each face of the data set, for --order dataset",
                 )  # fmt: skip
+            self._require_order(dataset)
             return Match(np.arange(len(dataset)), "order")
         if self._faces.names is None:
             raise InputError(
@@ -154,6 +155,8 @@ class SavedPredictor(Predictor):
                 "Give --order dataset if the rows are in the order of `alignbench data ids`.",
             )  # fmt: skip
         names, images = list(self._faces.names), dataset.images.sources()
+        if self._faces.ids is not None and set(self._faces.ids) <= set(dataset.ids):
+            names = list(self._faces.ids)
         if self._options.id_offset is not None:
             names = [self._shift(name, self._options.id_offset) for name in names]
         fit: Fit | None = None
@@ -164,6 +167,23 @@ class SavedPredictor(Predictor):
         if fit is None:
             return match_ids(names, dataset.ids, self._path, images)
         return match_detections(names, dataset.ids, self._path, images, fit)
+
+    def _require_order(self, dataset: Dataset) -> None:
+        """Raise InputError where the names in the file say that its rows are in another order."""
+        names = self._faces.ids or self._faces.names
+        if names is None:
+            return
+        try:
+            match = match_ids(names, dataset.ids, self._path, dataset.images.sources())
+        except InputError:
+            return  # such as running numbers, which say nothing
+        for face in np.flatnonzero((match.rows >= 0) & (match.rows != np.arange(len(dataset)))):
+            raise InputError(
+                self._path, f"row {match.rows[face]} is called {names[match.rows[face]]!r}, which "
+                f"is face {face} of the data set, {dataset.ids[face]!r}",
+                "rows in the order of the data set, for --order dataset",
+                "Leave --order out: the names tell whose landmarks these are.",
+            )  # fmt: skip
 
     def _shift(self, name: str, offset: int) -> str:
         number = _NUMBER.search(Path(name.replace("\\", "/")).stem)

@@ -9,7 +9,14 @@ import pytest
 from layouts import points, pts_text, write_image
 from typer.testing import CliRunner
 
-from alignbench import InputError, evaluate, load_dataset, load_predictor, parse_measure
+from alignbench import (
+    InputError,
+    evaluate,
+    load_dataset,
+    load_predictor,
+    load_run,
+    parse_measure,
+)
 from alignbench.cli import app
 from alignbench.predictors.saved import Interpretation, SavedPredictor
 
@@ -83,6 +90,30 @@ def test_images_are_found_beside_the_file(tmp_path, written, place):
     assert load_dataset(f"coco:{path}").images.available().tolist() == [True, True, False, False]
 
 
+def write_list(path, names):
+    rows = zip(POINTS, names, strict=True)
+    path.write_text("\n".join(" ".join(map(str, [*face.ravel(), name])) for face, name in rows))
+
+
+def test_the_first_image_may_be_missing(tmp_path):
+    write_list(tmp_path / "l.txt", [f"/me/a/{k}.jpg" for k in range(4)])
+    for k in (1, 2, 3):
+        write_image(tmp_path / "a" / f"{k}.jpg")
+    dataset = load_dataset(f"list:{tmp_path / 'l.txt'}")
+    assert dataset.images.available().tolist() == [False, True, True, True]
+    assert dataset.notes == ("Images are looked for without 'me' before their paths.",)
+
+
+def test_two_images_never_become_one(tmp_path):
+    """Of folders a and b, each with an image 1.jpg, only the images of one were copied."""
+    write_list(tmp_path / "l.txt", ["a/1.jpg", "b/1.jpg", "a/2.jpg", "b/2.jpg"])
+    for name in ("1.jpg", "2.jpg"):
+        write_image(tmp_path / name)
+    assert not load_dataset(f"list:{tmp_path / 'l.txt'}").images.available().any()
+    write_list(tmp_path / "l.txt", ["x/a/1.jpg", "b.jpg", "x/a/2.jpg", "x/a/3.jpg"])
+    assert load_dataset(f"list:{tmp_path / 'l.txt'}").images.sources()[1] == "b.jpg"
+
+
 def test_images_lie_where_the_user_says(tmp_path):
     (tmp_path / "c.json").write_text(json.dumps(coco()))
     write_image(tmp_path / "far" / "off" / "images" / "6.jpg")
@@ -121,6 +152,11 @@ def test_arrays_in_the_order_of_the_data_set(tmp_path, folder):
         evaluate(load_predictor(saved), dataset)
     with pytest.raises(InputError, match="4 faces; accepted: 3, one for each"):
         evaluate(load_predictor(saved, order="dataset"), dataset.take(np.arange(3)))
+    np.savez(tmp_path / "p.npz", ids=NAMES[::-1], points=POINTS[::-1])
+    with pytest.raises(InputError, match=r"row 3 is called 'a/1', which is face 0.*Leave --order"):
+        evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}", order="dataset"), dataset)
+    np.savez(tmp_path / "p.npz", ids=[str(k) for k in range(10, 14)], points=POINTS)
+    evaluate(load_predictor(f"saved:{tmp_path / 'p.npz'}", order="dataset"), dataset)
     truth = load_dataset(f"array:{tmp_path / 'p.npy'}")
     assert truth.ids == ("1", "2", "3", "4")
     assert not truth.images.available().any()
@@ -300,16 +336,17 @@ def test_scores_are_part_of_what_identifies_predictions(tmp_path):
 
 
 def test_names_that_differ_in_blanks_alone_are_the_same(tmp_path):
-    truth, stored = ["i/092 _01", "i/3", "i/4", "i/5 a"], ["i/092_01", "i/3", "i/4"]
+    truth, stored = ["i/092 _01", "i/3", "i/A", "i/5 a"], ["i/092_01", "i/3", "i/a"]
     np.savez(tmp_path / "t.npz", ids=truth, points=POINTS)
     np.savez(tmp_path / "p.npz", ids=stored, points=POINTS[:3])
     run = evaluate(
         load_predictor(f"saved:{tmp_path / 'p.npz'}"), load_dataset(f"npz:{tmp_path / 't.npz'}")
     )
     assert run.record.missed == 1
+    alone = "differ in blanks or capitals alone and are taken for the same face."
     assert run.record.model.notes == (
-        "'i/092_01' and 'i/092 _01' differ in blanks alone and are taken for the same face.",
-    )
+        f"'i/092_01' and 'i/092 _01' {alone}", f"'i/a' and 'i/A' {alone}",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -431,6 +468,25 @@ def test_coco_and_the_results_of_mmpose_to_a_table(tmp_path):
                       "--pick", "iou", "--out", tmp_path / "run")  # fmt: skip
     assert (code, "r on coco:c.json test" in text) == (0, True)
     assert call("report", tmp_path / "run")[0] == 0
+
+
+def test_a_run_on_ones_own_data_is_examined_again(described, tmp_path, monkeypatch):
+    """With the origin that the user stated, and from a description."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("p.npz", ids=NAMES, points=load_dataset("pts:faces", origin=0).points)
+    run = ("run", "--model", "saved:p.npz", "--dataset")
+    assert call(*run, "pts:faces", "--origin", "0", "--out", "a")[0] == 0
+    assert call(*run, "sets/my.toml", "--out", "b")[0] == 0
+    assert load_run("a").record.dataset.origin == 0
+    assert load_run("b").record.dataset.source == "sets/my.toml"
+    for name in "ab":
+        assert "no     x and y are exchanged" in call("doctor", name)[1]
+        assert call("figure", "landmarks", name, "--out", f"{name}.png")[0] == 0
+    monkeypatch.chdir("/")
+    status, message = call("doctor", tmp_path / "b")
+    assert status == 2
+    assert "sets/my.toml" in message
+    assert call("doctor", tmp_path / "b", "--data-root", tmp_path)[0] == 0
 
 
 def test_ids_are_listed_as_they_look(folder):

@@ -133,6 +133,22 @@ def test_names_are_compared_strictly_before_loosely(theirs, ours, rows, compared
     assert match.compared == compared
 
 
+def test_names_may_be_written_in_different_ways():
+    """What is left over by the first comparison is compared by itself; the notes say so."""
+    ours = ["a/1", "a/2", "b/3", "b/4", "b/Jos\u00e9"]
+    theirs = ["a/1", "a/2", "b/3.jpg", "/data/set/b/4.png", "B/Jose\u0301"]
+    match = match_ids(theirs, ours, "f")
+    assert match.rows.tolist() == [0, 1, 2, 3, 4]
+    assert match.compared == "image path"
+    assert match.notes == (
+        "1 names, such as '/data/set/b/4.png', agree by end of the image path.",
+        "1 names, such as 'B/Jos\u00e9', agree by bare name.",
+    )
+    assert match_ids(["x/1"], ["y/1"], "f").notes == (
+        "Names agree with the data set in the bare names of images alone.",
+    )
+
+
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [
