@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -99,6 +99,7 @@ class Boxes:
     scale: float
     digest: str | None = None
     detect: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def load_protocol(name: str) -> BoxProtocol:
@@ -174,8 +175,10 @@ def choose_boxes(
     text = requested or predictor.boxes or default_protocol(faces)
     name, _, file = text.partition(":")
     if file and name == DETECTOR.name:
-        boxes = scale_boxes(read_detections(Path(file), dataset, faces), scale)
-        return Boxes(boxes, name, DETECTOR.leak, scale, _digest(Path(file)))
+        detections = read_detections(Path(file), dataset, faces)
+        boxes, digest = scale_boxes(detections, scale), _digest(Path(file))
+        notes = _detection_notes(detections, faces)
+        return Boxes(boxes, name, DETECTOR.leak, scale, digest, notes=notes)
     protocol = load_protocol(text)
     if protocol.boxes is None:
         if not predictor.has_detector:
@@ -188,6 +191,16 @@ def choose_boxes(
         return Boxes(reference, name, protocol.leak, scale, detect=True)
     _require_crop(protocol, predictor)
     return Boxes(scale_boxes(boxes_of(faces, name), scale), name, protocol.leak, scale)
+
+
+def _detection_notes(boxes: Floats, faces: Dataset) -> tuple[str, ...]:
+    """The note on boxes (N, 4) of a file that cannot be those of their faces."""
+    here = np.flatnonzero(~np.isnan(boxes).any(axis=1))
+    names = replace(faces.take(here), boxes=boxes[here]).boxes_elsewhere()
+    if not names:
+        return ()
+    found = f"{len(names):,} of {len(here):,} faces have most landmarks outside their detected box"
+    return (f"{found}, such as {names[0]}: columns must be corners, not width and height.",)
 
 
 def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:
@@ -234,13 +247,16 @@ def read_detections(path: Path, dataset: Dataset, faces: Dataset) -> Floats:
     if path.is_dir() or path.suffix.lower() == ".mat":
         ids, boxes = _read_ibug_boxes(path)
     else:
-        ids, boxes = id_table(path, EDGES)
+        ids, boxes = id_table(
+            path, EDGES, "Of x, y, width and height make x_max = x + width, y_max = y + height."
+        )
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(
             f"{path}, face {ids[bad]!r}", f"empty box {boxes[bad].tolist()}",
             "x_min < x_max and y_min < y_max",
         )  # fmt: skip
-    rows = match_ids(ids, dataset.ids, path, dataset.images.sources()).rows
+    images = dataset.images.sources()
+    rows = match_ids(ids, dataset.ids, path, images, remedy="Keep one box a face.").rows
     row_of = dict(zip(dataset.ids, rows.tolist(), strict=True))
     chosen = np.array([row_of[name] for name in faces.ids])
     return np.asarray(np.where((chosen >= 0)[:, None], boxes[chosen], np.nan))

@@ -19,6 +19,7 @@ _BOX = re.compile(r"#-?[0-9.e+-]+(,-?[0-9.e+-]+){3}(#[0-9]+)?$")
 """The box behind an image's path in the id of a face."""
 _DETECTION = re.compile(r"_det_[0-9]+$")
 """What OpenFace puts behind an image's name."""
+PICK = "Or give --pick score or --pick iou to choose one of several detections of an image."
 _MOST_NOTES = 20
 """Most pairs of names in notes."""
 
@@ -29,10 +30,11 @@ Parts = tuple[str, ...]
 def _parts(name: str) -> tuple[Parts, str]:
     """The parts of an image's path, without ending, and the box behind it."""
     box = _BOX.search(name)
+    edges = re.sub(r"\.0+(?![0-9])", "", box[0]) if box else ""  # 68.0 is 68
     path = PurePosixPath(name[: box.start() if box else None].replace("\\", "/"))
     while path.suffix.lower() in (*ENDINGS, ".pts"):
         path = path.with_suffix("")
-    return path.parts, box[0] if box else ""
+    return path.parts, edges
 
 
 def _full_paths(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
@@ -100,7 +102,11 @@ class _Keys:
 
 
 def match_ids(
-    theirs: Sequence[str], ours: Sequence[str], where: object, images: Sequence[str] = ()
+    theirs: Sequence[str],
+    ours: Sequence[str],
+    where: object,
+    images: Sequence[str] = (),
+    remedy: str = PICK,
 ) -> Match:
     """Which of their names means which of our ids.
 
@@ -114,6 +120,8 @@ def match_ids(
     ----------
     images
         The image of each of our faces, if ids are not made of their paths.
+    remedy
+        What to do about several rows for one face, beside writing full ids.
 
     Raises
     ------
@@ -122,7 +130,7 @@ def match_ids(
         images of other faces; ``where`` names the file.
     """
     theirs, ours, images = _composed(theirs), _composed(ours), _composed(images)
-    keys = _compare(theirs, ours, where, images, is_repeated=False)
+    keys = _compare(theirs, ours, where, images, remedy)
     rows = _rows(keys)
     notes = []
     if keys.compared == "bare name":
@@ -151,19 +159,20 @@ def _match_others(
     Gives the note on it; none if no comparison can be used.
     """
     left = sorted(set(range(len(theirs))) - set(rows[rows >= 0].tolist()))
-    missed = np.flatnonzero(rows < 0)
-    if not left or not len(missed):
+    missed = np.flatnonzero(rows < 0).tolist()
+    if not left or not missed:
         return ""
     names = [theirs[k] for k in left]
     faces = [ours[k] for k in missed]
     try:
-        keys = _compare(names, faces, "", [images[k] for k in missed] if images else [], False)
+        keys = _compare(names, faces, "", [images[k] for k in missed] if images else [])
     except InputError:
         return ""
     matched = _rows(keys)
-    found = matched[matched >= 0]
-    rows[missed[matched >= 0]] = np.array(left)[found]
-    return f"{len(found):,} names, such as {names[found[0]]!r}, agree by {keys.compared}."
+    is_matched = matched >= 0
+    rows[np.array(missed)[is_matched]] = np.array(left)[matched[is_matched]]
+    first = names[int(matched[is_matched][0])]
+    return f"{is_matched.sum():,} names, such as {first!r}, agree by {keys.compared}."
 
 
 def match_detections(
@@ -211,7 +220,9 @@ def _compare(
     ours: Sequence[str],
     where: object,
     images: Sequence[str],
-    is_repeated: bool,
+    remedy: str = "",
+    *,
+    is_repeated: bool = False,
 ) -> _Keys:
     """Their names and ours as keys of the strictest comparison that can be used.
 
@@ -226,7 +237,11 @@ def _compare(
         if not best:
             continue
         if not usable:
-            trouble = trouble or f"{_spell(best[0].repeated)!r} names more than one face"
+            theirs_here, ours_here = best[0].times()
+            trouble = trouble or (
+                f"{_spell(best[0].repeated)!r} names more than one face: rows of the file "
+                f"{theirs_here}, faces of the data set {ours_here}"
+            )
             break
         if usable[0].keys.compared == "bare name" and most < len(theirs):
             other = theirs[usable[0].first_other]
@@ -239,11 +254,8 @@ def _compare(
         return usable[0].keys
     if trouble:
         accepted = f"ids as the data set has them, such as {ours[0]!r}"
-        remedy = (
-            "Write the full ids (`alignbench data ids` lists them), or give --pick score or --pick "
-            "iou to choose one of several detections of an image."
-        )
-        raise InputError(where, trouble, accepted, remedy)
+        full = "Write the full ids, which `alignbench data ids` lists."
+        raise InputError(where, trouble, accepted, f"{full} {remedy}".rstrip())
     found = f"other faces: none of {len(theirs):,} ids is in the data set (first {theirs[0]!r})"
     raise InputError(
         where, found, f"ids such as {ours[0]!r}",
@@ -259,6 +271,10 @@ class _Agreement:
     names: int
     repeated: object
     first_other: int
+
+    def times(self) -> tuple[int, int]:
+        """How often the ambiguous key stands on either side."""
+        return self.keys.theirs.count(self.repeated), self.keys.ours.count(self.repeated)
 
     @classmethod
     def of(cls, keys: _Keys) -> _Agreement:

@@ -14,7 +14,7 @@ from alignbench.datasets.base import FULL, Dataset, DatasetSource, Images, Progr
 from alignbench.datasets.description import read_described
 from alignbench.datasets.files import Location, read_file
 from alignbench.errors import InputError, unknown
-from alignbench.formats import split_format
+from alignbench.formats import choose_format, split_format
 from alignbench.io.files import require_regular
 
 __all__ = [
@@ -81,6 +81,7 @@ def load_dataset(
                 f"data set {name!r}", "says itself what its landmarks are",
                 "--markup and --origin for FORMAT:PATH", "Leave them out.",
             )  # fmt: skip
+        _require_no_path(name)
         registered = source(name)
         if split not in registered.splits:
             raise unknown(f"split of {name}", split, registered.splits)
@@ -117,6 +118,17 @@ def locate_file(
         return None
     path = _here_or_below(parts[1], images)
     return Location(parts[0], path.absolute(), markup, origin, images)
+
+
+def _require_no_path(name: str) -> None:
+    """Raise InputError for a path without its format, which a user means as FORMAT:PATH."""
+    require_regular(Path(name))
+    if name in plugins.entry_points(plugins.DATASETS) or not Path(name).exists():
+        return
+    raise InputError(
+        f"data set {name!r}", "is a path without its format", "a registered name, or FORMAT:PATH",
+        f"Give {choose_format(Path(name)).name}:{name}.",
+    )  # fmt: skip
 
 
 def _here_or_below(path: Path, folder: Path | None) -> Path:

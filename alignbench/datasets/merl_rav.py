@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def read(root: Path, split: str) -> Dataset:
         split=split,
         markup=IBUG68,
         ids=tuple(f"{pose}/{file.stem}" for pose, file in zip(poses, files, strict=True)),
-        points=_positions(stored),
+        points=_positions(stored, files),
         visible=np.asarray((stored >= 0).any(axis=2)),
         boxes=None,
         subsets={name: belongs == name for name in _SPLITS[split]}
@@ -74,8 +75,13 @@ def read(root: Path, split: str) -> Dataset:
     )
 
 
-def _positions(stored: Floats) -> Floats:
+def _positions(stored: Floats, files: Sequence[Path]) -> Floats:
     """Points (N, 68, 2), 0-based, from signed ones that count from 1; NaN without position."""
+    for face, landmark in np.argwhere((stored[:, :, 0] < 0) != (stored[:, :, 1] < 0)):
+        raise InputError(
+            f"{files[face]}, landmark {landmark}", f"{stored[face, landmark].tolist()}",
+            "x and y both positive (visible), both negative (occluded), or both -1",
+        )  # fmt: skip
     points = np.abs(stored) - 1
     points[(stored == _NO_POSITION).all(axis=2)] = np.nan
     return np.asarray(points)

@@ -122,7 +122,7 @@ def read_faces(
     require_regular(path)
     if not path.exists():
         raise InputError(path, "no such file or folder", remedy="Check its name.")
-    chosen = load_format(name) if name else _choose_format(path)
+    chosen = load_format(name) if name else choose_format(path)
     with blame(f"{path}, read as {chosen.name}"):
         faces = chosen.read(path)
         points = np.asarray(faces.points, np.float64)
@@ -146,8 +146,14 @@ def read_faces(
     return chosen, replace(faces, points=points, boxes=boxes, notes=notes)
 
 
-def _choose_format(path: Path) -> Format:
-    """The format of a file; one of another package takes precedence over ours."""
+def choose_format(path: Path) -> Format:
+    """The format of a file; one of another package takes precedence over ours.
+
+    Raises
+    ------
+    InputError
+        If none accepts it, or several do.
+    """
     entries = plugins.entry_points(plugins.FORMATS)
     formats = [load_format(name) for name in entries]
     fitting: dict[bool, list[Format]] = {True: [], False: []}

@@ -83,7 +83,9 @@ def is_inside(name: str) -> bool:
     )
 
 
-def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str], Floats]:
+def id_table(
+    path: Path, names: Sequence[str] | None = None, remedy: str = ""
+) -> tuple[list[str], Floats]:
     """A CSV file with an ``id`` and number columns, as ids and values (N, C).
 
     An id may hold commas, as one with a box does: the numbers are counted from a line's end.
@@ -92,6 +94,8 @@ def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str],
     ----------
     names
         Names of the number columns. Without it, those of landmarks: x0, y0, x1, ...
+    remedy
+        What to do about a header of other columns.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def id_table(path: Path, names: Sequence[str] | None = None) -> tuple[list[str],
     names = names or [f"{axis}{k}" for k in range(max(1, len(header) // 2)) for axis in "xy"]
     accepted = ["id", *names]
     if header != accepted:
-        raise line_error(path, first, f"header {text[:60]!r}", ",".join(accepted)[:60], "")
+        raise line_error(path, first, f"header {text[:60]!r}", ",".join(accepted)[:60], remedy)
     ids: list[str] = []
 
     def values() -> Iterator[Floats]:

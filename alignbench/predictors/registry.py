@@ -190,6 +190,17 @@ def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, s
             given["argument"] = argument
             argument = ""
         return factory, module, argument
+    module = re.sub(r"\.py$", "", name.replace("\\", "/").removeprefix("./")).replace("/", ".")
+    if module != name and all(part.isidentifier() for part in module.split(".")):
+        raise InputError(
+            f"model {model!r}", "names a file", "package.module:function",
+            f"Give {module}:{argument or 'FUNCTION'}, from the folder above.",
+        )  # fmt: skip
+    if not argument and Path(f"{name}.py").is_file():
+        raise InputError(
+            f"model {model!r}", "names a module alone", "package.module:function",
+            f"Give {name}:FUNCTION.",
+        )  # fmt: skip
     if argument and all(part.isidentifier() for part in name.split(".")):
         attribute, _, argument = argument.partition(":")
         return _import(model, name, attribute), name, argument

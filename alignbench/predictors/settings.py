@@ -99,10 +99,15 @@ class Input(_Settings):
     @field_validator("mean", "std")
     @classmethod
     def _one_or_one_a_channel(cls, values: tuple[float, ...], info: ValidationInfo) -> object:
+        scale = info.data.get("scale", 1)
         channels = 1 if info.data.get("colour") == "grey" else 3
         if len(values) not in (1, channels):
             raise PydanticCustomError(
                 "channels", "Input should have 1 or {n} values", {"n": channels}
+            )
+        if info.field_name == "mean" and max(map(abs, values)) > 2 and abs(scale) < 0.1:
+            raise PydanticCustomError(
+                "mean", "Input should be of values * scale, about 0 to 1; or set scale = 1"
             )
         if info.field_name == "std" and 0 in values:
             raise PydanticCustomError("zero", "Input should not be 0")

@@ -44,6 +44,7 @@ _POOR = 0.06
 class Fault(StrEnum):
     """What is looked for, in a few words."""
 
+    PLACEHOLDERS = "faces that were not found have landmarks"
     CONSTANT = "the same landmarks for all faces"
     FRACTIONS = "landmarks are fractions or in [-1, 1], not pixels"
     AXES = "x and y are exchanged"
@@ -119,6 +120,8 @@ def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
     if len(rows) < _FEWEST_FACES:
         return []
     faces = _Faces(predicted[rows], dataset.points[rows], rows, dataset)
+    if placeholders := _placeholders(faces):
+        return [placeholders]
     if constant := _constant(faces):
         return [constant]
     if fractions := _fractions(faces):
@@ -212,6 +215,21 @@ def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Find
 
 def _percent(error: float) -> str:
     return f"{100 * error:.3g} %"
+
+
+def _placeholders(faces: _Faces) -> Finding | None:
+    """Faces all of whose landmarks are 0 or -1, as some programs write for a face not found."""
+    places = faces.predicted.reshape(len(faces.rows), -1)
+    is_one = (places == places[:, :1]).all(axis=1) & np.isin(places[:, 0], (0, -1))
+    if not 0 < is_one.sum() < len(is_one):
+        return None
+    first = faces.dataset.ids[faces.rows[is_one.argmax()]]
+    return Finding(
+        Fault.PLACEHOLDERS,
+        f"all landmarks are {places[is_one][0, 0]:g} in {is_one.sum():,} of {len(is_one):,} faces, "
+        f"such as {first}",
+        "Leave such a face out of a file; a model gives None, or NaN in all its landmarks.",
+    )
 
 
 def _constant(faces: _Faces) -> Finding | None:

@@ -90,6 +90,7 @@ def make_plan(
     faces, block = choose_faces(dataset, predictor, limit, require_complete)
     _check_measures(block, measures)
     presented = choose_boxes(dataset, faces, predictor, boxes, box_scale)
+    block = block.model_copy(update={"notes": (*block.notes, *presented.notes)})
     identity = identify(predictor)
     conversion = None if markup == dataset.markup else f"{markup.name} -> {dataset.markup.name}"
     with blame(where):

@@ -129,7 +129,7 @@ def test_dlib_on_the_lfpw_test_images_with_its_own_detector(run_real):
     assert record["dataset"]["faces"] == 163
     assert record["protocol"]["leak"] == "none"
     assert record["missed"] <= 3
-    assert "300W test set: its numbers on 300W are training error" in record["model"]["notes"][0]
+    assert "300W test set: its numbers on 300W are training error" in record["model"]["notes"][1]
     assert row("run", "ibug") is None
 
 

@@ -82,6 +82,17 @@ def test_merl_rav(tmp_path):
     assert run.record.statistics.clusters == 5
 
 
+def test_a_merl_rav_landmark_of_two_signs_is_refused(tmp_path):
+    write_merl_rav(tmp_path / "merl-rav", 1)
+    label = tmp_path / "merl-rav/merl_rav_labels/left/testset/labels/image00001_1.pts"
+    lines = label.read_text().splitlines()
+    x, y = lines[3].split()
+    lines[3] = f"-{x.lstrip('-')} {y.lstrip('-')}"
+    label.write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"image00001_1.pts, landmark 0: \[-.*both negative"):
+        load_dataset("merl-rav", tmp_path)
+
+
 def test_merl_rav_takes_images_of_the_organised_folder_or_of_aflw(tmp_path):
     root = tmp_path / "MERL_RAV_dataset"
     write_merl_rav(root, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -121,6 +122,7 @@ OURS = ["a/x.jpg#1,2,3,4", "a/x.jpg#5,6,7,8", "b/y.jpg#1,2,3,4"]
         (OURS[::-1], OURS, [2, 1, 0], "id"),
         ([OURS[2], "zzz"], OURS, [-1, -1, 0], "id"),
         (["b/y.jpg"], OURS, [-1, -1, 0], "image path"),
+        (["b/y.jpg#1.0,2.00,3.0,4.0"], OURS, [-1, -1, 0], "image path"),
         (["b/y", "c/z"], OURS, [-1, -1, 0], "image path"),
         (["elsewhere\\y.png"], OURS, [-1, -1, 0], "bare name"),
         # A dot in a name is no ending.
@@ -443,6 +445,7 @@ def test_an_onnx_output_is_picked_by_name(tmp_path):
         (TOML + "mean = [0.1, 0.2]", "key input.mean: Input should have 1 or 3 values"),
         (TOML.replace("rgb", "grey") + "std = [1.0, 1.0, 1.0]", "key input.std: .* 1 or 1 values"),
         (TOML + "std = [0.0]", "key input.std: Input should not be 0"),
+        (TOML + "mean = [123.7, 117, 104]", r"mean: Input should be of values \* scale"),
         (TOML + "scale = inf", "key input.scale: Input should be a finite number"),
         (TOML.replace("size = 16", "size = 24"), r"takes input .* Set crop.size = 16"),
     ],
@@ -677,3 +680,34 @@ def test_dlib_takes_a_given_box():
     assert note.startswith("Weights: non-commercial; trained on iBUG's")
     seen = evaluate(predictor, replace(dataset, name="300w", split="test"), boxes="rect")
     assert "training error" in seen.record.model.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("model", "remedy"),
+    [
+        ("mymodel.py:centre", "Give mymodel:centre"),
+        ("./mymodel.py:centre", "Give mymodel:centre"),
+        ("nets\\mymodel.py", "Give nets.mymodel:FUNCTION"),
+        ("nets/mymodel:centre", "Give nets.mymodel:centre"),
+        ("mymodel", "Give mymodel:FUNCTION"),
+        ("DLIB", "Did you mean 'dlib'"),
+    ],
+)
+def test_a_model_that_is_nearly_named_gets_a_suggestion(tmp_path, monkeypatch, model, remedy):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mymodel.py").write_text("")
+    with pytest.raises(InputError, match=re.escape(remedy)):
+        load_predictor(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("WFLW", "Did you mean 'wflw'?"), ("faces", "Give pts:faces."), ("t.csv", "Give csv:t.csv.")],
+)
+def test_a_data_set_that_is_nearly_named_gets_a_suggestion(tmp_path, monkeypatch, name, remedy):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "1.pts").write_text(pts_text(points(1, 68)[0]))
+    (tmp_path / "t.csv").write_text("id,x0,y0\n")
+    with pytest.raises(InputError, match=re.escape(remedy)):
+        load_dataset(name)

@@ -39,6 +39,7 @@ from alignbench import (
     plugins,
     threads,
 )
+from alignbench.geometry import tight_boxes
 from alignbench.io import files
 from alignbench.io.files import WriteError, lock_folder, sha256
 from alignbench.markups import COFW29, IBUG68, WFLW98
@@ -705,7 +706,22 @@ def test_boxes_from_a_detectors_file(tmp_path):
     with pytest.raises(InputError, match="face 'face2': empty box"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
     path.write_text("id,x,y,w,h\n")
-    with pytest.raises(InputError, match="line 1: header 'id,x,y,w,h'"):
+    with pytest.raises(InputError, match=r"line 1: header 'id,x,y,w,h'.*x_max = x"):
+        evaluate(shape, dataset, boxes=f"detector:{path}")
+    corners = tight_boxes(dataset.points)
+    low, size = corners[:, None, :2], (corners[:, 2:] - corners[:, :2])[:, None]
+    dataset = replace(dataset, points=60 + 100 * (dataset.points - low) / size)
+    corners = tight_boxes(dataset.points)
+    sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    for boxes, count in ((corners, 0), (sides, 1)):
+        rows = zip(dataset.ids, boxes.tolist(), strict=True)
+        lines = [",".join(map(str, [name, *box])) for name, box in rows]
+        path.write_text("\n".join(["id,x_min,y_min,x_max,y_max", *lines]))
+        run = evaluate(shape, dataset, boxes=f"detector:{path}", bootstrap=QUICK)
+        notes = [note for note in run.record.dataset.notes if "not width and height" in note]
+        assert len(notes) == count
+    path.write_text("id,x_min,y_min,x_max,y_max\nface2,1,2,3,4\nface2,1,2,3,5\n")
+    with pytest.raises(InputError, match=r"rows of the file 2, faces of the data set 1.*one box a"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
     path.write_text("id,x_min,y_min,x_max,y_max\nface2,10,twenty,10,120\n")
     with pytest.raises(InputError, match="line 2, field 3: found 'twenty'"):
