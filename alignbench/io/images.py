@@ -83,12 +83,9 @@ class ImageFiles:
         return ImageFiles(self._root, [self._names[i] for i in indices])
 
     def rotated(self) -> list[str]:
-        """Names of the images that are there and have an EXIF rotation, each once."""
-        return [
-            name
-            for name in dict.fromkeys(self._names)
-            if (self._root / name).is_file() and _is_rotated(_read_bytes(self._root / name))
-        ]
+        """Names of the images that can be read and have an EXIF rotation, each once."""
+        names = dict.fromkeys(self._names)
+        return [name for name in names if _is_rotated(self._root / name)]
 
 
 def rotated_images(images: object) -> list[str]:
@@ -191,7 +188,11 @@ def _decode(data: bytes, kind: Kind) -> Bytes | None:
     return None if image is None else np.asarray(image, dtype=np.uint8)
 
 
-def _is_rotated(data: bytes) -> bool:
+def _is_rotated(path: Path) -> bool:
+    try:
+        data = _read_bytes(path)
+    except InputError:
+        return False  # whoever needs its pixels says what is wrong with it
     kind = image_kind(data)
     return kind is not None and kind.orientation(data) != 1
 

@@ -266,3 +266,15 @@ def test_verify_names_images_with_a_rotation(tmp_path):
     layouts.write_wflw(tmp_path, faces=3)
     (tmp_path / "WFLW_images/0--Parade/2.jpg").write_bytes(encode("JPEG", exif=TURNED))
     assert verify(load_dataset("wflw", tmp_path)).rotated == ["0--Parade/2.jpg"]
+
+
+def test_verify_reports_an_image_that_cannot_be_read(cli, tmp_path):
+    layouts.write_wflw(tmp_path, faces=3)
+    with (tmp_path / "WFLW_images/0--Parade/2.jpg").open("wb") as stream:
+        stream.truncate(2**31)
+    (tmp_path / "WFLW_images/0--Parade/1.jpg").write_bytes(encode("JPEG", exif=TURNED))
+    result = cli("data", "verify", "wflw", "--data-root", tmp_path)
+    assert result.code == 1
+    assert "images broken: 1 of 3" in result.out
+    assert "2.jpg: image file of more than 1 GiB" in result.out
+    assert "images with an EXIF rotation, which is ignored: 1 of 3" in result.out
