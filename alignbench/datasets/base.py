@@ -154,12 +154,20 @@ class Dataset:
     def check(self) -> None:
         """Raise InputError for what would otherwise give wrong numbers instead of a message.
 
-        Ids must be unique, columns of the right shape, landmarks finite or NaN (not in a whole
-        face), boxes not empty, normalisers above 0, subsets boolean, and ``full`` must hold every
-        face.
+        Ids must be unique and UTF-8, columns of the right shape, landmarks finite or NaN (not in a
+        whole face), boxes not empty, normalisers above 0, subsets boolean, and ``full`` must hold
+        every face.
         """
         where = f"data set {self.name!r}, split {self.split!r}"
         faces = len(self.ids)
+        for name in self.ids:
+            try:
+                name.encode()
+            except UnicodeEncodeError as error:
+                half = "half of a surrogate pair"
+                raise InputError(
+                    f"{where}, id {name!r}", f"has {half}", "whole characters"
+                ) from error
         if len(set(self.ids)) < faces:
             twice, times = Counter(self.ids).most_common(1)[0]
             raise InputError(where, f"id {twice!r} stands {times} times", "every id once")

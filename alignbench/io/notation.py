@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from alignbench.errors import InputError
 from alignbench.io.text import lines_of
 
 _NULL = type(None)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 DEEPEST = 64
 """How deep lists and tables may lie within each other; our own files have at most six levels."""
 
@@ -25,9 +27,17 @@ DEEPEST = 64
 def parse_json(text: str) -> Any:
     """The content of a JSON text.
 
-    Raises ValueError if it is no JSON, is nested too deeply, or a table has a key twice.
+    Raises ValueError if it is no JSON, is nested too deeply, a table has a key twice, or a text in
+    it has half of a surrogate pair, which no file and no terminal can take.
     """
-    return _shallow(lambda: json.loads(text, object_pairs_hook=_table))
+    content = _shallow(lambda: json.loads(text, object_pairs_hook=_table))
+    if _SURROGATE.search(text):  # of a pair, or alone
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start].encode("unicode_escape").decode()
+            raise ValueError(f"{half} is half of a surrogate pair") from error
+    return content
 
 
 def parse_toml(text: str) -> dict[str, Any]:

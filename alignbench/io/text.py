@@ -73,6 +73,10 @@ def is_inside(name: str) -> bool:
 
     Links are not looked at: those in the folder are the user's own.
     """
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python's form of a name that is not UTF-8
+        return False
     return not (
         name.startswith("/")
         or ".." in name.split("/")

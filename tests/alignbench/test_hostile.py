@@ -269,6 +269,20 @@ def test_a_key_that_stands_twice_is_named(tmp_path):
         read_faces(tmp_path / "p.json")
 
 
+def test_half_of_a_surrogate_pair_is_refused(tmp_path):
+    for text in ('["\\ud83d\\ude00"]', '["\\\\ud800"]'):
+        assert parse_json(text)[0].encode()
+    for text in ('{"a": ["\\uD800.jpg"]}', '{"\\udfff": 1}'):
+        with pytest.raises(ValueError, match=r"^\\ud800 is half|^\\udfff is half"):
+            parse_json(text)
+    (tmp_path / "c.json").write_text(
+        '{"images": [{"id": 1, "file_name": "\\ud800.jpg"}],'
+        ' "annotations": [{"id": 1, "image_id": 1, "keypoints": [1, 2, 2]}]}'
+    )
+    with pytest.raises(InputError, match=r"c\.json: not JSON .\\ud800 is half of a surrogate pair"):
+        load_dataset(f"coco:{tmp_path / 'c.json'}")
+
+
 def test_a_header_is_read_in_linear_time(tmp_path):
     path = tmp_path / "table.csv"
     begun = time.process_time()
@@ -721,6 +735,20 @@ def test_an_image_of_a_list_is_below_its_folder(tmp_path, name):
     layouts.write_wflw(tmp_path, lines=[layouts.wflw_line(layouts.points(1, 98)[0], name)])
     with pytest.raises(InputError, match=r"line 1: image path .* leaves the image folder"):
         load_dataset("wflw", tmp_path)
+
+
+def test_a_name_that_is_not_utf_8_is_one_message(tmp_path):
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    try:
+        (faces / os.fsdecode(b"\xff.pts")).write_text(layouts.pts_text(layouts.points(1, 68)[0]))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(InputError, match="is not valid on every system"):
+        load_dataset(f"pts:{faces}")
+    np.savez(tmp_path / "a.npz", ids=["\ud800"], points=layouts.points(1, 68))
+    with pytest.raises(InputError, match="is not valid on every system"):
+        load_dataset(f"npz:{tmp_path / 'a.npz'}")
 
 
 def test_a_users_own_link_is_followed(tmp_path):
