@@ -195,7 +195,7 @@ def write_tgz(stream, content, **changes):
             archive.addfile(info, io.BytesIO(data))
 
 
-def write_wheel(stream, content):
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+def write_wheel(stream, content, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(stream, "w", compression) as archive:
         for name, data in {**content, "code.py": b"code"}.items():
             archive.writestr(name, data)

