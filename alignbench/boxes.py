@@ -32,7 +32,7 @@ NO_LEAK = "none"
 TRUE_BOX = "ground-truth box"
 TRUE_LANDMARKS = "ground-truth landmarks"
 """Leak levels: what boxes tell the model of the truth. A face's annotated box is as much the
-annotator's as its landmarks are; only a detector's box can be had in use."""
+annotator's as its landmarks are; only a detector's box is available where a model is used."""
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 """The four numbers of a box, in order."""

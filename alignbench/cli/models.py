@@ -77,7 +77,7 @@ def list_models() -> list[tuple[str, ...]]:
 
 
 def _weights(name: str, facts: ModelFacts) -> str:
-    """How a model's weights are had."""
+    """Where a model's weights come from."""
     from alignbench.predictors.fetch import Package, fetched_files
 
     package = _declared(name, "package")

@@ -35,7 +35,7 @@ class DlibPredictor(Predictor):
     boxes: str | None = "detector"
     facts = ModelFacts(
         points="68",
-        weights="shipped",
+        weights="by its package",
         licence="non-commercial",
         trained_on="iBUG's 300-W collection, test faces included",
         seen=(("300w", "train"), ("300w", "test")),

@@ -17,8 +17,8 @@ class ModelFacts:
     points
         The number of its landmarks, in words where there are several.
     weights
-        Whether they come with the package, must be given, can be fetched, or are downloaded by the
-        model's own package.
+        Whether they come with the package, must be given, can be fetched, or come through the
+        package of another project.
     licence
         The licence of the weights.
     trained_on
