@@ -23,8 +23,9 @@ from torch import Tensor, nn
 
 from alignbench import InputError
 from alignbench.io.files import write_atomic
+from alignbench.io.models import model_error
 from alignbench.io.notation import parse_json
-from alignbench.predictors.settings import CropSettings, settings_error
+from alignbench.predictors.settings import SHOWN, CropSettings
 
 State = Mapping[str, Tensor]
 _TENSORS = "a file of tensors alone, by torch.save"
@@ -91,7 +92,7 @@ def read(path: Path) -> Checkpoint:
             CropSettings.model_validate_json(settings) if settings else None,
         )
     except ValidationError as error:
-        raise settings_error(path, error) from error
+        raise model_error(path, error, CropSettings, SHOWN) from error
     except InputError:
         raise
     except (SafetensorError, OSError, ValueError) as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -38,29 +38,46 @@ def read_model(path: Path, model: type[M], shown: str) -> M:
     try:
         with reading(path):
             content = parse_toml(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # InputError is one, too
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(path, f"not TOML ({error})", f"TOML as in {shown}") from error
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise _model_error(path, error, content, shown) from error
+        raise model_error(path, error, model, shown) from error
 
 
-def _model_error(
-    path: Path, error: ValidationError, content: Mapping[str, Any], shown: str
+def model_error(
+    path: Path, error: ValidationError, model: type[BaseModel], shown: str
 ) -> InputError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "(all)"
-    where = f"{path}, key {key}"
+    """The message for a file whose content should be this model."""
+    errors = error.errors()
+    # Before keys that are missing: one of them may be what an unknown key was meant to be.
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    *table, key = [str(part) for part in first["loc"]] or ["(all)"]
+    dotted = ".".join([*table, key])
+    where, remedy = f"{path}, key {dotted}", f"{shown} shows every key."
     if first["type"] == "missing":
-        return InputError(where, "is missing", remedy=f"{shown} shows every key.")
+        return InputError(where, "is missing", remedy=remedy)
     if first["type"] == "extra_forbidden":
-        return InputError(where, "unknown key", remedy=f"{shown} shows every key.")
+        known = [".".join([*table, name]) for name in _keys(model, table)]
+        return unknown(f"{path}, key", dotted, known, remedy)
     if first["type"] == "unknown":
         return unknown(where, str(first["input"]), first["ctx"]["known"])
     return InputError(where, f"{first['msg']}, found {first['input']!r:.80}")
+
+
+def _keys(model: Any, table: Sequence[str]) -> Iterable[str]:
+    """The keys of a table in a file of a model.
+
+    On the way down, a table is a model or, where its keys are names of the user's, a Mapping.
+    """
+    for key in table:
+        is_model = isinstance(model, type) and issubclass(model, BaseModel)
+        model = model.model_fields[key].annotation if is_model else get_args(model)[-1]
+    keys: Iterable[str] = model.model_fields
+    return keys
 
 
 def toml_text(content: Mapping[str, Any], prefix: str = "") -> str:
@@ -69,7 +86,10 @@ def toml_text(content: Mapping[str, Any], prefix: str = "") -> str:
     lines = [f"{_key(k)} = {_value(v)}" for k, v in content.items() if k not in tables]
     for name, part in tables.items():
         path = f"{prefix}{_key(name)}"
-        lines += ["", f"[{path}]", toml_text(part, f"{path}.").rstrip("\n")]
+        if not part or not all(isinstance(value, dict) for value in part.values()):
+            lines += ["", f"[{path}]"]
+        if part:
+            lines.append(toml_text(part, f"{path}.").rstrip("\n"))
     return "\n".join(lines) + "\n"
 
 

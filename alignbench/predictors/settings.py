@@ -7,11 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -19,24 +16,22 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from alignbench import plugins
-from alignbench.errors import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
-from alignbench.io.files import require_regular
-from alignbench.io.models import toml_text
-from alignbench.io.notation import parse_toml
+from alignbench.io.models import Strict, read_model, toml_text
 
+SHOWN = "docs/models.md"
+"""The document that shows every key."""
 Layout = Literal["nchw", "nhwc"]
 """Order of the axes of a batch of images or maps: batch, channels, height and width."""
 
 
-class _Settings(BaseModel):
+class _Settings(Strict):
     """A table of settings.
 
     Those in ``_later`` came after the first release. They are written only where they differ from
     their default, so that the keys of runs and the files of models stay as they were.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     _later: ClassVar[frozenset[str]] = frozenset()
 
     @model_serializer(mode="wrap")
@@ -173,32 +168,4 @@ def read_settings(path: Path) -> CropSettings:
     InputError
         If the file does not exist, is not TOML, or a key is missing, unknown or has a wrong value.
     """
-    require_regular(path)
-    try:
-        content = parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})") from error
-    except ValueError as error:
-        raise InputError(path, f"not TOML ({error})", "TOML as in docs/models.md") from error
-    try:
-        return CropSettings.model_validate(content)
-    except ValidationError as error:
-        raise settings_error(path, error) from error
-
-
-def settings_error(path: Path, error: ValidationError) -> InputError:
-    """The first error in a settings file."""
-    first = error.errors()[0]
-    *table, key = [str(part) for part in first["loc"]] or ["(all)"]
-    dotted = ".".join([*table, key])
-    where = f"{path}, key {dotted}"
-    if first["type"] == "missing":
-        return InputError(where, "is missing", remedy="docs/models.md shows every key.")
-    if first["type"] == "extra_forbidden":
-        tables: dict[str, type[_Settings]] = {"crop": Crop, "input": Input, "output": Output}
-        model = tables.get(".".join(table), CropSettings)
-        known = [".".join([*table, field]) for field in model.model_fields]
-        return unknown(f"{path}, key", dotted, known)
-    if first["type"] == "unknown":
-        return unknown(f"{path}, key {dotted}", str(first["input"]), first["ctx"]["known"])
-    return InputError(where, f"{first['msg']}, found {first['input']!r}")
+    return read_model(path, CropSettings, SHOWN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tomllib
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -26,6 +27,7 @@ from alignbench import (
 )
 from alignbench.formats import Format, StoredFaces, read_faces
 from alignbench.geometry import crop_transforms, square_crops, transform
+from alignbench.io.models import toml_text
 from alignbench.markups import IBUG68, WFLW98, Markup
 from alignbench.matching import match_ids
 from alignbench.predictors.crop import CropPredictor, window
@@ -400,6 +402,15 @@ def test_settings_written_are_settings_read(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text(to_toml(made), encoding="utf-8")
     assert read_settings(path) == made
+
+
+def test_a_table_of_tables_alone_has_no_header():
+    content = {"a": 1, "b": {"c": {"d": 2}, "e": {}}, "f": {"g": 3, "h": {"i": {}}}}
+    text = toml_text(content)
+    assert tomllib.loads(text) == content
+    headers = [line for line in text.splitlines() if line.startswith("[")]
+    assert headers == ["[b.c]", "[b.e]", "[f]", "[f.h.i]"]
+    assert "\n\n\n" not in text
 
 
 def test_heatmaps_of_another_mark_up_are_refused():
