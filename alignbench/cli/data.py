@@ -46,7 +46,10 @@ _File = Annotated[
     typer.Argument(metavar="FORMAT:PATH", help="Landmark file, as `alignbench list formats` says."),
 ]
 _Title = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="Its name. Default: that of --out.")
+    str | None,
+    typer.Option(
+        "--name", metavar="NAME", help="Its name, without blanks. Default: that of the file --out."
+    ),
 ]
 _Description = Annotated[
     Path, typer.Option(metavar="FILE", callback=make_absolute, help="TOML file to write.")
@@ -159,7 +162,7 @@ def describe(
 
     The file gives it a name, splits, subsets and the number of faces to expect, all of which can be
     edited. `--dataset FILE.toml` uses it, and `data verify` checks it. Another --split of the same
-    data set is added to a file that exists.
+    data set is added to a file that exists; a split that is there is replaced, but for its subsets.
 
     For example:
       alignbench data describe coco:test.json --out my.toml
@@ -171,7 +174,7 @@ def describe(
     location = locate_file(dataset, data_root, markup, origin)
     if location is None:
         raise InputError(f"data set {dataset!r}", "is no file", "FORMAT:PATH, as in pts:FOLDER")
-    faces = write_description(location, name or out.stem, split, out)
+    faces = write_description(location, name, split, out)
     typer.echo(f"{len(faces):,} faces described in {as_typed(out)}", err=True)
 
 

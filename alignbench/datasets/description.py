@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from os.path import relpath
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
+from alignbench import plugins
 from alignbench.arrays import Bools
 from alignbench.datasets.base import Dataset
 from alignbench.datasets.files import Location, read_file
@@ -24,6 +27,7 @@ from alignbench.io.text import lines_of
 from alignbench.markups import Markup, markup_names
 
 SHOWN = "docs/data.md"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Subset(Strict):
@@ -41,13 +45,13 @@ class Split(Strict):
     path: str
     images: str | None = None
     subsets: Mapping[str, Subset] = {}
-    faces: Mapping[str, int] = {}
+    faces: Mapping[str, Annotated[int, Field(ge=0)]] = {}
 
 
 class Description(Strict):
     """A data set; paths are relative to the file."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    name: str
     format: str
     markup: str | None = None
     origin: float | None = Field(default=None, ge=0, le=1)
@@ -58,7 +62,20 @@ class Description(Strict):
 
 def read_description(path: Path) -> Description:
     """The description in a TOML file; InputError names the key that is wrong."""
-    return read_model(path, Description, SHOWN)
+    description = read_model(path, Description, SHOWN)
+    _check_name(description.name, f"{path}, key name")
+    return description
+
+
+def _check_name(name: str, where: str, remedy: str = "") -> None:
+    """Refuse a name of several words, or one that stands beside published numbers."""
+    if not _NAME.fullmatch(name):
+        accepted = (
+            "at most 100 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+        )
+        raise InputError(where, f"found {name!r}", accepted, remedy)
+    if name.lower() in plugins.entry_points(plugins.DATASETS):
+        raise InputError(where, f"{name!r} is a registered data set", "another name", remedy)
 
 
 def read_described(path: Path, split: str, images: Path | None = None) -> Dataset:
@@ -113,37 +130,71 @@ def _members(dataset: Dataset, subset: Subset, path: Path, key: str) -> Bools:
     return np.array([name in listed for name in dataset.ids])
 
 
-def write_description(location: Location, name: str, split: str, out: Path) -> Dataset:
+def write_description(location: Location, name: str | None, split: str, out: Path) -> Dataset:
     """Describe one split of a data set in a TOML file, and read it.
 
-    Where the file exists already, the split is added to it, or replaced. Raises InputError if the
-    data set is wrong, or the file describes one of another format or mark-up.
+    Where the file exists already, the split is added to it, or replaced; its subsets stay, and the
+    faces of each are counted again.
+
+    Parameters
+    ----------
+    name
+        The data set's name; None for that of the file, or of what it describes already.
+
+    Raises
+    ------
+    InputError
+        If the data set or the name is wrong, or the file describes a data set of another name,
+        format, mark-up or origin.
     """
+    there = read_description(out) if out.exists() else None
+    name = name or (there.name if there else out.stem)
+    _check_name(name, "data set", "Give another --name.")
     dataset = read_file(location, name, split)
     dataset.check()
-    content = Split(
-        path=relpath(location.path, out.parent),
-        images=None if location.images is None else relpath(location.images, out.parent),
-        faces={subset: int(member.sum()) for subset, member in dataset.subsets.items()},
-    )
     description = Description(
         name=name, format=location.format, markup=location.markup or _registered(dataset.markup),
         origin=location.origin, normalisers=dataset.normalisers, threshold=dataset.threshold,
-        splits={split: content},
+        splits={},
     )  # fmt: skip
-    if out.exists():
-        there = read_description(out)
-        if (there.format, there.markup) != (description.format, description.markup):
-            raise InputError(
-                out, f"describes a data set of format {there.format}, mark-up {there.markup}",
-                f"format {description.format}, mark-up {description.markup}", "Give another --out.",
-            )  # fmt: skip
-        description = there.model_copy(update={"splits": {**there.splits, split: content}})
+    if there is not None:
+        _require_same(there, description, out)
+        description = there
+    members = dict(dataset.subsets)
+    before = description.splits.get(split)
+    for subset, rule in before.subsets.items() if before else ():
+        members[subset] = _members(dataset, rule, out, f"splits.{split}.subsets.{subset}")
+    table = {
+        "path": relpath(location.path, out.parent),
+        "images": None if location.images is None else relpath(location.images, out.parent),
+        "faces": {subset: int(member.sum()) for subset, member in members.items()},
+    }
+    content = before.model_copy(update=table) if before else Split.model_validate(table)
+    splits = {**description.splits, split: content}
     out.parent.mkdir(parents=True, exist_ok=True)
-    keys = description.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    keys = description.model_copy(update={"splits": splits}).model_dump(
+        mode="json", exclude_none=True, exclude_unset=True
+    )
     text = f"# {SHOWN} explains every key; subsets are added under [splits.{split}.subsets].\n"
     write_atomic(out, (text + toml_text(keys)).encode())
     return dataset
+
+
+def _require_same(there: Description, description: Description, out: Path) -> None:
+    """Refuse a split that does not share the keys which the file has for all splits."""
+    for key in ("name", "format", "markup", "origin"):
+        old, new = (getattr(each, key) for each in (there, description))
+        if old != new:
+            raise InputError(
+                out,
+                f"describes a data set with {_entry(key, old)}",
+                _entry(key, new),
+                "Give the same format and options for every split, or another --out.",
+            )
+
+
+def _entry(key: str, value: object) -> str:
+    return f"no {key}" if value is None else f"{key} {value}"
 
 
 def _registered(markup: Markup) -> str | None:

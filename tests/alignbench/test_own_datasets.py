@@ -418,7 +418,54 @@ def test_subsets_and_splits(described, folder, tmp_path):
         load_dataset(str(described), split="trian")
     np.savez(tmp_path / "t.npz", ids=NAMES, points=POINTS)
     code, message = call("data", "describe", f"npz:{tmp_path / 't.npz'}", "--out", described)
-    assert (code, "describes a data set of format pts" in message) == (2, True)
+    assert (code, "with format pts; accepted: format npz" in message) == (2, True)
+
+
+def test_a_split_that_contradicts_the_file_is_refused(described, folder):
+    text = described.read_text()
+    train = ("data", "describe", f"pts:{folder / 'a'}", "--split", "train", "--out", described)
+    for options, message in (
+        (["--origin", 1], "describes a data set with no origin; accepted: origin 1.0"),
+        (["--name", "other"], "describes a data set with name my; accepted: name other"),
+    ):
+        code, printed = call(*train, *options)
+        assert (code, message in printed) == (2, True), printed
+        assert described.read_text() == text
+    described.write_text(text.replace('"pts"', '"pts"\norigin = 0.0').replace('"my"', '"mine"'))
+    assert call(*train)[0] == 2
+    assert call(*train, "--origin", 0)[0] == 0
+    assert load_dataset(str(described), split="train").name == "mine"
+    np.testing.assert_allclose(load_dataset(str(described), split="train").points, POINTS[:2] + 1)
+
+
+def test_a_split_that_is_described_again_keeps_its_subsets(described, folder):
+    with described.open("a") as stream:
+        stream.write('[splits.test.subsets.b]\npattern = "b/*"\n')
+    (folder / "b" / "4.pts").unlink()
+    assert call("data", "describe", f"pts:{folder}", "--out", described)[0] == 0
+    dataset = load_dataset(str(described))
+    assert dataset.subsets["b"].tolist() == [False, False, True]
+    assert dataset.official == {"full": 3, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my data", "found 'my data'; accepted: at most 100 of A-Z"),
+        ("COFW68", "'COFW68' is a registered data set; accepted: another name"),
+    ],
+)
+def test_a_name_with_blanks_or_of_a_registered_data_set_is_refused(
+    described, folder, tmp_path, name, message
+):
+    describe = ("data", "describe", f"pts:{folder}", "--out")
+    for arguments in ((tmp_path / f"{name}.toml",), (tmp_path / "x.toml", "--name", name)):
+        code, printed = call(*describe, *arguments)
+        assert (code, message in printed, "--name" in printed) == (2, True, True), printed
+    assert call(*describe, tmp_path / f"{name}.toml", "--name", "x")[0] == 0
+    described.write_text(described.read_text().replace('"my"', f'"{name}"'))
+    with pytest.raises(InputError, match=f"key name: {message}"):
+        load_dataset(str(described))
 
 
 @pytest.mark.parametrize(
@@ -426,7 +473,7 @@ def test_subsets_and_splits(described, folder, tmp_path):
     [
         ('format = "pts"', "", "key format: is missing. docs/data.md"),
         ('format = "pts"', 'format = "ptz"', "format 'ptz': unknown"),
-        ('name = "my"', 'name = "../x"', "key name: String should match"),
+        ('name = "my"', 'name = "../x"', "key name: found '../x'; accepted: at most"),
         ("threshold = 0.1", "threshold = 7", "key threshold: Input should be less"),
         (
             "threshold = 0.1",
@@ -441,6 +488,7 @@ def test_subsets_and_splits(described, folder, tmp_path):
             "'splits.test.subsets.b.id': unknown.*Did you mean 'splits.test.subsets.b.ids'",
         ),
         ('"inter_ocular"', '"inter_oculr"', "normalisers, 'inter_oculr': unknown.*'inter_ocular'"),
+        ("full = 4", "full = -1", "faces.full: Input should be greater than or equal to 0"),
         ("full = 4", "ful = 4", "faces, subset 'ful': unknown"),
         ("full = 4", "full = 4\n[splits.test.subsets.x]", "neither|not one of pattern and ids"),
         ("full = 4", 'full = 4\n[splits.test.subsets.x]\nids = "no.txt"', "cannot be read"),
