@@ -9,7 +9,14 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli.mount import SETTINGS, PluginGroup
-from alignbench.cli.options import DataRoot, Split, require_ending, require_one_process
+from alignbench.cli.options import (
+    DataRoot,
+    MarkupName,
+    Origin,
+    Split,
+    require_ending,
+    require_one_process,
+)
 from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
 
 
@@ -81,10 +88,14 @@ def ced(
 
 
 def show(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="D", help="Name of the data set, FORMAT:PATH or FILE.toml.")
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Picture to write: .png or .jpg.")],
     split: Split = "test",
     data_root: DataRoot = None,
+    markup: MarkupName = None,
+    origin: Origin = None,
     faces: Annotated[int, number("N", 1, 400, "Number of faces, evenly spread.")] = 24,
     landmarks: Annotated[
         bool, typer.Option(help="Draw landmarks and boxes on every second face.")
@@ -94,11 +105,12 @@ def show(
 
     For example:
       alignbench data show synthetic --out faces.jpg
+      alignbench data show pts:faces --out sheet.png
     """
     from alignbench.cli.console import read_dataset
     from reports.figures.tiles import SHEET_ENDINGS, draw_sheet
 
     require_one_process("data show")
     require_ending(out, SHEET_ENDINGS)
-    draw_sheet(read_dataset(dataset, data_root, split), out, faces, landmarks)
+    draw_sheet(read_dataset(dataset, data_root, split, markup, origin), out, faces, landmarks)
     typer.echo(f"Picture written to {out}", err=True)

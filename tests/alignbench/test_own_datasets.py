@@ -548,5 +548,17 @@ def test_a_run_on_ones_own_data_is_examined_again(described, tmp_path, monkeypat
     assert call("doctor", tmp_path / "b", "--data-root", tmp_path)[0] == 0
 
 
+def test_a_sheet_of_a_users_own_faces(folder, tmp_path):
+    show = ("data", "show", f"pts:{folder}", "--faces", 2, "--out")
+    pictures = []
+    for name, options in (("a", ()), ("b", ("--origin", 1)), ("c", ("--origin", 0))):
+        path = tmp_path / f"{name}.png"
+        assert call(*show, path, "--markup", "ibug68", *options)[0] == 0
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+    code, message = call(*show, tmp_path / "d.png", "--markup", "wflw98")
+    assert (code, "as mark-up wflw98 has" in message) == (2, True)
+
+
 def test_ids_are_listed_as_they_look(folder):
     assert call("data", "ids", f"pts:{folder}") == (0, "a/1\na/2\nb/3\nb/4\n")
