@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doubles import make_dataset
+from layouts import points, pts_text, write_image
 
 from alignbench import evaluate, load_predictor, plugins
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
@@ -93,6 +94,22 @@ def test_the_fitting_shown_runs(folder):
 def test_the_readme_has_its_two_commands():
     for mark in ("<!-- first command -->", "<!-- test command -->"):
         assert re.search(rf"{mark}\n```sh\n[^\n]+\n```", DOCUMENTS["README.md"])
+
+
+def test_the_commands_for_own_data_run(folder, cli):
+    for k, (name, face) in enumerate(zip(("ann/01", "bob/02"), points(2, 68), strict=True)):
+        write_image(folder / f"faces/{name}{('.jpg', '.png')[k]}", k)
+        (folder / f"faces/{name}.pts").write_text(pts_text(face))
+    (commands,) = re.findall(
+        r"<!-- own data -->\n```sh\n(.*?)```", DOCUMENTS["README.md"], re.DOTALL
+    )
+    show, verify, run, doctor = (shlex.split(x, comments=True)[1:] for x in commands.splitlines())
+    for words in (show, verify, run):
+        result = cli(*words)
+        assert result.code == 0, result.err
+    assert (folder / "sheet.png").exists()
+    # Its exit status says what it found: noise has no face that the model could find.
+    assert "propnet-mini on pts:faces test" in cli(*doctor).out
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -39,7 +39,7 @@ def _alignbench(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Benchmark face alignment: any landmark model on WFLW, 300W and COFW.
+    """Benchmark face alignment: any landmark model on public data or your own.
 
     `alignbench COMMAND --help` explains a command. `alignbench list` shows what there is to choose
     from: models, data sets, measures and so on.
