@@ -25,7 +25,6 @@ from alignbench.geometry import tight_boxes
 _MOST_FACES = 2000
 """Faces that are examined; more are sampled evenly."""
 _FEWEST_FACES = 3
-_FEWEST_FOR_IDS = 6
 _FEWEST_FOR_SHIFT = 30
 _FEWEST_FOR_FRAME = 10
 """Below this number of faces, one odd annotation may move all boxes alike; the place and size of
@@ -36,7 +35,7 @@ _GAIN, _SMALL = 0.5, 0.25
 _FREEDOM = 0.7
 """A correction that moves each face leaves at most this share of what others leave."""
 _FITS = 0.1
-"""Error below which landmarks are taken for fractions of the box, and not of something else."""
+"""Error below which landmarks are taken for those of a box or of a resized image."""
 _POOR = 0.06
 """Error, in sizes of the face, below which nothing but a shift of pixels is looked for."""
 
@@ -140,8 +139,8 @@ def unchecked(faces: int, findings: Sequence[Finding]) -> dict[Fault, str]:
     if findings:
         known = {finding.fault for finding in findings}
         return {fault: "mend the fault above first" for fault in Fault if fault not in known}
-    fewest = {Fault.IDS: _FEWEST_FOR_IDS, Fault.ORIGIN: _FEWEST_FOR_SHIFT}
-    return {f: f"fewer than {least} faces" for f, least in fewest.items() if faces < least}
+    few = faces < _FEWEST_FOR_SHIFT
+    return {Fault.ORIGIN: f"fewer than {_FEWEST_FOR_SHIFT} faces"} if few else {}
 
 
 def _mistaken(faces: _Faces, now: float) -> Finding | None:
@@ -201,16 +200,14 @@ def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Find
         "bring them into the mark-up's order.",
     )  # fmt: skip
     boxes = faces.boxes if faces.dataset.boxes is None else faces.dataset.boxes[faces.rows]
-    yield finding(
-        Fault.CROP, faces.error(faces.predicted + boxes[:, None, :2]),
-        "They are counted from the box's corner: add it to x and y.",
-    )  # fmt: skip
+    if (error := faces.error(faces.predicted + boxes[:, None, :2])) < _FITS:
+        remedy = "They are counted from the box's corner: add it to x and y."
+        yield finding(Fault.CROP, error, remedy)
     middle, true = (np.nanmean(p, axis=1) for p in (faces.predicted, faces.true))
     scale = float(np.median(true.sum(axis=1) / np.maximum(middle.sum(axis=1), 1e-6)))
-    yield finding(
-        Fault.CROP, faces.error(faces.predicted * scale),
-        f"They are pixels of an image that was resized: multiply them by {scale:.3g}.",
-    )  # fmt: skip
+    if (error := faces.error(faces.predicted * scale)) < _FITS:
+        remedy = f"They are pixels of an image that was resized: multiply them by {scale:.3g}."
+        yield finding(Fault.CROP, error, remedy)
 
 
 def _percent(error: float) -> str:
@@ -267,8 +264,6 @@ def _fractions(faces: _Faces) -> Finding | None:
 
 def _shifted_error(faces: _Faces, step: int) -> float:
     """The error where face k has the landmarks that were predicted for face k - step."""
-    if len(faces.rows) < _FEWEST_FOR_IDS:
-        return np.inf
     neighbour = faces.rows + step
     inside = (neighbour >= 0) & (neighbour < len(faces.dataset))
     true = faces.dataset.points[neighbour[inside]]
