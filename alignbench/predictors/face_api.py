@@ -130,6 +130,8 @@ def read_weights(manifest: Path, weights: Path) -> dict[str, Tensor]:
     try:
         for tensor in read_json(manifest)[0]["weights"]:
             shape, quantisation = tensor["shape"], tensor["quantization"]
+            if not all(type(side) is int and side > 0 for side in shape):
+                raise ValueError(f"shape {str(shape)[:40]}")
             if quantisation["dtype"] != "uint8":
                 raise ValueError(f"dtype {quantisation['dtype']!r}")
             values = np.frombuffer(data, np.uint8, prod(shape), start).astype(np.float32)

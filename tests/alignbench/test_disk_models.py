@@ -155,7 +155,8 @@ def manifest_of(shape, dtype="uint8"):
 @pytest.mark.parametrize(
     "manifest",
     [[], {}, [{"weights": [{"name": 1}]}], [{"weights": []}], manifest_of([-1]),
-     manifest_of([99999999999]), manifest_of([10**30]), manifest_of([4], "uint16")],
+     manifest_of([99999999999]), manifest_of([10**30]), manifest_of([4], "uint16"),
+     manifest_of([[0], 2**31])],
 )  # fmt: skip
 def test_weights_that_do_not_fit_their_manifest_are_refused(tmp_path, manifest):
     (tmp_path / "m.json").write_text(json.dumps(manifest))
