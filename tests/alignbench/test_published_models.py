@@ -161,9 +161,9 @@ def test_face_alignment_gets_its_detectors_boxes_or_others(monkeypatch, compiles
     own = evaluate(predictor, dataset, bootstrap=QUICK)
     assert own.record.protocol.leak == "none"
     assert own.points[0, 67].tolist() == [149, 149]
-    assert not own.record.model.notes
+    assert own.record.model.notes[0].startswith("Weights: BSD-3-Clause; trained on 300W-LP")
     seen = evaluate(predictor, replace(dataset, name="300w"), boxes="rect", bootstrap=QUICK)
-    assert "training error" in seen.record.model.notes[0]
+    assert "training error" in seen.record.model.notes[-1]
     identity = own.record.model.identity
     assert identity["source"] == "face-alignment 1.0, 2DFAN-4"
     assert len(identity["parameters"]) == 64
