@@ -228,6 +228,8 @@ def _compare(
 
     ``is_repeated`` says that a name may stand for several faces.
     """
+    if not is_repeated and _are_ids(theirs, ours, images):
+        return _Keys(list(theirs), list(ours), "id")
     trouble = ""
     for level in _levels(theirs, ours, images):
         agreed = [_Agreement.of(keys) for keys in level]
@@ -261,6 +263,21 @@ def _compare(
         where, found, f"ids such as {ours[0]!r}",
         "Check --dataset and --split; `alignbench data ids` lists the ids.",
     )  # fmt: skip
+
+
+def _are_ids(theirs: Sequence[str], ours: Sequence[str], images: Sequence[str]) -> bool:
+    """Whether all of their names are ids, and none names the image of another face.
+
+    What :func:`_compare` would find, in a hundredth of its time.
+    """
+    if len(set(theirs)) < len(theirs) or len(set(ours)) < len(ours) or set(theirs) - set(ours):
+        return False
+    images = images or ours
+    stems = [image.rpartition(".")[0] or image for image in images]
+    others = {*images, *stems}.intersection(theirs)
+    return all(
+        name in (images[face], stems[face]) for face, name in enumerate(ours) if name in others
+    )
 
 
 @dataclass(frozen=True)
