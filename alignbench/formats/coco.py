@@ -144,7 +144,7 @@ def _accepts(path: Path) -> bool:
         return False
     start = start_of(path).lstrip()
     if start.startswith("{"):
-        return True
+        return '"instance_info"' not in start
     return start.startswith("[") and '"image_id"' in start and '"imgpath"' not in start
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.formats import Format, StoredFaces
+from alignbench.formats.folders import has_files
 from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.notation import read_json, require_numbers
 
@@ -47,9 +48,6 @@ def _landmarks(file: Path) -> Floats:
 LJSON = Format(
     "ljson",
     "a folder of menpo's .ljson files (y before x), one for each face, counted from 0",
-    lambda path: (
-        path.suffix.lower() == _ENDING
-        or (path.is_dir() and bool(find_files(path, (_ENDING,), most=1)[0]))
-    ),
+    lambda path: path.suffix.lower() == _ENDING or has_files(path, _ENDING),
     _read,
 )

@@ -4,52 +4,74 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from alignbench.arrays import join
 from alignbench.errors import InputError
 from alignbench.formats import Format, StoredFaces
-from alignbench.io.npz import array_names, open_archive
+from alignbench.formats.layout import (
+    IDS,
+    choose_points,
+    layout_note,
+    require_as_many,
+    to_landmarks,
+)
+from alignbench.io.npz import array_claims, open_archive
 
-_IDS = ("ids", "id", "names", "name", "image_names", "image_name", "images", "files", "paths")
-POINTS = ("points", "landmarks", "keypoints", "lms", "pts", "predictions", "preds", "pred")
-"""Names of arrays that are read, the first one that is there."""
+_ENDING = ".npz"
+_OF_A_RUN, _RECORD = "predictions.npz", "run.json"
+"""Files in the folder of a run."""
+_NUMBERS = IDS[:2]
+"""Names of ids, which stand beside the names of images in some files."""
+_REMEDY = "Write it with numpy.savez(FILE, ids=..., points=...)."
 
 
 def _read(path: Path) -> StoredFaces:
+    if path.is_dir():
+        path = _predictions(path)
     try:
-        stored = array_names(path)
-        ids_name = next((name for name in _IDS if name in stored), None)
-        points_name = next((name for name in POINTS if name in stored), None)
-        if points_name is None:
-            raise InputError(
-                path, f"arrays {', '.join(stored) or 'none'}", "ids (N,) and points (N, L, 2)",
-                "Write it with numpy.savez(FILE, ids=..., points=...).",
-            )  # fmt: skip
-        names = [points_name] if ids_name is None else [points_name, ids_name]
-        with open_archive(path, *names) as arrays:
-            points, *ids = arrays
-            if (
-                points.dtype.kind not in "fiu"
-                or points.dtype.itemsize > 8
-                or len(points.shape) != 3
-                or any(len(one.shape) != 1 or one.dtype.kind not in "USiu" for one in ids)
-            ):
-                found = ", ".join(
-                    f"{name} {one.dtype} {one.shape}"
-                    for name, one in zip(names, arrays, strict=True)
-                )
-                raise InputError(path, found, "ids: text (N,); points: numbers (N, L, 2)")
-            texts = [_text(name) for one in ids for rows in one.rows() for name in rows.tolist()]
-            joined = join(rows.astype(np.float64) for rows in points.rows())
-            return StoredFaces(texts if ids else None, joined)
+        arrays = array_claims(path)
+        points_name = choose_points(path, arrays, _REMEDY)
+        id_names = [name for name in IDS if name in arrays and name != points_name]
+        for name in id_names:
+            shape, dtype = arrays[name]
+            if len(shape) != 1 or dtype.kind not in "USiu":
+                raise InputError(
+                    f"{path}, {name}", f"{dtype} {shape}", "texts or whole numbers (N,)",
+                    f"Write {name}=numpy.array({name}, dtype=str).",
+                )  # fmt: skip
+        with open_archive(path, points_name, *id_names) as stored:
+            points = stored[0]
+            texts = {
+                name: [_text(one) for rows in array.rows() for one in rows.tolist()]
+                for name, array in zip(id_names, stored[1:], strict=True)
+            }
+            for ids in texts.values():
+                require_as_many(path, len(ids), points.shape[0])
+            landmarks = join(map(to_landmarks, points.rows()))
     except InputError:
         raise
     except (OSError, ValueError) as error:
         raise InputError(
-            path, f"not a usable .npz file ({error})", "arrays ids and points",
-            "Write it with numpy.savez.",
-        ) from error  # fmt: skip
+            path, f"not a usable .npz file ({error})", "arrays ids and points", _REMEDY
+        ) from error
+    ids_of_faces = next((texts[name] for name in id_names if name in _NUMBERS), None)
+    images = next((texts[name] for name in id_names if name not in _NUMBERS), None)
+    return StoredFaces(
+        ids_of_faces if images is None else images,
+        landmarks,
+        ids=None if images is None else ids_of_faces,
+        notes=layout_note(points.shape),
+    )
+
+
+def _predictions(run: Path) -> Path:
+    """The file of predictions of a run."""
+    file = run / _OF_A_RUN
+    if not file.is_file():
+        raise InputError(
+            run, f"the folder of a run without its {_OF_A_RUN}", f"a run with its {_OF_A_RUN}",
+            f"Copy the {_OF_A_RUN} of the run, too.",
+        )  # fmt: skip
+    return file
 
 
 def _text(name: str | bytes | int) -> str:
@@ -59,6 +81,10 @@ def _text(name: str | bytes | int) -> str:
 NPZ = Format(
     "npz",
     ".npz: arrays ids (N,) and points (N, L, 2), counted from 0; or the folder of a run",
-    lambda path: path.suffix.lower() == ".npz",
+    lambda path: (
+        path.suffix.lower() == _ENDING
+        if not path.is_dir()
+        else any((path / name).is_file() for name in (_OF_A_RUN, _RECORD))
+    ),
     _read,
 )

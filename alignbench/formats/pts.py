@@ -8,6 +8,7 @@ import numpy as np
 
 from alignbench.arrays import join
 from alignbench.formats import Format, StoredFaces
+from alignbench.formats.folders import has_files
 from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.pts import read_pts
 
@@ -24,14 +25,10 @@ def _read(path: Path) -> StoredFaces:
     return StoredFaces(names, points, notes=skipped_note(skipped))
 
 
-def _accepts(path: Path) -> bool:
-    return path.is_dir() and bool(find_files(path, (_ENDING,), most=1)[0])
-
-
 PTS = Format(
     "pts",
     "a folder of .pts files at any depth, one for each face, counted from 1",
-    _accepts,
+    lambda path: has_files(path, _ENDING),
     _read,
     origin=1,
 )

@@ -64,11 +64,20 @@ def open_archive(path: Path, *names: str) -> Iterator[list[Stored]]:
         yield stored
 
 
-def array_names(path: Path) -> list[str]:
-    """Names of the arrays in an archive; raises OSError or ValueError if it is none."""
+def array_claims(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type that each array in an archive claims; its numbers are not read.
+
+    Raises OSError or ValueError if the file is no such archive.
+    """
     require_regular(path)
+    claims = {}
     with _as_value_error(), zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        for member in archive.namelist():
+            if member.endswith(".npy"):
+                with archive.open(member) as stream:
+                    shape, _, dtype = _header(stream)
+                claims[member.removesuffix(".npy")] = (shape, dtype)
+    return claims
 
 
 def room(stored: int) -> int:

@@ -61,6 +61,13 @@ def line_error(
     return InputError(f"{path}, line {line}", found, accepted, remedy)
 
 
+def list_some(texts: Iterable[str], most: int = 5) -> str:
+    """Texts with commas between them; of many the first ones, and how many there are besides."""
+    texts = list(texts)
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
 def in_blocks(rows: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
     """Rows in lists of ``size``: as texts they take far more memory than as numbers."""
     rows = iter(rows)

@@ -26,7 +26,6 @@ Unit = Literal["pixel", "image", "box"]
 Axes = Literal["xy", "yx", "x-then-y"]
 
 _NUMBER = re.compile(r"([0-9]{1,9})$")
-_RUN_FILE = "predictions.npz"
 _SAME_BOX = 0.9
 """Overlap from which two boxes are one box, written with other numbers of digits."""
 
@@ -87,13 +86,12 @@ class SavedPredictor(Predictor):
 
     def __init__(self, path: Path, interpretation: Interpretation | None = None) -> None:
         self._options = interpretation or Interpretation()
-        file = path / _RUN_FILE if (path / _RUN_FILE).is_file() else path
         # Fractions become pixels first: an origin is one of pixels.
         is_pixels = self._options.points_unit == "pixel"
         origin = self._options.points_origin if is_pixels else 0
-        self._format, self._faces = read_faces(file, origin=origin)
+        self._format, self._faces = read_faces(path, origin=origin)
         self._points = self._faces.points
-        _require_finite(self._faces, file)
+        _require_finite(self._faces, path)
         self.name = path.stem if path.is_file() else path.resolve().name
         self._path = path
         self._row: dict[str, int] = {}

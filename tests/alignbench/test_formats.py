@@ -326,18 +326,116 @@ def test_what_cannot_be_read_is_named(tmp_path, case):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("p.npy", np.zeros((3, 136)), r"arrays of shapes \(3, 136\); accepted: one array"),
-        ("p.npy", np.array(["a"]), "arrays of shapes"),
+        ("p.npy", np.zeros((3, 204)), "68 landmarks of three numbers each or 102 of two"),
+        ("p.npy", np.zeros((3, 2, 68)), r"float64 \(3, 2, 68\); accepted.*transpose\(0, 2, 1\)"),
+        ("p.npy", np.zeros((68, 2)), r"arrays float64 \(68, 2\); accepted: one array"),
+        ("p.npy", np.array(["a"]), r"arrays <U1 \(1,\)"),
         ("p.npy", np.zeros((3, 0, 2)), r"points of shape \(3, 0, 2\); accepted: one landmark"),
-        ("p.npy", np.zeros((1, 2, 2), "U3"), "values of <U3"),
-        ("p.pth", {"a": torch.zeros(1, 2, 2), "b": torch.zeros(1, 2, 2)}, "a .1, 2, 2., b .1, 2"),
+        ("p.npy", np.zeros((1, 2, 2), "U3"), r"arrays <U3 \(1, 2, 2\)"),
+        ("p.npy", np.array([np.zeros((68, 2)), None], object), "Leave out a face that was missed"),
+        ("p.pth", {"a": torch.zeros(1, 2, 2), "b": torch.zeros(1, 2, 2)}, "several arrays.*a .*b "),
+        ("p.pth", torch.zeros(1, 68, 2, dtype=torch.complex64), "arrays complex128"),
+        ("p.pth", torch.zeros(1, 68, 2).to_sparse(), "a sparse or quantized tensor"),
+        ("p.pth", {"ids": ["a"], "x": torch.zeros(2, 68, 2)}, "1 ids for 2 rows of landmarks"),
+        (
+            "p.npz",
+            {"landmarks": POINTS, "preds": POINTS},
+            "several arrays that.*landmarks .*preds ",
+        ),
+        ("p.npz", {"gt": POINTS, "preds": POINTS.reshape(3, -1)}, "several arrays.*gt .*preds "),
+        ("p.npz", {"ids": NAMES[:2], "points": POINTS}, "2 ids for 3 rows of landmarks"),
+        ("p.npz", {"ids": np.array(NAMES, object), "points": POINTS}, "dtype=str"),
+        ("p.npz", {"a": POINTS[0], "b": POINTS[1]}, r"arrays a float64 \(68, 2\), b .*savez"),
     ],
 )
 def test_arrays_that_are_no_landmarks(tmp_path, name, content, message):
     path = tmp_path / name
-    np.save(path, content) if name == "p.npy" else torch.save(content, path)
+    if name == "p.npz":
+        np.savez(path, **content)
+    else:
+        np.save(path, content) if name == "p.npy" else torch.save(content, path)
     with pytest.raises(InputError, match=message):
         read_faces(path)
+
+
+@pytest.mark.parametrize("shape", [(3, 136), (3, 68, 1, 2), (3, 1, 68, 2)])
+def test_landmarks_in_other_shapes(tmp_path, shape):
+    np.save(tmp_path / "p.npy", POINTS.reshape(shape))
+    np.savez(tmp_path / "p.npz", POINTS.reshape(shape), np.zeros((3, 4)))
+    for name in ("p.npy", "p.npz"):
+        _, faces = read_faces(tmp_path / name)
+        assert faces.names is None
+        np.testing.assert_array_equal(faces.points, POINTS)
+        assert faces.notes == (
+            ("The 136 numbers of each face are read as x and y by turns.",)
+            if len(shape) == 2
+            else ()
+        )
+
+
+def test_scores_of_landmarks_are_no_landmarks(tmp_path):
+    np.savez(tmp_path / "p.npz", confidence=np.zeros((3, 68)), arr_0=POINTS)
+    np.testing.assert_array_equal(read_faces(tmp_path / "p.npz")[1].points, POINTS)
+
+
+def test_scores_that_mmpose_did_not_write_are_not_invented(tmp_path):
+    file = tmp_path / "1.json"
+    face = {"keypoints": POINTS[0].tolist()}
+    scores = [0.5] * 34 + [1.0] * 34
+    for more, expected in (
+        ({}, None), ({"keypoint_scores": scores}, 0.75),
+        ({"keypoint_scores": scores, "bbox_score": 0.25}, 0.25),
+    ):  # fmt: skip
+        file.write_text(json.dumps([face | more]))
+        _, faces = read_faces(tmp_path)
+        assert (faces.scores if expected is None else faces.scores.tolist()) == (
+            None if expected is None else [expected]
+        )
+        assert bool(faces.notes) == (expected == 0.75)
+
+
+def test_files_of_mmposes_demo(tmp_path):
+    faces = [{"keypoints": face.tolist()} for face in POINTS]
+    frames = [{"frame_id": k, "instances": [face]} for k, face in enumerate(faces)]
+    path = tmp_path / "r.json"
+    for content in (faces, frames):
+        path.write_text(json.dumps({"meta_info": {}, "instance_info": content}))
+        _, read = read_faces(path)
+        assert read.names is None
+        np.testing.assert_array_equal(read.points, POINTS)
+    frames[1]["instances"] = faces
+    path.write_text(json.dumps({"instance_info": frames}))
+    with pytest.raises(InputError, match="frame 1: 3 faces; accepted: one face in each frame"):
+        read_faces(path)
+
+
+def test_a_json_of_something_else_does_not_make_a_folder_mmposes(tmp_path):
+    WRITERS["pts"](tmp_path)
+    (tmp_path / "info.json").write_text('{"epoch": 3}')
+    assert read_faces(tmp_path)[0].name == "pts"
+
+
+def test_names_beside_a_tensor(tmp_path):
+    torch.save({"names": NAMES, "preds": torch.from_numpy(POINTS)}, tmp_path / "p.pth")
+    _, faces = read_faces(tmp_path / "p.pth")
+    assert list(faces.names) == NAMES
+    np.testing.assert_array_equal(faces.points, POINTS)
+
+
+def test_an_archive_may_have_ids_beside_the_names_of_images(tmp_path):
+    np.savez(tmp_path / "p.npz", ids=[7, 8, 9], images=NAMES, points=POINTS)
+    _, faces = read_faces(tmp_path / "p.npz")
+    assert (list(faces.ids), list(faces.names)) == (["7", "8", "9"], NAMES)
+
+
+def test_the_folder_of_a_run_stands_for_its_predictions(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match=r"the folder of a run without its predictions\.npz"):
+        read_faces(tmp_path)
+    np.savez(tmp_path / "predictions.npz", ids=NAMES, points=POINTS)
+    for form in ("npz", None):
+        _, faces = read_faces(tmp_path, form)
+        assert list(faces.names) == NAMES
 
 
 def test_no_format_runs_code_of_a_file(tmp_path):
