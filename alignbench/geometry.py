@@ -37,6 +37,11 @@ def tight_boxes(points: Floats) -> Floats:
     return boxes
 
 
+def corners_of(boxes: Floats) -> Floats:
+    """Boxes (N, 4) stored as x, y, width, height, as corners (N, 4)."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
 def scale_boxes(boxes: Floats, factor: float) -> Floats:
     """Boxes (N, 4) grown by ``factor`` about their centres."""
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2

@@ -19,6 +19,9 @@ from alignbench.io.files import require_regular
 from alignbench.io.folders import links_as_text
 from alignbench.io.text import start_of
 
+THIRD_VALUE = "Each stored landmark has a third value, which is not used."
+MISSED = "Leave a face that was missed out of the file."
+
 
 @dataclass(frozen=True, eq=False)
 class StoredFaces:
@@ -136,7 +139,7 @@ def read_faces(
         raise InputError(path, shape, "shape (N, L, 2)")
     notes = faces.notes
     if points.shape[2] == 3:
-        notes += ("Each stored landmark has a third value, which is not used.",)
+        notes += (THIRD_VALUE,)
         points = points[:, :, :2]
     first = (chosen.origin or 0) if origin is None else origin
     boxes = faces.boxes

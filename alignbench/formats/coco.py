@@ -11,14 +11,17 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
-from alignbench.formats import Format, StoredFaces
+from alignbench.formats import MISSED, THIRD_VALUE, Format, StoredFaces
+from alignbench.geometry import corners_of
 from alignbench.io.notation import read_json, require_numbers
 from alignbench.io.text import start_of
+from alignbench.markups import landmark_counts
 
 _WHOLE_BODY = "face_kpts"
 """Key of the 68 face landmarks of a person in COCO-WholeBody."""
 _NOT_LABELLED, _OCCLUDED, _VISIBLE = 0, 1, 2
 """COCO's flags of a keypoint."""
+_ACCEPTED = "a list x, y, v, x, y, v, ..."
 
 
 def _read(path: Path) -> StoredFaces:
@@ -40,9 +43,10 @@ def _annotation(path: Path, content: Mapping[str, Any]) -> StoredFaces:
         if image_id not in images:
             raise InputError(path, f"annotation of image {image_id!r}", "an image in 'images'")
     points, flags = _keypoints(path, faces)
-    visible = None
+    visible, notes = None, _third(flags)
     if flags is not None and set(np.unique(flags)) <= {_NOT_LABELLED, _OCCLUDED, _VISIBLE}:
         points = np.where((flags == _NOT_LABELLED)[:, :, None], np.nan, points)
+        notes = ()
         labelled = flags[flags != _NOT_LABELLED]
         # Sets without visibility have the same flag everywhere.
         visible = flags == _VISIBLE if len(set(labelled.tolist())) > 1 else None
@@ -52,7 +56,8 @@ def _annotation(path: Path, content: Mapping[str, Any]) -> StoredFaces:
         for k, (image_id, face) in enumerate(zip(image_ids, faces, strict=True))
     ]
     without = len(content["annotations"]) - len(faces)
-    notes = (f"{without:,} annotations have no landmarks and were left out.",) if without else ()
+    if without:
+        notes += (f"{without:,} annotations have no landmarks and were left out.",)
     names = [images[image_id] for image_id in image_ids]
     return StoredFaces(
         names, points, _boxes(path, faces), visible, _scores(path, faces), ids, notes=notes
@@ -64,8 +69,15 @@ def _results(path: Path, faces: list[Any]) -> StoredFaces:
         if not isinstance(face, dict) or not {"image_id", "keypoints"} <= face.keys():
             raise InputError(f"{path}, result {k}", "no 'image_id' or no 'keypoints'", "both")
     names = [_image_id(face, f"{path}, result {k}") for k, face in enumerate(faces)]
-    points, _ = _keypoints(path, faces)
-    return StoredFaces(names, points, _boxes(path, faces), None, _scores(path, faces))
+    points, third = _keypoints(path, faces)
+    return StoredFaces(
+        names, points, _boxes(path, faces), None, _scores(path, faces), notes=_third(third)
+    )
+
+
+def _third(values: Floats | None) -> tuple[str, ...]:
+    """The note on third values of keypoints that are no flags."""
+    return () if values is None else (THIRD_VALUE,)
 
 
 def _images(path: Path, content: Mapping[str, Any]) -> dict[str, str]:
@@ -105,15 +117,15 @@ def _keypoints(path: Path, faces: Iterable[Any]) -> tuple[Floats, Floats | None]
     rows: list[Floats] = []
     for k, face in enumerate(faces):
         where = f"{path}, face {k}"
-        values = face.get(_WHOLE_BODY, face.get("keypoints")) if isinstance(face, dict) else None
+        if not isinstance(face, dict) or not {_WHOLE_BODY, "keypoints"} & face.keys():
+            raise InputError(where, "no 'keypoints'", _ACCEPTED)
+        values = face.get(_WHOLE_BODY, face.get("keypoints"))
         if values is None:
-            raise InputError(where, "no 'keypoints'", "a list x, y, v, x, y, v, ...")
+            raise InputError(where, "null", _ACCEPTED, MISSED)
         flat = isinstance(values, list) and not any(isinstance(v, list) for v in values[:1])
         keypoints = require_numbers(values, (None,) if flat else (None, None), where)
         if flat:
-            if keypoints.size % 3:
-                raise InputError(where, f"{keypoints.size} values", "three for each keypoint")
-            keypoints = keypoints.reshape(-1, 3)
+            keypoints = _threes(keypoints, where)
         if keypoints.shape[1] not in (2, 3) or (rows and keypoints.shape != rows[0].shape):
             accepted = f"{rows[0].shape} as before" if rows else "(L, 3) or (L, 2)"
             raise InputError(where, f"keypoints of shape {keypoints.shape}", accepted)
@@ -122,14 +134,31 @@ def _keypoints(path: Path, faces: Iterable[Any]) -> tuple[Floats, Floats | None]
     return stacked[:, :, :2], stacked[:, :, 2] if stacked.shape[2] == 3 else None
 
 
+def _threes(values: Floats, where: str) -> Floats:
+    """Numbers x, y, v, x, y, v, ... as (L, 3); InputError if they may be pairs."""
+    remedy = "For x and y alone, write pairs: [[x, y], [x, y], ...]."
+    if values.size % 3:
+        found = f"{values.size} values"
+        raise InputError(where, found, "three for each keypoint", "" if values.size % 2 else remedy)
+    threes = values.reshape(-1, 3)
+    is_flag_or_score = (threes[:, 2] >= 0) & (threes[:, 2] <= _VISIBLE)
+    if values.size % 2 == 0 and not is_flag_or_score.all():
+        pairs = values.size // 2
+        if pairs in landmark_counts() and len(threes) not in landmark_counts():
+            found = (
+                f"{values.size} values: {len(threes)} keypoints of three numbers or {pairs} of two"
+            )
+            raise InputError(where, found, "x, y, v of each", remedy)
+    return threes
+
+
 def _boxes(path: Path, faces: list[Any]) -> Floats | None:
     """Corners (N, 4) of the boxes, which COCO stores as x, y, width, height."""
     stored = [face.get("face_box" if _WHOLE_BODY in face else "bbox") for face in faces]
     if not stored or None in stored:
         return None
     rows = [require_numbers(box, (4,), f"{path}, box {k}") for k, box in enumerate(stored)]
-    boxes = np.stack(rows)
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    return corners_of(np.stack(rows))
 
 
 def _scores(path: Path, faces: list[Any]) -> Floats | None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
-from alignbench.formats import Format, StoredFaces
+from alignbench.formats import MISSED, Format, StoredFaces
+from alignbench.geometry import corners_of
 from alignbench.io.notation import read_json, require_numbers
 from alignbench.io.text import start_of
 
@@ -24,6 +25,8 @@ def _read(path: Path) -> StoredFaces:
         where = f"{path}, face {number}"
         if not isinstance(face, dict) or not {"imgpath", "landmarks"} <= face.keys():
             raise InputError(where, "no 'imgpath' or no 'landmarks'", "both, as SPIGA has them")
+        if face["landmarks"] is None:
+            raise InputError(where, "null", "landmarks [[x, y], ...]", MISSED)
         landmarks = require_numbers(face["landmarks"], (None, None), f"{where}, landmarks", True)
         if points and landmarks.shape != points[0].shape:
             raise InputError(where, f"landmarks {landmarks.shape}", f"{points[0].shape} as before")
@@ -42,8 +45,7 @@ def _boxes(path: Path, faces: list[dict[str, Any]]) -> Floats | None:
         require_numbers(face["bbox"], (4,), f"{path}, face {number}, bbox")
         for number, face in enumerate(faces)
     ]
-    boxes = np.stack(rows)
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    return corners_of(np.stack(rows))
 
 
 SPIGA = Format(

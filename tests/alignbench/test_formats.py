@@ -183,11 +183,72 @@ def test_a_comma_is_a_decimal_point_where_semicolons_separate(tmp_path):
 
 
 def test_openface_tables_give_pixels_and_not_millimetres(tmp_path):
-    rows = [["frame", " x_0", " y_0", " X_0", " Y_0", " eye_lmk_x_0"], [1, 5, 6, 50, 60, 500]]
+    """Frames of a film are no names of images, and there are columns of eyes and gaze."""
+    more = ["gaze_0_x", "gaze_0_y", "gaze_0_z", "eye_lmk_x_0", "eye_lmk_y_0", "X_0", "Y_0", "a_1"]
+    rows = [["frame", " success", *(f" {title}" for title in more), " x_0", " y_0"],
+            [1, 1, *range(8), 5, 6], [2, 0, *range(8), 7, 8]]  # fmt: skip
     write_csv(tmp_path / "p.csv", rows)
     _, faces = read_faces(tmp_path / "p.csv")
-    assert faces.points.tolist() == [[[5, 6]]]
-    assert list(faces.names) == ["1"]
+    assert faces.points.tolist() == [[[5, 6]], [[7, 8]]]
+    assert faces.names is None
+    unread = "frame, gaze_0_x, gaze_0_y, gaze_0_z, eye_lmk_x_0 and 4 more"
+    assert faces.notes == (f"Columns not used: {unread}.",)
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "ids"),
+    [
+        ("id,image_path", NAMES, ["7", "8", "9"]),
+        ("id,age", ["7", "8", "9"], None),
+        ("age,filepath", NAMES, None),
+        ("age,image_id", NAMES, None),
+        ("image_id,file_path", NAMES, None),
+        ("age,frame", NAMES, None),
+        (",age", None, None),
+        ("Unnamed: 0,id", NAMES, None),
+        ("age,", None, None),
+    ],
+)
+def test_names_and_ids_of_a_table(tmp_path, header, names, ids):
+    rows = [[*header.split(","), "x0", "y0"], *([7 + k, n, 1, 2] for k, n in enumerate(NAMES))]
+    write_csv(tmp_path / "p.csv", rows)
+    _, faces = read_faces(tmp_path / "p.csv")
+    assert (faces.names, faces.ids) == (names, ids)
+
+
+def test_the_index_of_pandas_may_hold_names(tmp_path):
+    write_csv(tmp_path / "p.csv", [["", "x0", "y0"], *([name, 1, 2] for name in NAMES)])
+    assert read_faces(tmp_path / "p.csv")[1].names == NAMES
+
+
+def test_a_box_whose_columns_are_numbered(tmp_path):
+    header = ["id", "x1", "y1", "x2", "y2", *(f"{axis}_{k}" for k in range(68) for axis in "xy")]
+    rows = ([n, *b, *f.ravel()] for n, b, f in zip(NAMES, BOXES, POINTS, strict=True))
+    write_csv(tmp_path / "p.csv", [header, *rows])
+    _, faces = read_faces(tmp_path / "p.csv")
+    np.testing.assert_array_equal(faces.boxes, BOXES)
+    np.testing.assert_allclose(faces.points, POINTS)
+
+
+@pytest.mark.parametrize("form", ["lm_{axis}_{k}", "landmark_{k}_{axis}"])
+def test_columns_of_other_names(tmp_path, form):
+    write_csv(tmp_path / "p.csv", csv_rows(form))
+    np.testing.assert_allclose(read_faces(tmp_path / "p.csv")[1].points, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.csv", "id,x0,y0,s0\na,1,2,0.5\n"),
+        ("p.csv", "id,x0,y0,v0\na,1,2,0.5\n"),
+        ("p.json", '[{"image_id": "a", "keypoints": [1, 2, 0.5]}]'),
+    ],
+)
+def test_a_third_value_that_is_not_used_is_named(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    _, faces = read_faces(tmp_path / name)
+    assert faces.points.tolist() == [[[1, 2]]]
+    assert faces.notes == ("Each stored landmark has a third value, which is not used.",)
 
 
 def test_coco_flags(tmp_path):
@@ -284,6 +345,18 @@ BAD = {
         "image id '1' a second time",
     ),
     "flat": ("a.json", '[{"image_id": 1, "keypoints": [1, 2]}]', "2 values; accepted: three"),
+    "pairs": (
+        "a.json", json.dumps([{"image_id": 1, "keypoints": POINTS[0].ravel().tolist()}]),
+        "136 values.*For x and y alone, write pairs",
+    ),
+    "pairs or threes": (
+        "a.json", json.dumps([{"image_id": 1, "keypoints": POINTS[0, :51].ravel().tolist()}]),
+        "102 values: 34 keypoints of three numbers or 51 of two",
+    ),
+    "missed": ("a.json", '[{"image_id": 1, "keypoints": null}]', "face 0: null.*Leave a face that"),
+    "missed landmarks": (
+        "a.json", '[{"imgpath": "a.jpg", "landmarks": null}]', "face 0: null.*Leave a face that",
+    ),
     "shape": (
         "a.json", '[{"image_id": 1, "keypoints": [[1, 2]]}, {"image_id": 1, "keypoints": [[1]]}]',
         "face 1: keypoints of shape .1, 1.; accepted: .1, 2. as before",
@@ -304,10 +377,28 @@ BAD = {
         "a.xml", f"<d>\n<image file='a'>{BOX.replace('1', '1_0', 1)}</box></image></d>",
         "line 2: box with left='1_0'; accepted: a number",
     ),
-    "gap": ("a.csv", "id,x0,y0,x2,y2\na,1,2,3,4\n", "without columns of landmarks"),
-    "lone axis": ("a.csv", "id,x0,y0,x1\na,1,2,3\n", "without columns of landmarks"),
-    "twice": ("a.csv", "id,x0,y0,x_0\na,1,2,3\n", "two columns 'x_0'"),
-    "nan": ("a.csv", "id,x0,y0\nb,1,2\na,nan,2\n", "line 3 .face a., field 2: found 'nan'.*Leave"),
+    "gap": ("a.csv", "id,x0,y0,x2,y2\na,1,2,3,4\n", "no column with the x of landmark 1 among"),
+    "lone axis": ("a.csv", "id,x0,y0,x1\na,1,2,3\n", "no column with the y of landmark 1"),
+    "from 5": ("a.csv", "id,x5,y5\na,1,2\n", "no column with the x of landmark 1"),
+    "twice": ("a.csv", "id,x0,y0,x0\na,1,2,3\n", "two columns 'x0'"),
+    "two kinds": (
+        "a.csv", "id,pred_0_x,pred_0_y,gt_0_x,gt_0_y\na,1,2,3,4\n",
+        "columns 'pred_0_x' and 'gt_0_x', which may both be landmarks",
+    ),
+    "box or points": (
+        "a.csv", "id,x1,y1,x2,y2,x_1,y_1\na,1,2,3,4,5,6\n", "columns 'x1' and 'x_1', which may",
+    ),
+    "capitals": ("a.csv", "id,X0,Y0\na,1,2\n", "Write x and y small: capitals are other things"),
+    "no header": ("a.csv", "a,1.5,2.5\n", "among 'a', '1.5', '2.5'.*The file has no header"),
+    "blanks": ("a.csv", "id x0 y0\na 1 2\n", "Separate the columns by commas, not by blanks"),
+    "list": ("a.csv", "id,landmarks\na,\"[[1, 2]]\"\n", "A list in one cell is not read"),
+    "long": ("a.csv", "id,landmark,x,y\na,0,1,2\n", "one line for each face, not one for each"),
+    "comment": ("a.csv", "# mine\nid,x0,y0\n", "Remove the comment"),
+    "names": ("a.csv", "id,nose_x,nose_y\na,1,2\n", "Number the landmarks in the order"),
+    "nan": (
+        "a.csv", "id,x0,y0\nb,1,2\na,nan,2\n",
+        "line 3 .face a., field 2: found 'nan'.*Leave the face out of the file",
+    ),
     "attributes": ("a.txt", "1 2 " * 29 + "0 0 5 5 0 0 0 7 0 0 a.jpg\n", "neither 0 nor 1"),
     "ljson": ("a.ljson", '{"version": 2}', "no 'landmarks' with 'points'"),
     "ljson shape": ("a.ljson", '{"landmarks": {"points": [[1, 2, 3]]}}', "shape .1, 3."),

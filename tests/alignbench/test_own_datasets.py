@@ -229,7 +229,10 @@ def test_several_detections_of_an_image(tmp_path):
         evaluate(load_predictor(saved), dataset)
     run = evaluate(load_predictor(saved, pick="iou"), dataset)
     assert run.row(NME).value == 0
-    assert run.record.model.notes == ("1 stored faces are not in the data set.",)
+    assert run.record.model.notes == (
+        "1 stored faces are not in the data set.",
+        "Each stored landmark has a third value, which is not used.",
+    )
     with pytest.raises(InputError, match=r"'5#0' shares its image with other faces.*--pick iou"):
         evaluate(load_predictor(saved, pick="score"), dataset)
     alone = dataset.take(np.array([1, 2]))

@@ -223,7 +223,7 @@ def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
         ("a.txt", "1 2 a.jpg\n1 2 3 4 a.jpg\n", "line 2: 5 fields; accepted: 3 as before"),
         ("a.txt", "\n \n", "file is empty"),
         ("a.csv", "id,x0,y0\na,1\n", "line 2: 2 fields; accepted: 3"),
-        ("a.csv", "name,x,y\na,1,2\n", "line 1: header 'name,x,y' without columns of landmarks"),
+        ("a.csv", "name,x,y\na,1,2\n", "line 1: no columns of landmarks among 'name', 'x', 'y'"),
         ("a.csv", "id,x0,y0\n", "no lines but the header"),
         ("a.csv", b"\xff\xfe\x00", "text in UTF-16; accepted: UTF-8"),
         ("a.csv", b"id,x0,y0\nM\xfcller,1,2\n", "not text in UTF-8"),
