@@ -8,7 +8,7 @@ from pathlib import Path
 from alignbench.arrays import SLICE, Floats, join
 from alignbench.errors import InputError
 from alignbench.formats import Format, StoredFaces
-from alignbench.io.text import in_blocks, lines_of, numbers, start_of
+from alignbench.io.text import in_blocks, line_error, lines_of, numbers, start_of
 
 _LINES = "four lines for each face: id, x, y, occlusion"
 
@@ -20,7 +20,9 @@ def _read(path: Path) -> StoredFaces:
         rows = ((line, text.split()) for line, text in lines_of(path))
         landmarks = 0
         for block in in_blocks(rows, 4 * SLICE):  # whole faces
-            landmarks = landmarks or len(block[min(1, len(block) - 1)][1])
+            if not landmarks:
+                _require_no_table(path, block)
+                landmarks = len(block[min(1, len(block) - 1)][1])
             for place, (line, fields) in enumerate(block):
                 count = landmarks if place % 4 else 1
                 if len(fields) != count:
@@ -41,6 +43,26 @@ def _read(path: Path) -> StoredFaces:
 
     joined = join(points())
     return StoredFaces(ids, joined)
+
+
+def _require_no_table(path: Path, rows: list[tuple[int, list[str]]]) -> None:
+    """Raise InputError if the file is another one with a single field on its first line."""
+    (line, (first, *_)), following = rows[0], rows[1:2]
+    if "," in first:
+        raise line_error(
+            path, line, f"fields with commas between them, from {first.split(',')[0][:40]!r}",
+            "numbers with blanks between them",
+            "Name the file .csv if this line is its header id,x0,y0,x1,y1,...; else write that "
+            "header above it, too.",
+        )  # fmt: skip
+    for number, fields in following:
+        if not all(
+            field[-1:].isdigit() or field.endswith(".") for field in (fields[0], fields[-1])
+        ):
+            raise line_error(
+                path, number, f"fields from {fields[0][:20]!r} to {fields[-1][:20]!r}", _LINES,
+                f"Remove line {line} if each line is a face with the path of its image.",
+            )  # fmt: skip
 
 
 COFW68 = Format(

@@ -11,6 +11,7 @@ from layouts import points, pts_text
 
 from alignbench import InputError
 from alignbench.formats import format_names, load_format, read_faces
+from alignbench.geometry import tight_boxes
 
 POINTS = points(3, 68, seed=4)
 NAMES = ["a/1.jpg", "a/2.jpg", "b/3.jpg"]
@@ -399,7 +400,24 @@ BAD = {
         "a.csv", "id,x0,y0\nb,1,2\na,nan,2\n",
         "line 3 .face a., field 2: found 'nan'.*Leave the face out of the file",
     ),
-    "attributes": ("a.txt", "1 2 " * 29 + "0 0 5 5 0 0 0 7 0 0 a.jpg\n", "neither 0 nor 1"),
+    "attributes": (
+        "a.txt", "1 4 3 1 2 2 " * 9 + "1 4 3 1 0 0 5 5 0 0 0 7 0 0 a.jpg\n",
+        "68 numbers, which may be 34 landmarks, or 29 landmarks, a box and six attributes",
+    ),
+    "later attributes": (
+        "a.txt", ("1 4 3 1 2 2 " * 9 + "1 4 3 1 0 0 5 5 0 0 0 0 0 0 a.jpg\n") * 300
+        + "1 4 3 1 2 2 " * 9 + "1 4 3 1 0 0 5 5 0 0 0 7 0 0 a.jpg\n", "neither 0 nor 1",
+    ),
+    "three numbers": ("a.txt", "1 2 3 " * 68 + "a.jpg\n", "or 68 landmarks of three numbers"),
+    "score": ("a.txt", "1 2 3 a.jpg\n", "3 numbers, which is odd"),
+    "blank in a path": ("a.txt", "1 2 my a.jpg\n", "A path with blanks is not read"),
+    "blank in a later path": ("a.txt", "1 2 a.jpg\n1 2 my a.jpg\n", "4 fields.*A path with blanks"),
+    "commas": ("a.txt", "a.jpg, 1, 2\n", "Replace commas by blanks"),
+    "no path": ("a.txt", "1 2 3 4\n", "numbers alone.*--order dataset"),
+    "RetinaFace": ("a.txt", "# a.jpg\n1 2 3 4\n", "the path of an image and the numbers"),
+    "csv": ("a.txt", "id,x0,y0\na,1,2\n", r"fields with commas between them.*Name the file"),
+    "count": ("a.txt", "2\na.jpg 1 2\nb.jpg 1 2\n", "Remove line 1 if each line is a face"),
+    "count, path last": ("a.txt", "2\n1 2 a.jpg\n1 2 b.jpg\n", "Remove line 1 if each line"),
     "ljson": ("a.ljson", '{"version": 2}', "no 'landmarks' with 'points'"),
     "ljson shape": ("a.ljson", '{"landmarks": {"points": [[1, 2, 3]]}}', "shape .1, 3."),
     "groups": ("a.ljson", '{"groups": {"a": {}, "b": {}}}', "2 groups of landmarks"),
@@ -504,6 +522,52 @@ def test_a_json_of_something_else_does_not_make_a_folder_mmposes(tmp_path):
     WRITERS["pts"](tmp_path)
     (tmp_path / "info.json").write_text('{"epoch": 3}')
     assert read_faces(tmp_path)[0].name == "pts"
+
+
+LAYOUTS = {
+    "behind": lambda f, b: [*f, *b],
+    "in front": lambda f, b: [*b, *f],
+    "with attributes": lambda f, b: [*f, *b, 0, 1, 0, 0, 0, 1],
+    "none": lambda f, b: [*f],
+}
+MARGIN = np.array([-1.0, -2, 3, 4])
+
+
+def faces_far_from_the_corner(landmarks):
+    return points(3, landmarks, seed=5) + 200
+
+
+def write_list(path, layout, landmarks, boxes):
+    faces = zip(NAMES, faces_far_from_the_corner(landmarks), boxes, strict=True)
+    write_csv(path, ([n, *LAYOUTS[layout](f.ravel(), b)] for n, f, b in faces), " ")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("landmarks", [7, 19, 21, 70, 98, 100])
+def test_a_box_in_a_list_is_one_that_holds_the_landmarks(tmp_path, layout, landmarks):
+    expected = faces_far_from_the_corner(landmarks)
+    boxes = tight_boxes(expected) + MARGIN
+    write_list(tmp_path / "p.txt", layout, landmarks, boxes)
+    _, faces = read_faces(tmp_path / "p.txt")
+    np.testing.assert_allclose(faces.points, expected)
+    if layout != "none":
+        np.testing.assert_allclose(faces.boxes, boxes)
+    assert bool(faces.subsets) == (layout == "with attributes")
+
+
+@pytest.mark.parametrize(
+    ("change", "layout"),
+    [
+        (lambda b: np.c_[b[:, 2:], b[:, :2]], "behind"),
+        (lambda b: np.c_[b[:, :2], b[:, 2:] - b[:, :2]], "in front"),
+        (lambda b: b + 1000, "with attributes"),
+    ],
+)
+def test_a_doubtful_box_in_a_list_is_refused(tmp_path, change, layout):
+    boxes = change(tight_boxes(faces_far_from_the_corner(98)) + MARGIN)
+    write_list(tmp_path / "p.txt", layout, 98, boxes)
+    with pytest.raises(InputError, match=r"numbers, which may be 10[03] landmarks, or .*98 landm"):
+        read_faces(tmp_path / "p.txt")
 
 
 def test_names_beside_a_tensor(tmp_path):

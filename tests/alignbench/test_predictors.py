@@ -219,7 +219,7 @@ def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
         ("a.txt", "1\n1 2 3\n1 2 3\n", "line 3: ends after 3 lines of a face"),
         ("a.txt", "1\n1 2 3\n1 2\n0 0 0\n", "line 3: 2 values; accepted: 3"),
         ("a.txt", "1\n1 2\n1 x\n0 0\n", "line 3, field 2: found 'x'"),
-        ("a.txt", "1 2 3 4\n", "line 1: 4 fields from '1' to '4'; accepted: x y x y"),
+        ("a.txt", "1 2 3 4\n", "line 1: numbers alone, from '1' to '4'; accepted: x y x y"),
         ("a.txt", "1 2 a.jpg\n1 2 3 4 a.jpg\n", "line 2: 5 fields; accepted: 3 as before"),
         ("a.txt", "\n \n", "file is empty"),
         ("a.csv", "id,x0,y0\na,1\n", "line 2: 2 fields; accepted: 3"),
