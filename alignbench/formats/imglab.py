@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.parsers import expat
 
@@ -11,10 +12,12 @@ from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.io.files import reading
-from alignbench.io.text import start_of
+from alignbench.io.text import list_some, start_of
 
 _LARGEST = 2**30
 """Bytes of a file; dlib's own for iBUG's 300-W has 20 MB."""
+_NUMBER = re.compile("[0-9]{1,9}")
+"""The name of a part, which gives its place."""
 
 
 class _Reader:
@@ -96,19 +99,27 @@ def _read(path: Path) -> StoredFaces:
         notes.append(f"{without:,} boxes have no parts and were left out.")
     return StoredFaces(
         [reader.names[k] for k in with_parts],
-        _points([reader.parts[k] for k in with_parts]),
+        _points(path, [reader.parts[k] for k in with_parts]),
         np.array([reader.boxes[k] for k in with_parts]) if with_parts else None,
         notes=tuple(notes),
     )
 
 
-def _points(faces: list[dict[str, tuple[float, float]]]) -> Floats:
-    """Landmarks (N, L, 2) in the order of the parts' names; NaN for a part that a face lacks."""
-    names = sorted({name for parts in faces for name in parts}, key=lambda n: (len(n), n))
-    column = {name: k for k, name in enumerate(names)}
-    points = np.full((len(faces), len(names), 2), np.nan)
+def _points(path: Path, faces: list[dict[str, tuple[float, float]]]) -> Floats:
+    """Landmarks (N, L, 2) in the order of the parts' numbers; NaN for a part that a face lacks."""
+    names = {name for parts in faces for name in parts}
+    if odd := sorted(name for name in names if not _NUMBER.fullmatch(name)):
+        raise InputError(
+            path, f"parts whose names are no numbers: {list_some(map(repr, odd))}", "0, 1, 2, ...",
+            "Name each part by its number in the mark-up: names alone give no order.",
+        )  # fmt: skip
+    numbers = sorted({int(name) for name in names})
+    if len(numbers) < len(names):
+        raise InputError(path, "parts of one number in two spellings, such as '1' and '01'", "one")
+    column = {number: k for k, number in enumerate(numbers)}
+    points = np.full((len(faces), len(numbers), 2), np.nan)
     for row, parts in zip(points, faces, strict=True):
-        row[[column[name] for name in parts]] = list(parts.values())
+        row[[column[int(name)] for name in parts]] = list(parts.values())
     return points
 
 

@@ -1,4 +1,4 @@
-"""Folders of .pts files, one for each face, as 300W has them."""
+"""Files of .pts, one for each face, or folders of them, as 300W has them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ _ENDING = ".pts"
 
 
 def _read(path: Path) -> StoredFaces:
-    files, skipped = find_files(path, (_ENDING,))
+    files, skipped = ([path], []) if path.is_file() else find_files(path, (_ENDING,))
     if not files:
         return StoredFaces([], np.empty((0, 0, 2)))
     landmarks = len(read_pts(files[0]))
-    names = [file.relative_to(path).with_suffix("").as_posix() for file in files]
+    base = path.parent if path.is_file() else path
+    names = [file.relative_to(base).with_suffix("").as_posix() for file in files]
     points = join(read_pts(file, landmarks, origin=0)[None] for file in files)
     return StoredFaces(names, points, notes=skipped_note(skipped))
 
 
 PTS = Format(
     "pts",
-    "a folder of .pts files at any depth, one for each face, counted from 1",
-    lambda path: has_files(path, _ENDING),
+    "a folder of .pts files at any depth, one for each face, or one such file; counted from 1",
+    lambda path: path.suffix.lower() == _ENDING or has_files(path, _ENDING),
     _read,
     origin=1,
 )

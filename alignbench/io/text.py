@@ -47,7 +47,8 @@ def _encoding_error(path: Path) -> InputError:
     with path.open("rb") as stream:
         start = stream.read(_START)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return InputError(path, "text in UTF-16", "UTF-8", "Save it as UTF-8, or as CSV UTF-8.")
+        remedy = "Save it as CSV UTF-8." if path.suffix.lower() == ".csv" else "Save it as UTF-8."
+        return InputError(path, "text in UTF-16", "UTF-8", remedy)
     if b"\0" not in start:
         remedy = "Save it as UTF-8, or copy the file again if it is damaged."
         return InputError(path, "not text in UTF-8", "UTF-8", remedy)

@@ -297,7 +297,7 @@ def test_parts_that_a_face_lacks_have_no_position(tmp_path):
         f"<dataset><image file='a.jpg'>{''.join(boxes)}</image></dataset>"
     )
     _, read = read_faces(tmp_path / "d.xml")
-    assert np.nan_to_num(read.points[:, :, 0], nan=-1).tolist() == [[-1, 4, 5], [6, -1, -1]]
+    assert np.nan_to_num(read.points[:, :, 0], nan=-1).tolist() == [[4, -1, 5], [-1, 6, -1]]
     assert read.notes == (
         "1 boxes are marked 'ignore' and were left out.",
         "1 boxes have no parts and were left out.",
@@ -374,6 +374,16 @@ BAD = {
         "a.xml", f"<d><image file='a'>{BOX}{2 * PART}</box></image></d>",
         "line 1: part '0' twice",
     ),
+    "named parts": (
+        "a.xml", f"<d><image file='a'>{BOX}{PART.replace('0', 'nose')}</box></image></d>",
+        "names are no numbers: 'nose'; accepted: 0, 1, 2.*Name each part by its number",
+    ),
+    "part in two spellings": (
+        "a.xml", f"<d><image file='a'>{BOX}{PART}{PART.replace('0', '00')}</box></image></d>",
+        "one number in two spellings",
+    ),
+    "pts": ("a.pts", "points: 1\n{\n1 2\n}\n", "accepted: 'version: 1' or 'n_points: N'"),
+    "pts of comments": ("a.pts", "// mine\n", "line 1: wrong .pts header, found ''"),
     "no number": (
         "a.xml", f"<d>\n<image file='a'>{BOX.replace('1', '1_0', 1)}</box></image></d>",
         "line 2: box with left='1_0'; accepted: a number",
@@ -568,6 +578,31 @@ def test_a_doubtful_box_in_a_list_is_refused(tmp_path, change, layout):
     write_list(tmp_path / "p.txt", layout, 98, boxes)
     with pytest.raises(InputError, match=r"numbers, which may be 10[03] landmarks, or .*98 landm"):
         read_faces(tmp_path / "p.txt")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("version: 1\n", ""), ("version: 1", "version: 2.1"),
+        ("{", "{\n// x y\n"), ("version", "// mine {\nversion"),
+    ],
+)  # fmt: skip
+def test_headers_of_pts_files(tmp_path, old, new):
+    text = pts_text(POINTS[0])
+    assert old in text
+    (tmp_path / "1.PTS").write_text(text.replace(old, new, 1))
+    _, faces = read_faces(tmp_path / "1.PTS")
+    np.testing.assert_allclose(faces.points, POINTS[:1])
+    assert faces.names == ["1"]
+
+
+@pytest.mark.parametrize(("ending", "remedy"), [(".pts", "UTF-8"), (".csv", "CSV UTF-8")])
+def test_utf_16_is_named(tmp_path, ending, remedy):
+    (tmp_path / f"1{ending}").write_text("id,x0,y0\n", encoding="utf-16")
+    with pytest.raises(
+        InputError, match=f"text in UTF-16; accepted: UTF-8. Save it as {remedy}[.]$"
+    ):
+        read_faces(tmp_path / f"1{ending}")
 
 
 def test_names_beside_a_tensor(tmp_path):
