@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from alignbench import plugins
-from alignbench.arrays import Bools, Floats, map_blocks
+from alignbench.arrays import Bools, Floats, blocks, map_blocks
 from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular
 from alignbench.io.folders import links_as_text
@@ -129,11 +129,11 @@ def read_faces(
     with blame(f"{path}, read as {chosen.name}"):
         faces = chosen.read(path)
         points = np.asarray(faces.points, np.float64)
-    if 0 in points.shape[1:]:
-        raise InputError(path, f"points of shape {points.shape}", "one landmark or more")
     count = len(points) if faces.names is None else len(faces.names)
     if not count:
         raise InputError(path, "no faces", "one face or more")
+    if 0 in points.shape[1:]:
+        raise InputError(path, f"points of shape {points.shape}", "one landmark or more")
     if points.ndim != 3 or points.shape[2] not in (2, 3) or len(points) != count:
         shape = f"points of shape {points.shape} for {count} faces"
         raise InputError(path, shape, "shape (N, L, 2)")
@@ -141,12 +141,37 @@ def read_faces(
     if points.shape[2] == 3:
         notes += (THIRD_VALUE,)
         points = points[:, :, :2]
+    notes += _placeholder_note(path, faces.names, points)
     first = (chosen.origin or 0) if origin is None else origin
     boxes = faces.boxes
     if first:
         points = map_blocks(lambda block: block - first, points)
         boxes = None if boxes is None else boxes - first
     return chosen, replace(faces, points=points, boxes=boxes, notes=notes)
+
+
+def _placeholder_note(path: Path, names: Sequence[str] | None, points: Floats) -> tuple[str, ...]:
+    """A sentence on landmarks (N, L, 2) at (0, 0) or (-1, -1), which many files write for none.
+
+    Raises InputError for a face that has no other landmarks.
+    """
+    total = 0
+    for rows in blocks(len(points)):
+        block = points[rows]
+        is_placeholder = (block == 0).all(axis=2) | (block == -1).all(axis=2)
+        total += int(is_placeholder.sum())
+        for row in np.flatnonzero(is_placeholder.all(axis=1))[:1]:
+            face = rows.start + int(row)
+            x, y = points[face, 0]
+            remedy = MISSED
+            if names is None:
+                remedy = f"{MISSED} Names of faces have to stand beside the landmarks then."
+            raise InputError(
+                f"{path}, face {face if names is None else repr(names[face])}",
+                f"all landmarks at ({x:g}, {y:g})", "landmarks", remedy,
+            )  # fmt: skip
+    what = "landmarks lie at (-1, -1) or (0, 0), as some files write 'not there'"
+    return (f"{total:,} {what}; they are taken as they are.",) if total else ()
 
 
 def choose_format(path: Path) -> Format:

@@ -48,7 +48,7 @@ def _read(path: Path) -> StoredFaces:
 def _require_no_table(path: Path, rows: list[tuple[int, list[str]]]) -> None:
     """Raise InputError if the file is another one with a single field on its first line."""
     (line, (first, *_)), following = rows[0], rows[1:2]
-    if "," in first:
+    if "," in first and all("," in fields[0] for _, fields in following):  # ids may have commas
         raise line_error(
             path, line, f"fields with commas between them, from {first.split(',')[0][:40]!r}",
             "numbers with blanks between them",

@@ -605,6 +605,32 @@ def test_utf_16_is_named(tmp_path, ending, remedy):
         read_faces(tmp_path / f"1{ending}")
 
 
+@pytest.mark.parametrize("value", [0, -1])
+def test_landmarks_that_are_not_there(tmp_path, value):
+    stored = POINTS.copy()
+    stored[1, 5] = value
+    np.savez(tmp_path / "p.npz", ids=NAMES, points=stored)
+    _, faces = read_faces(tmp_path / "p.npz", origin=1)
+    (note,) = faces.notes
+    assert note.startswith("1 landmarks lie at (-1, -1) or (0, 0)")
+    stored[2] = value
+    np.savez(tmp_path / "p.npz", ids=NAMES, points=stored)
+    with pytest.raises(
+        InputError, match=rf"'b/3[.]jpg': all landmarks at .{value}, {value}.*Leave"
+    ):
+        read_faces(tmp_path / "p.npz")
+    np.save(tmp_path / "p.npy", stored)
+    with pytest.raises(InputError, match=r"face 2: all landmarks.*Names of faces have to stand"):
+        read_faces(tmp_path / "p.npy")
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 2), (0, 68, 2)])
+def test_a_file_without_faces(tmp_path, shape):
+    np.save(tmp_path / "p.npy", np.zeros(shape))
+    with pytest.raises(InputError, match="no faces"):
+        read_faces(tmp_path / "p.npy")
+
+
 def test_names_beside_a_tensor(tmp_path):
     torch.save({"names": NAMES, "preds": torch.from_numpy(POINTS)}, tmp_path / "p.pth")
     _, faces = read_faces(tmp_path / "p.pth")
