@@ -248,7 +248,7 @@ def read_detections(path: Path, dataset: Dataset, faces: Dataset) -> Floats:
         ids, boxes = _read_ibug_boxes(path)
     else:
         ids, boxes = id_table(
-            path, EDGES, "Of x, y, width and height make x_max = x + width, y_max = y + height."
+            path, EDGES, "Give corners in this order: x_max is x + width, y_max is y + height."
         )
     for bad in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
         raise InputError(

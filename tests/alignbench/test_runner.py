@@ -706,7 +706,7 @@ def test_boxes_from_a_detectors_file(tmp_path):
     with pytest.raises(InputError, match="face 'face2': empty box"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
     path.write_text("id,x,y,w,h\n")
-    with pytest.raises(InputError, match=r"line 1: header 'id,x,y,w,h'.*x_max = x"):
+    with pytest.raises(InputError, match=r"line 1: header 'id,x,y,w,h'.*x_max is x"):
         evaluate(shape, dataset, boxes=f"detector:{path}")
     corners = tight_boxes(dataset.points)
     low, size = corners[:, None, :2], (corners[:, 2:] - corners[:, :2])[:, None]
