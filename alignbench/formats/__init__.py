@@ -6,6 +6,7 @@ The same file may hold a data set's truth (``--dataset FORMAT:PATH``) or a model
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,10 +17,13 @@ from alignbench import plugins
 from alignbench.arrays import Bools, Floats, blocks, map_blocks
 from alignbench.errors import InputError, blame, unknown
 from alignbench.io.files import require_regular
-from alignbench.io.folders import links_as_text
-from alignbench.io.text import start_of
+from alignbench.io.folders import find_files, links_as_text
+from alignbench.io.text import list_some, start_of
 
 THIRD_VALUE = "Each stored landmark has a third value, which is not used."
+_PICKLES = (".pkl", ".pickle")
+_LOOKED_AT = 1000
+"""Files of a folder that tell what is in it."""
 MISSED = "Leave a face that was missed out of the file."
 
 
@@ -197,13 +201,27 @@ def choose_format(path: Path) -> Format:
         raise InputError(path, f"is of several formats: {names}", "one")
     if path.is_file() and not start_of(path).strip():
         raise InputError(path, "file is empty", remedy="Copy the file again.")
-    what = "a folder of no known format" if path.is_dir() else f"unknown format {path.suffix!r}"
+    what = f"unknown format {path.suffix!r}"
     accepted = ", ".join(one.name for one in formats)
     remedy = "`alignbench list formats` says what each of these is."
-    if path.is_dir() and (links := links_as_text(path)):
-        what = f"no landmarks; {links[0].relative_to(path)} is a text that names a folder"
-        remedy = "It was a link, and was copied as text: link it anew, or name its folder."
+    if path.suffix.lower() in _PICKLES:
+        what = "a pickle, which can run any code when it is read"
+        remedy = "Convert it yourself: numpy.savez('p.npz', ids=names, points=landmarks)."
+    elif path.is_dir():
+        what = f"a folder of no known format{_endings_in(path)}"
+        if links := links_as_text(path):
+            what = f"no landmarks; {links[0].relative_to(path)} is a text that names a folder"
+            remedy = "It was a link, and was copied as text: link it anew, or name its folder."
     raise InputError(path, what, accepted, remedy)
+
+
+def _endings_in(folder: Path) -> str:
+    """The endings of files in a folder of which there are most, in words."""
+    files, _ = find_files(folder, ("",), most=_LOOKED_AT)
+    endings = Counter(file.suffix.lower() for file in files if file.suffix)
+    return (
+        f", with files that end in {list_some(dict(endings.most_common()), 3)}" if endings else ""
+    )
 
 
 def split_format(text: str) -> tuple[str, Path] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ _WHOLE_BODY = "face_kpts"
 """Key of the 68 face landmarks of a person in COCO-WholeBody."""
 _NOT_LABELLED, _OCCLUDED, _VISIBLE = 0, 1, 2
 """COCO's flags of a keypoint."""
+_LISTS = re.compile(r'"(images|annotations)"\s*:\s*\[')
+"""How the start of a file of annotations is told from other JSON."""
 _ACCEPTED = "a list x, y, v, x, y, v, ..."
 
 
@@ -173,7 +176,7 @@ def _accepts(path: Path) -> bool:
         return False
     start = start_of(path).lstrip()
     if start.startswith("{"):
-        return '"instance_info"' not in start
+        return _LISTS.search(start) is not None
     return start.startswith("[") and '"image_id"' in start and '"imgpath"' not in start
 
 

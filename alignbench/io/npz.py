@@ -19,6 +19,8 @@ from alignbench.io.files import require_regular
 
 Array = np.ndarray[Any, Any]
 
+_LONGEST_HEADER = 2**16
+"""Bytes; NumPy's own limit is smaller."""
 _FREE, _RATIO = 64 * 2**20, 100
 
 
@@ -75,7 +77,7 @@ def array_claims(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
         for member in archive.namelist():
             if member.endswith(".npy"):
                 with archive.open(member) as stream:
-                    shape, _, dtype = _header(stream)
+                    shape, _, dtype = _header(BytesIO(stream.read(_LONGEST_HEADER)))
                 claims[member.removesuffix(".npy")] = (shape, dtype)
     return claims
 

@@ -98,6 +98,13 @@ WRITERS = {
         json.dumps([{"imgpath": n, "landmarks": f.tolist(), "bbox": s.tolist()}
                     for n, f, s in zip(NAMES, POINTS, SIDES, strict=True)])
     ),
+    "dict.json": lambda p: p.write_text(
+        json.dumps({n: f.tolist() for n, f in zip(NAMES, POINTS, strict=True)})
+    ),
+    "deep.json": lambda p: p.write_text(
+        json.dumps({"model": "m", "predictions": {
+            n: f.tolist() for n, f in zip(NAMES, POINTS, strict=True)}})
+    ),
     "dlib.xml": write_imglab,
     "pts": lambda p: write_folder(p, ".PTS", pts_text),
     "openface": lambda p: write_folder(
@@ -324,6 +331,13 @@ def test_a_link_that_was_copied_as_text_is_named(tmp_path):
         read_faces(tmp_path / "links")
 
 
+def test_a_folder_of_other_files_is_described(tmp_path):
+    for name in ("1.npy", "2.npy", "a.log"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=r"no known format, with files that end in .npy, .log;"):
+        read_faces(tmp_path)
+
+
 def test_linked_folders_are_followed_once_and_side_files_are_named(tmp_path):
     WRITERS["pts"](tmp_path / "store")
     (tmp_path / "store" / "a" / "._1.pts").write_bytes(b"\0\5\26\7")
@@ -364,6 +378,18 @@ BAD = {
     ),
     "id": ("a.json", '[{"image_id": null, "keypoints": [1, 2, 3]}]', "image id None"),
     "huge": ("a.json", '[{"image_id": 1, "keypoints": [1e300, 2, 3]}]', "absurdly large"),
+    "labelme": ("a.json", '{"shapes": [], "imagePath": "a.jpg"}', "labelme's annotation of one"),
+    "empty list": ("a.json", "[]", "a.json: an empty list"),
+    "list of lists": ("a.json", "[[[1, 2]]]", "a list of 1 values without names.*--order dataset"),
+    "other keys": ("a.json", '[{"image": "a", "points": []}]', "with the keys 'image', 'points'"),
+    "one object": ("a.json", '{"image": "a", "points": [[1, 2]]}', "an object with the keys"),
+    "a number": ("a.json", "7", "a.json: 7; accepted: an object of image path"),
+    "JSON Lines": ("a.jsonl", '{"a": [[1, 2]]}\n{"b": [[1, 2]]}\n', "JSON Lines, a value on each"),
+    "cut": ("a.json", '{"a": [[1, 2]]', "not JSON"),
+    "null": ("a.json", '{"a": [[1, 2]], "b": null}', "a.json, 'b': null.*Leave a face that"),
+    "two lengths": ("a.json", '{"a": [[1, 2]], "b": [[1, 2], [3, 4]]}', "'b': points .2, 2."),
+    "flat points": ("a.json", '{"a": [1, 2]}', "'a': shape .2,. of int64; accepted: N x N"),
+    "pickle": ("a.pkl", "x", "a pickle, which can run any code.*numpy.savez"),
     "xml": ("a.xml", "<images><image file='a'><box", "not XML"),
     "entity": (
         "a.xml", "<!DOCTYPE x [<!ENTITY a 'b'>]><d><image file='&a;'/></d>",

@@ -229,7 +229,7 @@ def test_a_format_of_another_package_takes_precedence(tmp_path, monkeypatch):
         ("a.csv", b"id,x0,y0\nM\xfcller,1,2\n", "not text in UTF-8"),
         ("a.csv", b"id\x00\xff", "not a text file"),
         ("a.json", "{", "not JSON"),
-        ("a.json", "{}", "no list 'annotations'; accepted: a COCO keypoint file"),
+        ("a.json", "{}", "no faces; accepted: one face or more"),
         ("a.json", '[{"imgpath": "a"}]', "face 0: no 'imgpath' or no 'landmarks'"),
         (
             "a.json",

@@ -286,6 +286,8 @@ RESULTS = b'[{"image_id": 3, "keypoints": [1, 2, 0.5, 3, 4, 0.25], "score": 0.5}
 LJSON = b'{"version": 2, "landmarks": {"points": [[1, 2], [3, 4], [null, null]]}}'
 LJSON3 = b'{"version": 3, "groups": {"PTS": {"landmarks": {"points": [[1, 2], [3, 4]]}}}}'
 MMPOSE = b'[{"keypoints": [[1, 2], [3, 4]], "keypoint_scores": [1, 1], "bbox_score": 0.5}]'
+NAMED = (b'{"a/1.jpg": [[1, 2], [3, 4]], "2": [[5, 6], [7, 8]]}',
+         b'{"predictions": {"1": [[1, 2, 3]]}, "model": "m"}')  # fmt: skip
 IMGLAB = b"""<?xml version='1.0'?>
 <dataset><images><image file='a.jpg'>
 <box top='1' left='2' width='30' height='40'><part name='0' x='3' y='4'/>
@@ -539,6 +541,7 @@ TARGETS = {
     "own-csv": file("p.csv", read_own("csv"), fields, 200_000, *TABLES),
     "own-list": file("p.txt", read_own("list"), fields, 200_000, *LISTS),
     "own-coco": file("p.json", read_own("coco"), as_json, 200_000, COCO, RESULTS),
+    "own-json": file("p.json", read_own("json"), as_json, 200_000, *NAMED),
     "own-imglab": file("p.xml", read_own("imglab"), fields, 200_000, IMGLAB),
     "own-ljson": file("p.ljson", read_own("ljson"), as_json, 200_000, LJSON, LJSON3),
     "own-mmpose": file(
