@@ -25,6 +25,7 @@ from alignbench.io.files import write_atomic
 from alignbench.io.models import Strict, read_model, toml_text
 from alignbench.io.text import lines_of
 from alignbench.markups import Markup, markup_names
+from alignbench.matching import match_ids
 
 SHOWN = "docs/data.md"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -122,12 +123,14 @@ def _members(dataset: Dataset, subset: Subset, path: Path, key: str) -> Bools:
         return np.array([fnmatchcase(name, subset.pattern) for name in dataset.ids])
     file = path.parent / str(subset.ids)
     listed = {text.strip(): line for line, text in lines_of(file)}
-    for name in listed.keys() - set(dataset.ids):
+    names = list(listed)
+    rows = match_ids(names, dataset.ids, file, dataset.images.sources(), "").rows
+    for row in sorted(set(range(len(names))) - set(rows.tolist())):
         raise InputError(
-            f"{file}, line {listed[name]}", f"{name!r} is no face of {dataset.name}",
+            f"{file}, line {listed[names[row]]}", f"{names[row]!r} is no face of {dataset.name}",
             f"ids such as {dataset.ids[0]!r}", "`alignbench data ids` lists them.",
         )  # fmt: skip
-    return np.array([name in listed for name in dataset.ids])
+    return np.asarray(rows >= 0)
 
 
 def write_description(location: Location, name: str | None, split: str, out: Path) -> Dataset:

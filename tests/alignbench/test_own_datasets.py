@@ -405,7 +405,7 @@ def test_a_described_data_set_is_one_like_any_other(described, tmp_path):
 
 def test_subsets_and_splits(described, folder, tmp_path):
     text = described.read_text()
-    (described.parent / "hard.txt").write_text("a/2\nb/3\n")
+    (described.parent / "hard.txt").write_text("a/2.png\nb/3\n")
     described.write_text(
         text
         + '[splits.test.subsets.b]\npattern = "b/*"\n[splits.test.subsets.hard]\nids = "hard.txt"\n'
