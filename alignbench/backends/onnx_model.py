@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from alignbench.backends import Network, Pixels, not_installed
 from alignbench.errors import InputError
 from alignbench.io.files import reading
+from alignbench.io.image_headers import unreadable_kind
 from alignbench.io.text import is_inside
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def read_onnx(path: Path) -> OnnxModel:
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # of protobuf
-        raise _unusable(path, str(error)) from error
+        raise _unusable(path, unreadable_kind(content) or str(error)) from error
     if not (model.graph.node and model.graph.output):
         raise _unusable(path, "it has no operator or no output")
     digest, weights = hashlib.sha256(content).hexdigest(), _take_in(model, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from alignbench import threads
 from alignbench.backends import Network, Pixels, in_batches, not_installed
 from alignbench.errors import InputError
+
+_SIGNATURE = re.compile(r"^\[ONNXRuntimeError\][^/]*(/\S+\.(cc|h):\d+ .*?\)(?= [A-Z]))?")
+"""The place in its source that a message begins with."""
 
 
 def load(model: bytes, where: object, output: str | None = None) -> Network:
@@ -45,9 +49,12 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises kinds of its own for a damaged file
+        reason = _SIGNATURE.sub("", str(error)).strip()
         raise InputError(
-            where, f"not a usable ONNX model ({error})", "one file that holds all its weights"
-        ) from error
+            where, f"not a usable ONNX model ({reason})",
+            f"a model that onnxruntime {onnxruntime.__version__} can run",
+            "Export it for an earlier opset, or install a newer onnxruntime.",
+        ) from error  # fmt: skip
     inputs = session.get_inputs()
     name = output or session.get_outputs()[0].name
 

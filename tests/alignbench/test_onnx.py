@@ -440,6 +440,24 @@ def test_what_is_no_onnx_model_is_refused(tmp_path, content):
         read_onnx(path)
 
 
+def test_a_file_that_is_something_else_is_named(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(InputError, match="a Git LFS pointer"):
+        read_onnx(path)
+
+
+def test_a_model_of_a_later_version_is_named_without_places_in_foreign_sources(tmp_path):
+    import onnx
+
+    path = write_network(tmp_path / "net.onnx", FRACTIONS)
+    model = onnx.load(path)
+    model.ir_version = 99
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=r"model \(Unsupported model IR version: 99.*can run"):
+        load_predictor(f"onnx:{path}")
+
+
 def test_onnx_is_named_where_it_is_not_installed(tmp_path, monkeypatch):
     import sys
 
