@@ -11,11 +11,11 @@ import numpy as np
 from alignbench import arrays
 from alignbench.arrays import Bools, Floats
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
+from alignbench.formats.face_list import ATTRIBUTES
 from alignbench.io.images import ImageFiles
 from alignbench.io.text import in_blocks, is_inside, line_error, lines_of, numbers
 from alignbench.markups import WFLW98
 
-ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
 LIST = "WFLW_annotations/list_98pt_rect_attr_train_test/list_98pt_rect_attr_{split}.txt"
 IMAGES = "WFLW_images"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from alignbench.arrays import Floats
-from alignbench.datasets.wflw import ATTRIBUTES
+from alignbench.formats.face_list import ATTRIBUTES
 from alignbench.markups import Markup
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignbench import InputError, load_dataset, threads
-from alignbench.datasets.wflw import ATTRIBUTES
+from alignbench.formats.face_list import ATTRIBUTES
 from alignbench.markups import COFW29, IBUG68, WFLW98, convert
 from alignbench.synthetic import parameters, scene
 from alignbench.synthetic.camera import photograph, project, rotation
