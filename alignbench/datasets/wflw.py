@@ -87,7 +87,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise line_error(
                 path, line, f"{len(fields)} fields, coordinates and image path alone", f"{_FIELDS}",
                 "This is list_98pt_test.txt, which lacks boxes and attributes: take "
-                "list_98pt_rect_attr_test.txt from the same archive.",
+                "list_98pt_rect_attr_test.txt from the same archive, or give --dataset list:FILE.",
             )  # fmt: skip
         if len(fields) != _FIELDS:
             raise line_error(
