@@ -69,11 +69,12 @@ def read_file(location: Location, name: str, split: str) -> Dataset:
     count = len(faces.points)
     names = [f"{k}" for k in range(1, count + 1)] if faces.names is None else list(faces.names)
     images, notes = (NoImages(names), ()) if faces.names is None else _images(names, location)
+    ids = _ids(path, names, faces)
     return Dataset(
         name=name,
         split=split,
         markup=markup,
-        ids=tuple(_ids(path, names, faces)),
+        ids=tuple(_number(ids)),
         points=faces.points,
         visible=faces.visible,
         boxes=faces.boxes,
@@ -82,7 +83,7 @@ def read_file(location: Location, name: str, split: str) -> Dataset:
         official={},
         normalisers=tuple(n for n in _USUAL if n in (*markup.normalisers, "box")),
         threshold=_THRESHOLD,
-        notes=faces.notes + notes,
+        notes=(*faces.notes, *notes, *_repeated_note(ids)),
     )
 
 
@@ -109,10 +110,18 @@ def _ids(path: Path, names: Sequence[str], faces: StoredFaces) -> list[str]:
     stems = [_stem(name) for name in names]
     times = Counter(stems)
     boxes = tight_boxes(faces.points) if faces.boxes is None else faces.boxes
-    return _number(
+    return [
         stem if times[stem] == 1 else f"{stem}#{','.join(f'{edge:g}' for edge in box)}"
         for stem, box in zip(stems, boxes.tolist(), strict=True)
-    )
+    ]
+
+
+def _repeated_note(ids: Sequence[str]) -> tuple[str, ...]:
+    """The note on faces that stand in the file twice."""
+    repeated = [name for name, times in Counter(ids).items() if times > 1]
+    if not repeated:
+        return ()
+    return (f"{len(repeated):,} faces stand in the file more than once, such as {repeated[0]}.",)
 
 
 def _stem(name: str) -> str:

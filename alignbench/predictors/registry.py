@@ -194,7 +194,8 @@ def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, s
     if module != name and all(part.isidentifier() for part in module.split(".")):
         raise InputError(
             f"model {model!r}", "names a file", "package.module:function",
-            f"Give {module}:{argument or 'FUNCTION'}, from the folder above.",
+            f"Give {module}:{argument or 'FUNCTION'}, from the folder that holds "
+            f"{module.partition('.')[0]}.",
         )  # fmt: skip
     if not argument and Path(f"{name}.py").is_file():
         raise InputError(

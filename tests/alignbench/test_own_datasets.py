@@ -64,10 +64,12 @@ def test_several_faces_of_an_image_have_ids_of_their_own(tmp_path):
     assert dataset.images.sources()[:2] == ["images/5.jpg"] * 2
     lines = [" ".join(map(str, [*face.ravel(), "x.jpg"])) for face in POINTS]
     (tmp_path / "l.txt").write_text("\n".join([*lines, lines[0]]))
-    ids = load_dataset(f"list:{tmp_path / 'l.txt'}").ids
+    dataset = load_dataset(f"list:{tmp_path / 'l.txt'}")
+    ids = dataset.ids
     low, high = POINTS[0].min(axis=0), POINTS[0].max(axis=0)
     box = ",".join(f"{edge:g}" for edge in (*low, *high))
     assert (ids[0], ids[4]) == (f"x#{box}", f"x#{box}#2")
+    assert dataset.notes[-1].startswith("1 faces stand in the file more than once, such as x#")
 
 
 @pytest.mark.parametrize("name", ["/", "..", "C:\\", "a" * 300 + ".jpg"])
