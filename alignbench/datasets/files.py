@@ -175,7 +175,8 @@ def _images(names: Sequence[str], location: Location) -> tuple[Images, tuple[str
     """The images of the faces, and a note if leading folders of their paths were left out."""
     plain = [_plain(name) for name in names]
     for name in plain:
-        if not name or not is_inside(name):
+        # With the longest ending that an image may get.
+        if not name or not is_inside(f"{name}{max(ENDINGS, key=len)}"):
             raise InputError(
                 location.path, f"image path {name[:60]!r} is not valid on every system",
                 "a path below the folder of the images",
