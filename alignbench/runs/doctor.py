@@ -9,7 +9,7 @@ CFSS, RCPR and TCDCN, on a WFLW network and on the networks of this package: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -132,13 +132,10 @@ def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
     return [shift] if shift else []
 
 
-def unchecked(faces: int, findings: Sequence[Finding]) -> dict[Fault, str]:
-    """Faults that :func:`examine` could not look for in so many predicted faces, and why."""
+def unchecked(faces: int) -> dict[Fault, str]:
+    """Faults that :func:`examine` cannot look for in so many predicted faces, and why."""
     if faces < _FEWEST_FACES:
         return dict.fromkeys(Fault, f"fewer than {_FEWEST_FACES} faces")
-    if findings:
-        known = {finding.fault for finding in findings}
-        return {fault: "mend the fault above first" for fault in Fault if fault not in known}
     few = faces < _FEWEST_FOR_SHIFT
     return {Fault.ORIGIN: f"fewer than {_FEWEST_FOR_SHIFT} faces"} if few else {}
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import Annotated
 
 import typer
@@ -188,19 +189,25 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
         findings = examine(all_landmarks(run), evaluated_faces(run, data_root))
         is_faulty = is_faulty or bool(findings)
         typer.echo(f"{title} on {run.record.dataset.title}")
-        evidence = {finding.fault: finding for finding in findings}
-        reasons = unchecked(len(run.ids), findings)
+        for finding in findings:
+            typer.echo(f"  FOUND  {finding.fault}")
+            for sentence in (f"{finding.evidence}.", finding.remedy):
+                typer.echo(_fill(sentence))
+        if findings:
+            typer.echo("  Other faults are looked for once this is mended.")
+            continue
+        reasons = unchecked(len(run.ids))
         for check in Fault:
-            if check in evidence:
-                finding = evidence[check]
-                typer.echo(f"  FOUND  {check}")
-                typer.echo(f"         {finding.evidence}.\n         {finding.remedy}")
-            elif check in reasons:
-                typer.echo(f"  -      {check} (not checked: {reasons[check]})")
-            else:
-                typer.echo(f"  no     {check}")
+            reason = reasons.get(check)
+            typer.echo(f"  -      {check}: {reason}" if reason else f"  no     {check}")
     if is_faulty:
         raise typer.Exit(1)
+
+
+_fill = TextWrapper(
+    80, initial_indent=" " * 9, subsequent_indent=" " * 9,
+    break_long_words=False, break_on_hyphens=False,
+).fill  # fmt: skip
 
 
 def complexity(
