@@ -17,6 +17,7 @@ from operator import itemgetter
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
 
 from alignbench.arrays import Floats, Ints
 from alignbench.datasets.base import Dataset
@@ -30,6 +31,8 @@ _FEWEST_FOR_FRAME = 10
 """Below this number of faces, one odd annotation may move all boxes alike; the place and size of
 faces are then doubted only where the error is at least half a face."""
 _HALF_A_FACE = 0.5
+_FEWEST_STRANGERS, _STRANGERS, _MOST_OF = 2, 0.05, 0.7
+"""Number, share of all, and share of those that are far off, of faces that must fit another one."""
 _GAIN, _SMALL = 0.5, 0.25
 """A correction leaves at most this share of the error, and at most this error."""
 _FREEDOM = 0.7
@@ -48,7 +51,7 @@ class Fault(StrEnum):
     FRACTIONS = "landmarks are fractions or in [-1, 1], not pixels"
     AXES = "x and y are exchanged"
     ARRANGEMENT = "x and y are arranged otherwise"
-    IDS = "ids are shifted by one face"
+    IDS = "landmarks are those of other faces"
     MIRRORED = "left and right are exchanged"
     ORDER = "landmarks are in another order"
     CROP = "landmarks are pixels of a crop or of a resized image"
@@ -126,10 +129,11 @@ def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
     if fractions := _fractions(faces):
         return [fractions]
     now = faces.error(faces.predicted)
-    if now > _POOR and (mistaken := _mistaken(faces, now)):
-        return [mistaken]
-    shift = _shift(faces)
-    return [shift] if shift else []
+    mistaken = _mistaken(faces, now) if now > _POOR else None
+    if mistaken is None or mistaken.fault != Fault.IDS:
+        mistaken = _strangers(faces) or mistaken
+    finding = mistaken or _shift(faces)
+    return [finding] if finding else []
 
 
 def unchecked(faces: int) -> dict[Fault, str]:
@@ -160,16 +164,46 @@ def _mistaken(faces: _Faces, now: float) -> Finding | None:
     return best[0][1] if best else None
 
 
+def _strangers(faces: _Faces) -> Finding | None:
+    """Faces whose landmarks fit another face of the data set, but not their own."""
+    dataset = faces.dataset
+    known = np.flatnonzero(~np.isnan(dataset.points).any(axis=(1, 2)))
+    if not len(known):
+        return None
+    # Place and size tell faces apart, and make a small tree.
+    place, mine = (
+        np.concatenate([points.mean(axis=1), points.std(axis=1)], axis=1)
+        for points in (dataset.points[known], faces.predicted)
+    )
+    nearest = known[KDTree(place).query(mine)[1]]
+    own, other = (
+        np.nanmean(np.linalg.norm(faces.predicted - true, axis=2), axis=1) / faces.sizes
+        for true in (faces.true, dataset.points[nearest])
+    )
+    is_off = own > _SMALL
+    odd = np.flatnonzero((nearest != faces.rows) & is_off & (other < _FITS))
+    fewest = max(_FEWEST_STRANGERS, _STRANGERS * len(faces.rows), _MOST_OF * is_off.sum())
+    if len(odd) < fewest:
+        return None
+    first = odd[0]
+    return Finding(
+        Fault.IDS,
+        f"the landmarks of {len(odd):,} of {len(faces.rows):,} faces fit another, such as those "
+        f"of {dataset.ids[faces.rows[first]]}, which fit {dataset.ids[nearest[first]]}",
+        "Compare names and order with those of `alignbench data ids`.",
+    )
+
+
 def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Finding]]:
     """The error after each correction that is the same for all faces, and what it would be."""
     swapped = faces.error(faces.predicted[:, :, ::-1])
-    yield finding(Fault.AXES, swapped, "Give --points-axes yx, or exchange them.")
+    yield finding(Fault.AXES, swapped, "Exchange them; for saved:FILE, --points-axes yx does.")
     count, landmarks, _ = faces.predicted.shape
     planes = faces.predicted.reshape(count, 2, landmarks).swapaxes(1, 2)
     yield finding(
         Fault.ARRANGEMENT, faces.error(planes),
-        "All x stand before all y: give --points-axes x-then-y; for ONNX, set output.order = "
-        '"x-then-y".',
+        "All x stand before all y: for saved:FILE, give --points-axes x-then-y; for ONNX, set "
+        'output.order = "x-then-y".',
     )  # fmt: skip
     turns = faces.predicted.swapaxes(1, 2).reshape(count, landmarks, 2)
     yield finding(
@@ -191,11 +225,12 @@ def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Find
     )  # fmt: skip
     order = _best_order(faces)
     first = int((order != np.arange(len(order))).argmax())
-    yield finding(
-        Fault.ORDER, faces.error(faces.predicted[:, order]),
-        f"Landmark {first} of mark-up {faces.dataset.markup.name} is stored as {order[first]}: "
-        "bring them into the mark-up's order.",
-    )  # fmt: skip
+    if (error := faces.error(faces.predicted[:, order])) < _FITS:
+        remedy = (
+            f"Landmark {first} of mark-up {faces.dataset.markup.name} is stored as {order[first]}: "
+            "bring them into the mark-up's order."
+        )
+        yield finding(Fault.ORDER, error, remedy)
     boxes = faces.boxes if faces.dataset.boxes is None else faces.dataset.boxes[faces.rows]
     if (error := faces.error(faces.predicted + boxes[:, None, :2])) < _FITS:
         remedy = "They are counted from the box's corner: add it to x and y."
@@ -295,8 +330,10 @@ def _frame_findings(faces: _Faces, finding: Describe) -> Iterator[tuple[float, F
         return
     if len(faces.rows) < _FEWEST_FOR_FRAME and faces.error(faces.predicted) < _HALF_A_FACE:
         return
-    aligned = (faces.predicted - own) / ratio[:, None, None] + centre
-    error = faces.error(aligned)
+    aligned = (faces.predicted - own) / ratio[:, None, None]
+    mirrored = faces.error(aligned * [-1, 1] + centre)
+    yield finding(Fault.MIRRORED, mirrored, "x is counted from the right: make it width - x.")
+    error = faces.error(aligned + centre)
     offset = (own - centre)[:, 0] / faces.sizes[:, None]
     is_steady = _deviation(ratio) < 0.2 * np.median(ratio) and (
         np.array([_deviation(offset[:, axis]) for axis in (0, 1)]) < 0.15

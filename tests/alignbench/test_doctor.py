@@ -61,7 +61,7 @@ FAULTS = {
     "fractions taken for signed": (
         lambda p, d: in_window(p, d, lambda t: (t + 1) / 2), Fault.FRACTIONS, "",
     ),
-    "axes": (lambda p, d: p[:, :, ::-1], Fault.AXES, "--points-axes yx"),
+    "axes": (lambda p, d: p[:, :, ::-1], Fault.AXES, "--points-axes yx does"),
     "all x before all y": (
         lambda p, d: p.swapaxes(1, 2).reshape(p.shape), Fault.ARRANGEMENT,
         "--points-axes x-then-y",
@@ -71,6 +71,14 @@ FAULTS = {
     ),
     "next": (lambda p, d: np.roll(p, 1, axis=0), Fault.IDS, "the previous one"),
     "previous": (lambda p, d: np.roll(p, -1, axis=0), Fault.IDS, "the next one"),
+    "of other faces": (
+        lambda p, d: p[::-1], Fault.IDS, "Compare names and order",
+    ),
+    "half of them of other faces": (
+        lambda p, d: np.concatenate([p[: len(p) // 2], np.roll(p[len(p) // 2 :], 1, axis=0)]),
+        Fault.IDS, "Compare names and order",
+    ),
+    "from the right": (lambda p, d: [999, 0] + p * [-1, 1], Fault.MIRRORED, "width - x"),
     "mirrored": (lambda p, d: p[:, d.markup.flip_order], Fault.MIRRORED, "flip pair"),
     "order": (lambda p, d: scramble(p), Fault.ORDER, "stored as"),
     "crop": (
