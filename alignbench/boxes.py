@@ -194,13 +194,18 @@ def choose_boxes(
 
 
 def _detection_notes(boxes: Floats, faces: Dataset) -> tuple[str, ...]:
-    """The note on boxes (N, 4) of a file that cannot be those of their faces."""
+    """Notes on faces without a box (N, 4) in a file, and on boxes that cannot be theirs."""
     here = np.flatnonzero(~np.isnan(boxes).any(axis=1))
+    missing = len(boxes) - len(here)
+    notes = (f"{missing:,} of {len(boxes):,} faces have no detected box: missed.",) * bool(missing)
     names = replace(faces.take(here), boxes=boxes[here]).boxes_elsewhere()
     if not names:
-        return ()
+        return notes
     found = f"{len(names):,} of {len(here):,} faces have most landmarks outside their detected box"
-    return (f"{found}, such as {names[0]}: columns must be corners, not width and height.",)
+    return (
+        *notes,
+        f"{found}, such as {names[0]}: columns must be corners, not width and height.",
+    )
 
 
 def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:

@@ -244,6 +244,7 @@ def _compare(
                 f"{_spell(best[0].repeated)!r} names more than one face: rows of the file "
                 f"{theirs_here}, faces of the data set {ours_here}"
             )
+            remedy = remedy if theirs_here > 1 else ""
             break
         if usable[0].keys.compared == "bare name" and most < len(theirs):
             other = theirs[usable[0].first_other]

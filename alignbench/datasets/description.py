@@ -120,7 +120,14 @@ def _members(dataset: Dataset, subset: Subset, path: Path, key: str) -> Bools:
     if (subset.pattern is None) == (subset.ids is None):
         raise InputError(f"{path}, key {key}", "not one of pattern and ids", "one of them")
     if subset.pattern is not None:
-        return np.array([fnmatchcase(name, subset.pattern) for name in dataset.ids])
+        members = np.array([fnmatchcase(name, subset.pattern) for name in dataset.ids])
+        if not members.any():
+            raise InputError(
+                f"{path}, key {key}", f"no id is like {subset.pattern!r}",
+                f"a pattern of ids such as {dataset.ids[0]!r}",
+                "`alignbench data ids` lists them.",
+            )  # fmt: skip
+        return members
     file = path.parent / str(subset.ids)
     listed = {text.strip(): line for line, text in lines_of(file)}
     names = list(listed)

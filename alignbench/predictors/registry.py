@@ -190,6 +190,12 @@ def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, s
             given["argument"] = argument
             argument = ""
         return factory, module, argument
+    require_regular(Path(model))
+    if Path(model).is_file() and Path(model).suffix != ".py":
+        kind = {".onnx": "onnx", ".dat": "dlib"}.get(Path(model).suffix.lower(), "saved")
+        raise InputError(
+            f"model {model!r}", "is a file without its kind", f"{FORMS}", f"Give {kind}:{model}."
+        )
     module = re.sub(r"\.py$", "", name.replace("\\", "/").removeprefix("./")).replace("/", ".")
     if module != name and all(part.isidentifier() for part in module.split(".")):
         raise InputError(

@@ -124,9 +124,13 @@ class SavedPredictor(Predictor):
         return np.where((rows >= 0)[:, None, None], self._points[rows], np.nan)
 
     def describe(self) -> dict[str, Any]:
-        surplus = len(self._points) - len(self._row)
+        surplus = sorted(set(range(len(self._points))) - set(self._row.values()))
         given = {k: v for k, v in asdict(self._options).items() if v != getattr(Interpretation, k)}
-        notes = [f"{surplus:,} stored faces are not in the data set."] if surplus else []
+        notes = []
+        if surplus:
+            names = self._faces.names or [str(row) for row in range(len(self._points))]
+            why = "are not in the data set" if self._options.pick is None else "were not picked"
+            notes = [f"{len(surplus):,} stored faces, such as {names[surplus[0]]!r}, {why}."]
         return {
             "source": f"saved:{self._path.name}",
             "format": self._format.name,

@@ -232,7 +232,7 @@ def test_several_detections_of_an_image(tmp_path):
     run = evaluate(load_predictor(saved, pick="iou"), dataset)
     assert run.row(NME).value == 0
     assert run.record.model.notes == (
-        "1 stored faces are not in the data set.",
+        "1 stored faces, such as '6', were not picked.",
         "Each stored landmark has a third value, which is not used.",
     )
     with pytest.raises(InputError, match=r"'5#0' shares its image with other faces.*--pick iou"):
@@ -497,6 +497,7 @@ def test_a_name_with_blanks_or_of_a_registered_data_set_is_refused(
         ("full = 4", "ful = 4", "faces, subset 'ful': unknown"),
         ("full = 4", "full = 4\n[splits.test.subsets.x]", "neither|not one of pattern and ids"),
         ("full = 4", 'full = 4\n[splits.test.subsets.x]\nids = "no.txt"', "cannot be read"),
+        ("full = 4", 'full = 4\n[splits.test.subsets.x]\npattern = "z*"', "no id is like 'z\\*'"),
         ("\n[splits", "\nsplits", "not TOML"),
     ],
 )

@@ -95,7 +95,7 @@ def test_missing_faces_are_missed_and_surplus_ones_noted(tmp_path):
     predictor = load_predictor(f"saved:{write_saved(tmp_path, 'npz', ids, values)}")
     run = evaluate(predictor, dataset)
     assert run.record.missed == 2
-    assert run.record.model.notes == ("2 stored faces are not in the data set.",)
+    assert run.record.model.notes == ("2 stored faces, such as 'stranger', are not in the data set.",)
     assert run.record.model.identity["matched_by"] == "id"
     limited = evaluate(predictor, dataset, limit=4)
     assert limited.record.model.notes == run.record.model.notes
@@ -703,12 +703,15 @@ def test_dlib_takes_a_given_box():
         ("nets\\mymodel.py", "Give nets.mymodel:FUNCTION"),
         ("nets/mymodel:centre", "Give nets.mymodel:centre"),
         ("mymodel", "Give mymodel:FUNCTION"),
+        ("a.onnx", "Give onnx:a.onnx."),
+        ("a.csv", "Give saved:a.csv."),
         ("DLIB", "Did you mean 'dlib'"),
     ],
 )
 def test_a_model_that_is_nearly_named_gets_a_suggestion(tmp_path, monkeypatch, model, remedy):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mymodel.py").write_text("")
+    for name in ("mymodel.py", "a.onnx", "a.csv"):
+        (tmp_path / name).write_text("")
     with pytest.raises(InputError, match=re.escape(remedy)):
         load_predictor(model)
 

@@ -694,6 +694,7 @@ def test_boxes_from_a_detectors_file(tmp_path):
     assert run.record.missed == 1
     assert run.record.protocol.leak == "none"
     assert run.record.protocol.box_scale == 2
+    assert "1 of 3 faces have no detected box: missed." in run.record.dataset.notes
     expected = shape.predict(Batch(["face2"], [], np.array([[-40.0, -30, 160, 170]])))
     np.testing.assert_allclose(run.points[1], expected[0])
     # Names are compared with the whole data set's, however few of its faces are run.
