@@ -60,8 +60,9 @@ def _tables(runs: list[Run], measures: Sequence[Measure], intervals: bool) -> It
         ]
         rows = [
             (*([name] if several else []), *_row(run, subset, shown))
-            for subset in runs[0].subsets
+            for subset in dict.fromkeys(name for run in runs for name in run.subsets)
             for name, run in zip(names, runs, strict=True)
+            if subset in run.subsets  # a description may have more of them than before
         ]
         title = f"{who} on {dataset.title}, normaliser {norm}"
         columns = (*first, "Subset", "Faces", *(m.heading for m in shown))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -564,6 +565,22 @@ def test_a_sheet_of_a_users_own_faces(folder, tmp_path):
     assert pictures[0] == pictures[1] != pictures[2]
     code, message = call(*show, tmp_path / "d.png", "--markup", "wflw98")
     assert (code, "as mark-up wflw98 has" in message) == (2, True)
+
+
+def test_runs_from_before_a_subset_was_described_are_reported_beside_others(described, tmp_path):
+    np.savez(tmp_path / "p.npz", ids=NAMES, points=POINTS)
+    run = ("run", "--model", f"saved:{tmp_path / 'p.npz'}", "--dataset", described)
+    assert call(*run, "--name", "old", "--out", tmp_path / "old")[0] == 0
+    subset = '[splits.test.subsets.b]\npattern = "b/*"\n'
+    described.write_text(described.read_text() + subset)
+    assert call(*run, "--name", "new", "--out", tmp_path / "new")[0] == 0
+    for order in (("old", "new"), ("new", "old")):
+        code, text = call("report", *(tmp_path / name for name in order), "--format", "csv")
+        assert code == 0
+        rows = csv.DictReader(text.splitlines())
+        assert {("new", "b"), ("new", "full"), ("old", "full")} == {
+            (row["model"], row["subset"]) for row in rows
+        }
 
 
 def test_ids_are_listed_as_they_look(folder):

@@ -95,7 +95,9 @@ def test_missing_faces_are_missed_and_surplus_ones_noted(tmp_path):
     predictor = load_predictor(f"saved:{write_saved(tmp_path, 'npz', ids, values)}")
     run = evaluate(predictor, dataset)
     assert run.record.missed == 2
-    assert run.record.model.notes == ("2 stored faces, such as 'stranger', are not in the data set.",)
+    assert run.record.model.notes == (
+        "2 stored faces, such as 'stranger', are not in the data set.",
+    )
     assert run.record.model.identity["matched_by"] == "id"
     limited = evaluate(predictor, dataset, limit=4)
     assert limited.record.model.notes == run.record.model.notes
