@@ -78,7 +78,7 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
     ``what`` stands before "cannot be read" in the message.
     """
     try:
-        require_regular(path)
+        _refuse_pipe(path)
         yield
     except OSError as error:
         reason = f"{what}cannot be read ({error.strerror or error})"
@@ -92,11 +92,16 @@ def require_regular(path: Path) -> None:
     cannot look at, such as one that is too long, is an InputError, too.
     """
     try:
-        is_odd = path.exists() and not (path.is_file() or path.is_dir())
+        _refuse_pipe(path)
     except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}"[:200], f"cannot be looked at ({reason})", "a file") from error
-    if is_odd:
+
+
+def _refuse_pipe(path: Path) -> None:
+    if path.exists() and not (path.is_file() or path.is_dir()):
         raise InputError(path, "is no regular file but a pipe, a device or a socket", "a file")
 
 

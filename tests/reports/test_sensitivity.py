@@ -139,7 +139,7 @@ def test_conventions_of_the_mean_without_the_truth_say_what_they_lack():
 
 def test_conventions_of_the_mean_with_the_truth(monkeypatch):
     dataset = replace(make_dataset(20, visible=True), name="synthetic")
-    monkeypatch.setattr("reports.data.load_dataset", lambda *_: dataset)
+    monkeypatch.setattr("reports.data.load_dataset", lambda *_, **__: dataset)
     run, values, table = whose(dataset)
     scale = normalisers(dataset.points, WFLW98, dataset.ids)["inter_ocular"]
     cut = face_errors(distances(np.trunc(run.points), dataset.points), scale)
@@ -154,7 +154,7 @@ def test_conventions_of_the_mean_with_the_truth(monkeypatch):
 def test_a_truth_that_is_not_the_runs_is_not_used(run, sample, monkeypatch):
     other = replace(sample, points=sample.points + 1)
     for wrong in (other, sample.take(np.arange(9))):
-        monkeypatch.setattr("reports.data.load_dataset", lambda *_, d=wrong: d)
+        monkeypatch.setattr("reports.data.load_dataset", lambda *_, d=wrong, **__: d)
         table = run_tables([run], bootstrap=QUICK)[3]
         assert column(table, 1)["HRNet: whole pixels"].value is None
         assert "its annotation differs" in table.notes[-1]
@@ -171,7 +171,7 @@ class Missing(Noisy):
 
 def test_missed_faces_fail_and_are_said(monkeypatch):
     dataset = replace(make_dataset(12), name="synthetic")
-    monkeypatch.setattr("reports.data.load_dataset", lambda *_: dataset)
+    monkeypatch.setattr("reports.data.load_dataset", lambda *_, **__: dataset)
     run = evaluate(Missing(dataset), dataset, bootstrap=QUICK)
     normaliser, threshold, peers, mean = run_tables([run], bootstrap=QUICK)
     assert normaliser.rows[0][3].value == run.row(parse_measure("fr@0.10")).value
