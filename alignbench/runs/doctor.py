@@ -40,7 +40,8 @@ _FREEDOM = 0.7
 _FITS = 0.1
 """Error below which landmarks are taken for those of a box or of a resized image."""
 _POOR = 0.06
-"""Error, in sizes of the face, below which nothing but a shift of pixels is looked for."""
+"""Error, in sizes of the face, below which nothing but a shift of pixels, and faces that fit
+another one, are looked for; and the largest error of a fit to another face."""
 
 
 class Fault(StrEnum):
@@ -181,7 +182,7 @@ def _strangers(faces: _Faces) -> Finding | None:
         for true in (faces.true, dataset.points[nearest])
     )
     is_off = own > _SMALL
-    odd = np.flatnonzero((nearest != faces.rows) & is_off & (other < _FITS))
+    odd = np.flatnonzero((nearest != faces.rows) & is_off & (other < _POOR))
     fewest = max(_FEWEST_STRANGERS, _STRANGERS * len(faces.rows), _MOST_OF * is_off.sum())
     if len(odd) < fewest:
         return None
