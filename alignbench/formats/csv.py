@@ -24,7 +24,7 @@ from alignbench.errors import InputError
 from alignbench.formats import THIRD_VALUE, Format, StoredFaces
 from alignbench.formats.layout import POINTS
 from alignbench.geometry import corners_of
-from alignbench.io.text import in_blocks, line_error, lines_of, list_some, numbers
+from alignbench.io.text import in_blocks, is_number, line_error, lines_of, list_some, numbers
 
 _COORDINATE = (
     re.compile(r"([a-z_]*_)?(?P<axis>[xyvscz])_?(?P<landmark>[0-9]{1,4})"),
@@ -238,7 +238,7 @@ def _list(header: list[str]) -> str:
 def _remedy(header: list[str]) -> str:
     """What to do about a header without landmarks."""
     lower = [title.lower() for title in header]
-    if len(header) > 1 and sum(_is_number(title) for title in header) > len(header) / 2:
+    if len(header) > 1 and sum(is_number(title) for title in header) > len(header) / 2:
         return "The file has no header: write a first line id,x0,y0,x1,y1,..."
     if len(header) == 1 and len(header[0].split()) > 2:
         return "Separate the columns by commas, not by blanks."
@@ -254,14 +254,6 @@ def _remedy(header: list[str]) -> str:
             "X_0."
         )
     return "Number the landmarks in the order of the mark-up: x0,y0,x1,y1,..."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _fields(path: Path, line: int, text: str, separator: str, columns: _Columns) -> list[str]:

@@ -18,7 +18,7 @@ from alignbench.arrays import Bools, Floats, join
 from alignbench.errors import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.geometry import corners_of
-from alignbench.io.text import in_blocks, line_error, lines_of, numbers, start_of
+from alignbench.io.text import in_blocks, is_number, line_error, lines_of, numbers, start_of
 from alignbench.markups import landmark_counts
 
 ATTRIBUTES = ("pose", "expression", "illumination", "make-up", "occlusion", "blur")
@@ -121,7 +121,7 @@ def _read(path: Path) -> StoredFaces:
 
 
 def _is_path_first(path: Path, line: int, row: list[str]) -> bool:
-    is_number = [_is_number(row[0]), _is_number(row[-1])]
+    are_numbers = [is_number(row[0]), is_number(row[-1])]
     accepted = "x y x y ... and the path of an image, last or first, with blanks between them"
     found = f"{len(row)} fields from {row[0][:20]!r} to {row[-1][:20]!r}"
     if row[0].startswith("#"):
@@ -132,30 +132,22 @@ def _is_path_first(path: Path, line: int, row: list[str]) -> bool:
         raise line_error(path, line, found, accepted, remedy)
     if remedy := _blanks_remedy(row):
         raise line_error(path, line, found, accepted, remedy)
-    if all(is_number):
+    if all(are_numbers):
         raise line_error(
             path, line, f"numbers alone, from {row[0][:20]!r} to {row[-1][:20]!r}", accepted,
             "Write the path of the image, with its ending, on each line. Or save the numbers with "
             "numpy.save as (N, L, 2), for --order dataset.",
         )  # fmt: skip
-    if len(row) < 3 or is_number[0] == is_number[1]:
+    if len(row) < 3 or are_numbers[0] == are_numbers[1]:
         raise line_error(path, line, found, accepted)
-    return is_number[1]
+    return are_numbers[1]
 
 
 def _blanks_remedy(row: list[str]) -> str:
     """What to do where several fields are no numbers; empty for one alone."""
-    if sum(not _is_number(field) for field in row) < 2:
+    if sum(not is_number(field) for field in row) < 2:
         return ""
     return f"A path with blanks is not read: rename the image, or {_CSV}."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _choose_reading(path: Path, line: int, values: Floats) -> _Reading:

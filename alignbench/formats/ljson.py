@@ -10,8 +10,7 @@ import numpy as np
 from alignbench.arrays import Floats
 from alignbench.errors import InputError
 from alignbench.formats import Format, StoredFaces
-from alignbench.formats.folders import has_files
-from alignbench.io.folders import find_files, skipped_note
+from alignbench.io.folders import find_files, has_files, skipped_note
 from alignbench.io.notation import read_json, require_numbers
 
 _ENDING = ".ljson"

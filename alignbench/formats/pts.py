@@ -8,8 +8,7 @@ import numpy as np
 
 from alignbench.arrays import join
 from alignbench.formats import Format, StoredFaces
-from alignbench.formats.folders import has_files
-from alignbench.io.folders import find_files, skipped_note
+from alignbench.io.folders import find_files, has_files, skipped_note
 from alignbench.io.pts import read_pts
 
 _ENDING = ".pts"

@@ -49,6 +49,11 @@ def find_files(
     return sorted(files), sorted(skipped)
 
 
+def has_files(path: Path, ending: str) -> bool:
+    """Whether a path is a folder with a file of this ending (lower case) at any depth."""
+    return path.is_dir() and bool(find_files(path, (ending,), most=1)[0])
+
+
 def skipped_note(skipped: Sequence[Path]) -> tuple[str, ...]:
     """A sentence on the side files that were left out, if there are any."""
     if not skipped:

@@ -95,6 +95,15 @@ def is_inside(name: str) -> bool:
     )
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number, finite or not."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def id_table(
     path: Path, names: Sequence[str] | None = None, remedy: str = ""
 ) -> tuple[list[str], Floats]:
