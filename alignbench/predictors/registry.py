@@ -44,7 +44,7 @@ class FunctionPredictor(Predictor):
     """``function(images, boxes) -> (B, L, 2)`` behind the interface.
 
     Images are (H, W, 3) uint8 RGB, boxes (B, 4), landmarks in image pixels; all as in
-    :class:`Batch`. The mark-up is the data set's, unless it is said; the runner checks the shape.
+    :class:`Batch`. The mark-up is the data set's by default; the runner checks the shape.
     """
 
     def __init__(

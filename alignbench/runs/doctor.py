@@ -40,8 +40,8 @@ _FREEDOM = 0.7
 _FITS = 0.1
 """Error below which landmarks are taken for those of a box or of a resized image."""
 _POOR = 0.06
-"""Error, in sizes of the face, below which nothing but a shift of pixels, and faces that fit
-another one, are looked for; and the largest error of a fit to another face."""
+"""Median error, in sizes of the face, from which mistaken conventions are looked for; and the
+largest error of landmarks that fit another face."""
 
 
 class Fault(StrEnum):
@@ -83,7 +83,7 @@ class Finding:
 
 
 Describe = Callable[[Fault, float, str], tuple[float, Finding]]
-"""The finding that a correction would be, and its error, of fault, error and remedy."""
+"""Takes a fault, the error after its correction and a remedy; gives that error and the finding."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _strangers(faces: _Faces) -> Finding | None:
 
 
 def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Finding]]:
-    """The error after each correction that is the same for all faces, and what it would be."""
+    """Error and finding of each correction that is the same for all faces."""
     swapped = faces.error(faces.predicted[:, :, ::-1])
     yield finding(Fault.AXES, swapped, "Exchange them; for saved:FILE, --points-axes yx does.")
     count, landmarks, _ = faces.predicted.shape
