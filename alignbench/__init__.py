@@ -14,7 +14,7 @@ from alignbench.version import __version__
 
 if TYPE_CHECKING:
     from alignbench.datasets import Dataset, load_dataset
-    from alignbench.errors import InputError
+    from alignbench.exceptions import InputError
     from alignbench.markups import Markup
     from alignbench.metrics import Measure, parse_measure
     from alignbench.predictors import Batch, Predictor, load_predictor
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Batch": "alignbench.predictors",
     "Dataset": "alignbench.datasets",
-    "InputError": "alignbench.errors",
+    "InputError": "alignbench.exceptions",
     "Markup": "alignbench.markups",
     "Measure": "alignbench.metrics",
     "Predictor": "alignbench.predictors",

@@ -14,7 +14,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -18,7 +18,7 @@ import numpy as np
 from alignbench import plugins
 from alignbench.arrays import Floats, plausible
 from alignbench.datasets.base import Dataset
-from alignbench.errors import InputError, blame, unknown
+from alignbench.exceptions import InputError, blame, unknown
 from alignbench.geometry import MIN_OVERLAP, overlap, scale_boxes
 from alignbench.io.files import sha256
 from alignbench.io.folders import find_files

@@ -32,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from alignbench import threads
 from alignbench.backends import AUTO, parse_backend, parse_precision
 from alignbench.datasets import load_dataset
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.predictors import RANDOM_IF_TAKEN, Batch, Predictor, load_predictor
 from alignbench.predictors.network import Inference, NetworkPredictor
 

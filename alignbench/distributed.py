@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 
 class Ranks:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from alignbench.arrays import SLICE, Bytes, Floats, blocks
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 Rounding = Literal["none", "integer"]
 BoxSide = Literal["longer", "mean"]

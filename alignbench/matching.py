@@ -12,7 +12,7 @@ from unicodedata import normalize
 import numpy as np
 
 from alignbench.arrays import Floats, Ints
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.images import ENDINGS
 
 _BOX = re.compile(r"#-?[0-9.e+-]+(,-?[0-9.e+-]+){3}(#[0-9]+)?$")

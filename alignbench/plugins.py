@@ -12,7 +12,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 
 MARKUPS = "alignbench.markups"
 DATASETS = "alignbench.datasets"

@@ -11,7 +11,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.markups import Markup, load_markup, markup_names
 from alignbench.predictors.registry import parse_options
 

@@ -10,7 +10,7 @@ import numpy as np
 from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.datasets.landmarks import select_landmarks
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from alignbench.markups import load_markup, markup_names
 from alignbench.metrics.errors import normalisers
 from reports.labels import labels

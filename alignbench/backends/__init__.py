@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 
 Pixels = NDArray[np.float32]
 Network = Callable[[Pixels], NDArray[np.floating]]

@@ -26,7 +26,7 @@ from alignbench.backends import (
     torch_module,
 )
 from alignbench.distributed import processes
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 _TRIAL_FACES = {"cpu": 4, "cuda": 64}
 _CLEARLY = 0.95

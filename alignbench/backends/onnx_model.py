@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignbench.backends import Network, Pixels, not_installed
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import reading
 from alignbench.io.image_headers import unreadable_kind
 from alignbench.io.text import is_inside

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alignbench import threads
 from alignbench.backends import Network, Pixels, in_batches, not_installed
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 _SIGNATURE = re.compile(r"^\[ONNXRuntimeError\][^/]*(/\S+\.(cc|h):\d+ .*?\)(?= [A-Z]))?")
 """The place in its source that a message begins with."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from alignbench import threads
 from alignbench.backends import Network, Pixels, Precision, in_batches, not_installed
 from alignbench.backends.onnx_runtime import batch_error
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 
 @cache

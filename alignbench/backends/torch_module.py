@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from alignbench import threads
 from alignbench.backends import Network, Pixels, Precision, in_batches
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

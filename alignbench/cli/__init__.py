@@ -19,7 +19,7 @@ import typer
 
 from alignbench import __version__
 from alignbench.cli.mount import SETTINGS, PluginGroup, make_command
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 app = typer.Typer(cls=PluginGroup, rich_markup_mode=None, context_settings=SETTINGS)
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alignbench.distributed import rank
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 
 if TYPE_CHECKING:
     from alignbench import Dataset

@@ -18,7 +18,7 @@ from alignbench.cli.options import (
     require_one_process,
     within,
 )
-from alignbench.errors import InputError, visible
+from alignbench.exceptions import InputError, visible
 
 _EXAMPLES = 3
 """How many missing or broken images, or landmarks far outside, are named."""

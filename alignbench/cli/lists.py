@@ -9,7 +9,7 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli.mount import load_command
-from alignbench.errors import InputError, blame
+from alignbench.exceptions import InputError, blame
 
 
 class Kind(StrEnum):

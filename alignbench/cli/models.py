@@ -10,7 +10,7 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli.options import as_typed, make_absolute
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 if TYPE_CHECKING:
     from alignbench.predictors.facts import ModelFacts

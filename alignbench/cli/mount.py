@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from alignbench import plugins
-from alignbench.errors import InputError, blame, unknown
+from alignbench.exceptions import InputError, blame, unknown
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 

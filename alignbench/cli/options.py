@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 
 def within(low: float, high: float) -> Callable[[typer.CallbackParam, Any], Any]:

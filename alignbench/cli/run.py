@@ -11,7 +11,7 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli import options
-from alignbench.errors import InputError, visible
+from alignbench.exceptions import InputError, visible
 
 if TYPE_CHECKING:
     from alignbench import Run

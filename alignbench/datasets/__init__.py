@@ -13,7 +13,7 @@ from alignbench import plugins
 from alignbench.datasets.base import FULL, Dataset, DatasetSource, Images, Progress, ignore_progress
 from alignbench.datasets.description import read_described
 from alignbench.datasets.files import Location, read_file
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.formats import choose_format, split_format
 from alignbench.io.files import require_regular
 

@@ -9,7 +9,7 @@ import numpy as np
 from alignbench import arrays
 from alignbench.arrays import Floats, plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles
 from alignbench.io.matlab import read_v5

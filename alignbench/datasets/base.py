@@ -13,7 +13,7 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.geometry import tight_boxes
 from alignbench.markups import Markup
 

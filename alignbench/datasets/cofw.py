@@ -11,7 +11,7 @@ import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.images import MOST_PIXELS
 from alignbench.io.matlab import open_v73, read_v5_values, read_v73, require_version
 from alignbench.io.npz import Array

@@ -11,7 +11,7 @@ from alignbench.arrays import plausible
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
 from alignbench.datasets.cofw import SOURCE as COFW
 from alignbench.datasets.cofw import convert_boxes
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.images import ImageFiles
 from alignbench.io.matlab import read_v5
 from alignbench.markups import IBUG68

@@ -20,7 +20,7 @@ from alignbench import plugins
 from alignbench.arrays import Bools
 from alignbench.datasets.base import Dataset
 from alignbench.datasets.files import Location, read_file
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.io.files import write_atomic
 from alignbench.io.models import Strict, read_model, toml_text
 from alignbench.io.text import lines_of

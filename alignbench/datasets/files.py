@@ -14,7 +14,7 @@ import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Ints
 from alignbench.datasets.base import FULL, Dataset, Images
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import StoredFaces, read_faces
 from alignbench.geometry import tight_boxes
 from alignbench.io.images import ENDINGS, ImageFiles, images_beside

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from alignbench.arrays import Bools, Floats, map_blocks
 from alignbench.datasets.base import Dataset
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.markups import Markup, convert, find_common, find_route, load_markup, markup_names
 
 COMMON = "common"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alignbench.datasets.base import Dataset, Progress, ignore_progress
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.images import rotated_images
 
 

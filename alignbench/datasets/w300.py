@@ -8,7 +8,7 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.datasets.base import FULL, Dataset, DatasetSource
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.folders import find_files, skipped_note
 from alignbench.io.images import ImageFiles, images_beside
 from alignbench.io.pts import read_pts

@@ -15,7 +15,7 @@ import numpy as np
 
 from alignbench import plugins
 from alignbench.arrays import Bools, Floats, blocks, map_blocks
-from alignbench.errors import InputError, blame, unknown
+from alignbench.exceptions import InputError, blame, unknown
 from alignbench.io.files import require_regular
 from alignbench.io.folders import find_files, links_as_text
 from alignbench.io.text import list_some, start_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.formats.layout import (
     ACCEPTED,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alignbench.arrays import SLICE, Floats, join
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.io.text import in_blocks, line_error, lines_of, numbers, start_of
 

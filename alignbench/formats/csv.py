@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from alignbench.arrays import Bools, Floats, join
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import THIRD_VALUE, Format, StoredFaces
 from alignbench.formats.layout import POINTS
 from alignbench.geometry import corners_of

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from alignbench.arrays import Bools, Floats, join
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.geometry import corners_of
 from alignbench.io.text import in_blocks, is_number, line_error, lines_of, numbers, start_of

@@ -9,7 +9,7 @@ from xml.parsers import expat
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.io.files import reading
 from alignbench.io.text import list_some, start_of

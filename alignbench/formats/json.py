@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import MISSED, Format, StoredFaces
 from alignbench.formats.coco import COCO
 from alignbench.formats.mmpose import MMPOSE

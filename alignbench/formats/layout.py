@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.npz import Array
 from alignbench.io.text import list_some
 from alignbench.markups import landmark_counts

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.io.folders import find_files, has_files, skipped_note
 from alignbench.io.notation import read_json, require_numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alignbench.arrays import join
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 from alignbench.formats.layout import (
     IDS,

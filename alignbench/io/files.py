@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 _LOCK = ".lock"
 _DRAFT = f"{'[0-9a-f]' * 8}.draft"

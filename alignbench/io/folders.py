@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 _LONGEST_PATH = 4096
 _MOST = 10_000_000

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Ints
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import reading, sha256
 from alignbench.io.image_headers import (
     KINDS,

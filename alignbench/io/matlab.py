@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import reading
 from alignbench.io.npz import Array, room
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.io.files import reading
 from alignbench.io.notation import parse_toml
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Floats, plausible
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.text import lines_of
 
 _NULL = type(None)

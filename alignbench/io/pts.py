@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.text import line_error, lines_of, numbers
 
 _VERSION = re.compile(r"version\s*:\s*[0-9]{1,6}(\.[0-9]*)?\s*$")

@@ -13,7 +13,7 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.arrays import LARGEST_COORDINATE, SLICE, Floats, plausible
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import reading
 
 T = TypeVar("T")

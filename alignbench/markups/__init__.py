@@ -12,7 +12,7 @@ import numpy as np
 
 from alignbench import plugins
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups.aflw19 import AFLW19
 from alignbench.markups.base import Indices, Markup
 from alignbench.markups.cofw29 import COFW29

@@ -13,7 +13,7 @@ from itertools import chain
 import numpy as np
 
 from alignbench.arrays import Ints
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 
 Indices = tuple[int, ...]
 

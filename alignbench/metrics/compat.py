@@ -28,7 +28,7 @@ import numpy as np
 from scipy.integrate import simpson, trapezoid
 
 from alignbench.arrays import Bools, Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.metrics.ced import ced
 
 

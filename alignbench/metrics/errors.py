@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alignbench.arrays import SLICE, Bools, Floats, Ints, blocks
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.geometry import tight_boxes
 from alignbench.markups import Markup
 

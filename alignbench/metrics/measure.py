@@ -21,7 +21,7 @@ import numpy as np
 
 from alignbench import plugins
 from alignbench.arrays import Floats
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 
 Threshold = float | tuple[float, ...] | None
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Bytes, Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import reading, sha256
 from alignbench.markups import Markup, by_landmarks
 from alignbench.predictors.base import Batch, Predictor

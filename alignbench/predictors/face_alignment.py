@@ -14,7 +14,7 @@ import numpy as np
 
 from alignbench.arrays import Bytes, Floats
 from alignbench.backends.torch_module import device_of
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups import IBUG68
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.facts import ModelFacts

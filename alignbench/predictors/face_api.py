@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from alignbench.arrays import Floats
 from alignbench.backends.build import Execution
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.geometry import crop_transforms, scale_boxes, square_crops
 from alignbench.io.files import reading, sha256
 from alignbench.io.notation import read_json

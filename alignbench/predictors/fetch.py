@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from platformdirs import user_cache_path
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import WriteError, reading, sha256, write_atomic
 from alignbench.io.text import is_inside
 

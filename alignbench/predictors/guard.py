@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Floats, plausible
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups import markups_of
 
 _lock = Lock()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from alignbench.backends.build import Execution, build_network
 from alignbench.backends.torch_module import to_onnx
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import write_atomic
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.crop import CropPredictor

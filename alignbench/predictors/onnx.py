@@ -14,7 +14,7 @@ from alignbench.backends import (
     parse_precision,
 )
 from alignbench.backends.onnx_model import OnnxModel, adapt, choose_output, read_onnx
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import require_regular
 from alignbench.predictors.crop import CropPredictor
 from alignbench.predictors.onnx_settings import check_input, example

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from alignbench.backends.onnx_model import OnnxModel, Port, list_ports
-from alignbench.errors import InputError, visible
+from alignbench.exceptions import InputError, visible
 from alignbench.markups import markups_of
 from alignbench.predictors.settings import CropSettings, Input, Layout
 

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups import Markup, markups_of
 from alignbench.predictors.settings import Output
 

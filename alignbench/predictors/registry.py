@@ -16,7 +16,7 @@ from typing import Any
 
 from alignbench import plugins
 from alignbench.arrays import Bytes, Floats
-from alignbench.errors import InputError, blame, unknown
+from alignbench.exceptions import InputError, blame, unknown
 from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_toml
 from alignbench.markups import Markup, load_markup

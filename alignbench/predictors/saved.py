@@ -13,7 +13,7 @@ import numpy as np
 
 from alignbench.arrays import Floats, blocks, map_blocks, plausible
 from alignbench.datasets.base import Dataset
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.formats import StoredFaces, read_faces
 from alignbench.geometry import MIN_OVERLAP, overlap, tight_boxes
 from alignbench.io.files import require_regular

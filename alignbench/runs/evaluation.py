@@ -13,7 +13,7 @@ from alignbench import threads
 from alignbench.arrays import blocks, take
 from alignbench.datasets.base import Dataset
 from alignbench.distributed import ALONE, Ranks
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.metrics import Measure, default_measures
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.guard import guard_streams

@@ -13,7 +13,7 @@ from alignbench.boxes import Boxes, choose_boxes
 from alignbench.datasets.base import FULL, Dataset
 from alignbench.datasets.landmarks import choose_markup, select_landmarks
 from alignbench.environment import environment
-from alignbench.errors import InputError, blame
+from alignbench.exceptions import InputError, blame
 from alignbench.io.images import rotated_images
 from alignbench.markups import Indices, Markup, approximate_landmarks, require_convertible
 from alignbench.metrics import Measure, parse_measure

@@ -18,7 +18,7 @@ from alignbench.arrays import Bytes, Floats, Ints, blocks, full, plausible
 from alignbench.boxes import EDGES, Boxes, choose_detection
 from alignbench.datasets.base import Dataset, Images
 from alignbench.distributed import ALONE, Ranks
-from alignbench.errors import InputError, blame
+from alignbench.exceptions import InputError, blame
 from alignbench.markups import convert
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.guard import check_landmarks

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups import Markup
 from alignbench.metrics import Measure, parse_measure
 

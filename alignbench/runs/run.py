@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from alignbench.arrays import BLOCK, Bools, Floats, Ints, full, join
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_json
 from alignbench.io.npz import open_archive

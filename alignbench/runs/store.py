@@ -24,7 +24,7 @@ from numpy.lib.format import open_memmap
 
 from alignbench import plugins
 from alignbench.arrays import BLOCK, Floats
-from alignbench.errors import InputError, blame
+from alignbench.exceptions import InputError, blame
 from alignbench.io.files import WriteError, lock_folder, sha256, write_atomic
 from alignbench.runs.plan import Plan
 from alignbench.runs.predict import Place

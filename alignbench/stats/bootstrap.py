@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alignbench.arrays import Bools, Floats, Ints, blocks
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 
 _CHUNK = 4_000_000
 """Weights of images held in memory at a time."""

@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 from alignbench.arrays import Bools
 from alignbench.datasets.base import FULL, Dataset, DatasetSource, Progress, ignore_progress
 from alignbench.datasets.wflw import LIST, read_layout
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import require_regular, write_folder_atomic
 from alignbench.io.notation import parse_json
 from alignbench.io.text import in_blocks, lines_of

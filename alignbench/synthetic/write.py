@@ -20,7 +20,7 @@ import numpy as np
 
 from alignbench.datasets.base import Progress
 from alignbench.datasets.wflw import IMAGES, LIST
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats.face_list import ATTRIBUTES
 from alignbench.synthetic.face import draw_face
 from alignbench.threads import count

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from alignbench.arrays import Floats
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups import Markup
 from baselines.awing.checkpoint import adapt
 from baselines.awing.loss import Loss, awing_loss, chains, merged_boundary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.markups import Markup
 from alignbench.markups.base import Indices
 

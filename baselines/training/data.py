@@ -25,7 +25,7 @@ from alignbench.arrays import Floats, Ints
 from alignbench.boxes import boxes_of
 from alignbench.datasets import load_dataset
 from alignbench.datasets.base import Dataset
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.geometry import crop_transforms, square_crops, transform, warp
 from alignbench.markups import convert, load_markup
 from alignbench.predictors.crop import network_input

@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.io.files import write_atomic
 from alignbench.io.notation import parse_json
 

@@ -27,7 +27,7 @@ from torch.optim import Adam, RMSprop
 from alignbench import threads
 from alignbench.backends.torch_module import device_of
 from alignbench.distributed import lost_process, processes
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from baselines.model import STRIDE, Faces, Opponent
 from baselines.training.recipe import Recipe
 from baselines.training.setup import Setup

@@ -18,7 +18,7 @@ from alignbench.backends.build import Execution
 from alignbench.boxes import choose_boxes
 from alignbench.datasets.base import Dataset
 from alignbench.distributed import Ranks, current_ranks
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.metrics import parse_measure
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.metrics.measure import threshold_suffix

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, create_model
 
 from alignbench.datasets.base import FULL
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from alignbench.datasets.base import FULL
-from alignbench.errors import InputError, unknown
+from alignbench.exceptions import InputError, unknown
 from alignbench.io.files import sha256
 from alignbench.markups import Markup
 from alignbench.predictors.settings import CropSettings

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, ValidationError
 
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
-from alignbench.errors import InputError, blame
+from alignbench.exceptions import InputError, blame
 from baselines.model import Table
 from baselines.training.data import attributes
 from baselines.training.folder import WEIGHTS

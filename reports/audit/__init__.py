@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from alignbench import InputError
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from reports.audit import bounds, claims, normalisers
 from reports.audit.cells import OK, VERDICTS, Finding, PrintedCell, group_by
 from reports.audit.reading import published, read

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from reports.audit.cells import (
     IMPOSSIBLE,
     MARGINAL,

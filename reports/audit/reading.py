@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from alignbench import InputError, parse_measure
 from alignbench.datasets import dataset_names, source
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL
 from reports.audit.cells import FULL, OCULAR, PUPIL, PrintedCell, group_by, parse

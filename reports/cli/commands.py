@@ -30,7 +30,7 @@ from alignbench.cli.options import (
     require_one_process,
     without_none,
 )
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from reports.cli.options import Norm, OptionalRuns, Runs, Subsets, number, read_runs, several
 
 _TIMED = "With --latency"

@@ -12,7 +12,7 @@ import typer
 from alignbench import plugins
 from alignbench.cli.mount import SETTINGS, PluginGroup
 from alignbench.cli.options import FORMATS, DataRoot, Form, Format, Out, choose_format, write_text
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from reports.cli.options import OptionalRuns, Runs, read_runs, several
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from alignbench import InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from reports.labels import labels
 
 _SAME = 1e-6

@@ -15,7 +15,7 @@ from alignbench import Batch, Dataset, InputError, Predictor, load_dataset, load
 from alignbench.arrays import Bytes
 from alignbench.boxes import choose_boxes
 from alignbench.cli import options
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from alignbench.geometry import crop_transforms, warp
 from reports.cli.options import FacesInRow, FigureFile, Subset, put_figure
 from reports.data import Root, spread, with_image

@@ -17,7 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 from alignbench import Dataset, InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.cli.options import DataRoot
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from alignbench.metrics.errors import BOX, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
 from alignbench.synthetic.write import CONDITIONS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alignbench import InputError, Run
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.paper import ablation, benchmarks, complexity
 from reports.tables import Table, hide_intervals
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables import (
     DERIVED,
     MEASURED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from alignbench.errors import unknown
+from alignbench.exceptions import unknown
 from reports.tables.csv import to_csv
 from reports.tables.html import TABLE_STYLE, to_html, to_page
 from reports.tables.latex import to_latex

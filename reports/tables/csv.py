@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables.model import Number, Table, plain
 
 

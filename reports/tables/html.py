@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables.model import Cell, Number, Table, plain
 
 _BODY = """\

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables.model import DERIVED, Cell, Number, Table, plain
 
 _PAGE = 335

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables.model import DERIVED, Cell, Number, Table, plain
 
 

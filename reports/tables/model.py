@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 
 PUBLISHED, MEASURED, DERIVED = "published", "measured", "derived"
 """Where a number comes from: a paper, a run, or a calculation from such numbers."""

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables.model import DERIVED, MEASURED, Cell, Number, Table, plain
 
 _SHORT = 14

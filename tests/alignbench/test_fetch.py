@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from layouts import write_tgz, write_wheel
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.predictors import fetch as module
 from alignbench.predictors.fetch import Package, fetch, fetched_files
 

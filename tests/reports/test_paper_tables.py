@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alignbench import evaluate, parse_measure
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.stats import Bootstrap
 from reports import paper

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alignbench import InputError
-from alignbench.errors import visible
+from alignbench.exceptions import visible
 from reports.tables import (
     DERIVED,
     MEASURED,

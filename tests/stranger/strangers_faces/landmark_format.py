@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from alignbench.errors import InputError
+from alignbench.exceptions import InputError
 from alignbench.formats import Format, StoredFaces
 
 
