@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from alignbench.exceptions import InputError
     from alignbench.markups import Markup
     from alignbench.metrics import Measure, parse_measure
+    from alignbench.metrics.functional import auc, ced, errors, fr, nme
+    from alignbench.metrics.metric import Metric
     from alignbench.predictors import Batch, Predictor, load_predictor
     from alignbench.runs import Run, evaluate, load_run
 
@@ -26,18 +28,25 @@ _HOME = {
     "InputError": "alignbench.exceptions",
     "Markup": "alignbench.markups",
     "Measure": "alignbench.metrics",
+    "Metric": "alignbench.metrics.metric",
     "Predictor": "alignbench.predictors",
     "Run": "alignbench.runs",
+    "auc": "alignbench.metrics.functional",
+    "ced": "alignbench.metrics.functional",
+    "errors": "alignbench.metrics.functional",
     "evaluate": "alignbench.runs",
+    "fr": "alignbench.metrics.functional",
     "load_dataset": "alignbench.datasets",
     "load_predictor": "alignbench.predictors",
     "load_run": "alignbench.runs",
+    "nme": "alignbench.metrics.functional",
     "parse_measure": "alignbench.metrics",
 }
 
 __all__ = [
-    "Batch", "Dataset", "InputError", "Markup", "Measure", "Predictor", "Run", "__version__",
-    "evaluate", "load_dataset", "load_predictor", "load_run", "parse_measure",
+    "Batch", "Dataset", "InputError", "Markup", "Measure", "Metric", "Predictor", "Run",
+    "__version__", "auc", "ced", "errors", "evaluate", "fr", "load_dataset", "load_predictor",
+    "load_run", "nme", "parse_measure",
 ]  # fmt: skip
 
 

@@ -10,13 +10,17 @@ the GPU and back.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 
 from alignbench.arrays import Floats
 from alignbench.exceptions import InputError
+
+T = TypeVar("T")
 
 
 class Ranks:
@@ -98,6 +102,20 @@ def rank() -> int:
 def processes() -> int:
     """Processes ``torchrun`` started; 1 without it."""
     return _number("WORLD_SIZE", 1)
+
+
+def gather_objects(value: T) -> list[T]:
+    """The values of all processes of PyTorch's process group, by rank; alone without a group.
+
+    Anything that can be pickled. Every process of the group must call this.
+    """
+    dist = sys.modules.get("torch.distributed")  # who has a group has imported it
+    if dist is None or not dist.is_available() or not dist.is_initialized():
+        return [value]
+    everyone: list[T] = [value] * dist.get_world_size()
+    with _report_lost():
+        dist.all_gather_object(everyone, value)
+    return everyone
 
 
 def current_ranks() -> Ranks:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from alignbench.arrays import Floats
 from alignbench.metrics.measure import Measure
 
@@ -24,4 +22,4 @@ class AUC(Measure):
 
     def per_face(self, errors: Floats) -> Floats:
         assert isinstance(self.threshold, float)
-        return np.asarray(1 - np.minimum(errors, self.threshold) / self.threshold)
+        return 1 - errors.clip(max=self.threshold) / self.threshold

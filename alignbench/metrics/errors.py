@@ -21,7 +21,8 @@ BOX, DIAGONAL = "box", "diagonal"
 def distances(predicted: Floats, truth: Floats) -> Floats:
     """Euclidean distances (N, L), in pixels, of landmarks (N, L, 2).
 
-    Infinite where the truth is NaN and the prediction is not: the landmark is not annotated.
+    Infinite where the truth is NaN and the prediction is not: the landmark is not annotated. NaN
+    where the prediction is NaN or a coordinate is infinite.
 
     Raises
     ------
@@ -37,17 +38,48 @@ def distances(predicted: Floats, truth: Floats) -> Floats:
     distance = np.empty(truth.shape[:2])
     for some in blocks(len(truth), SLICE):
         difference = np.subtract(predicted[some], truth[some], dtype=np.float64, order="C")
-        # As a complex number, because NumPy's modulus of those is ten times as fast as its hypot.
-        np.abs(difference.view(np.complex128)[..., 0], out=distance[some])
-        if np.isnan(distance[some].sum()):
-            lacking = ~is_annotated(truth[some]) & ~np.isnan(predicted[some]).any(axis=2)
+        _lengths(difference, distance[some])
+        if not np.isfinite(distance[some].sum()):
+            distance[some][np.isinf(distance[some])] = np.nan
+            lacking = ~is_annotated(truth[some]) & np.isfinite(predicted[some]).all(axis=2)
             distance[some][lacking] = np.inf
     return distance
+
+
+def _lengths(vectors: Floats, out: Floats | None = None) -> Floats:
+    """Lengths (...) of vectors (..., 2), which are contiguous."""
+    # As complex numbers, because NumPy's modulus of those is ten times as fast as its hypot.
+    lengths: Floats = np.abs(vectors.view(np.complex128)[..., 0], out=out)
+    return lengths
 
 
 def is_annotated(truth: Floats) -> Bools:
     """Whether each of the true landmarks (N, L, 2) has a position: (N, L)."""
     return np.asarray(~np.isnan(truth).any(axis=2))
+
+
+def landmarks(points: object, where: str) -> Floats:
+    """Landmarks as an array of real numbers.
+
+    Raises
+    ------
+    InputError
+        If they are no array of real numbers; ``where`` says whose landmarks they are.
+    """
+    try:
+        array = np.asarray(points)
+    except ValueError as error:  # a list of lists of different lengths
+        raise InputError(where, "no array", "landmarks (N, L, 2)") from error
+    masked = isinstance(points, np.ma.MaskedArray)
+    if array.dtype.kind not in "fiu" or masked:
+        found = "a masked array" if masked else f"{array.dtype} values"
+        raise InputError(where, found, "real numbers, NaN for what is not there")
+    return array
+
+
+def column(values: object, truth: Floats) -> Floats:
+    """A normaliser (N,) that the user gives, beside true landmarks."""
+    return landmarks(values, "normaliser").astype(np.float64)
 
 
 def normaliser_names(markup: Markup, annotated: Sequence[str] = ()) -> tuple[str, ...]:
@@ -58,17 +90,29 @@ def normaliser_names(markup: Markup, annotated: Sequence[str] = ()) -> tuple[str
     return tuple(dict.fromkeys((*markup.normalisers, BOX, DIAGONAL, *annotated)))
 
 
+def one_normaliser(truth: Floats, markup: Markup, name: str) -> Floats:
+    """A normaliser (N,), in pixels, of true landmarks (N, L, 2); NaN in a face that lacks it.
+
+    ``inter_ocular`` is the distance of the outer eye corners, ``inter_pupil`` that of the pupils
+    (where the mark-up has none: of the mean of each eye's points, as 300W papers do), ``box``
+    the square root of the area of the landmarks' tight box and ``diagonal`` its diagonal.
+    """
+    if name in markup.normalisers:
+        left, right = (truth[:, list(side)].mean(axis=1) for side in markup.normalisers[name])
+        return _lengths(np.subtract(left, right, dtype=np.float64, order="C"))
+    boxes = tight_boxes(truth)
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    return np.asarray(np.sqrt(width * height) if name == BOX else np.hypot(width, height))
+
+
 def normalisers(
     truth: Floats,
     markup: Markup,
     ids: Sequence[str],
     annotated: Mapping[str, Floats] | None = None,
 ) -> dict[str, Floats]:
-    """Every normaliser (N,), in pixels, of true landmarks (N, L, 2).
+    """Every normaliser (N,), in pixels, of true landmarks (N, L, 2): see :func:`one_normaliser`.
 
-    ``inter_ocular`` is the distance of the outer eye corners, ``inter_pupil`` that of the pupils
-    (where the mark-up has none: of the mean of each eye's points, as 300W papers do), ``box``
-    the square root of the area of the landmarks' tight box and ``diagonal`` its diagonal.
     ``annotated`` has those (N,) that the data set itself annotates. A two-point normaliser is left
     out where a face lacks the annotation of a landmark it needs.
 
@@ -78,14 +122,10 @@ def normalisers(
         If a normaliser of a face is zero or no number: its error would be none either.
     """
     scales = {}
-    for name, (left, right) in markup.normalisers.items():
-        ends = [truth[:, list(side)].mean(axis=1, keepdims=True) for side in (left, right)]
-        if not np.isnan(ends).any():
-            scales[name] = distances(*ends)[:, 0]
-    boxes = tight_boxes(truth)
-    extent = boxes[:, 2:] - boxes[:, :2]
-    scales[BOX] = np.sqrt(extent[:, 0] * extent[:, 1])
-    scales[DIAGONAL] = np.hypot(extent[:, 0], extent[:, 1])
+    for name in normaliser_names(markup):
+        scale = one_normaliser(truth, markup, name)
+        if name not in markup.normalisers or not np.isnan(scale).any():
+            scales[name] = scale
     scales |= annotated or {}
     for name, values in scales.items():
         for face in np.flatnonzero(~(values > 0)).tolist():

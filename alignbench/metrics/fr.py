@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from alignbench.arrays import Floats
 from alignbench.metrics.measure import Measure
 
@@ -25,4 +23,6 @@ class FR(Measure):
 
     def per_face(self, errors: Floats) -> Floats:
         assert isinstance(self.threshold, float)
-        return self.whole * np.greater(errors, self.threshold)
+        shares = errors.clip(max=0)  # zeros, and NaN for a face that does not count
+        shares[errors > self.threshold] = self.whole
+        return shares

@@ -58,7 +58,8 @@ class Measure(ABC):
     def per_face(self, errors: Floats) -> Floats:
         """What each face (N,) adds to the mean, from its error (N,), a fraction.
 
-        A missed face has an infinite error; NaN in the result leaves a face out of the mean.
+        A missed face has an infinite error; NaN in the result leaves a face out of the mean. The
+        three measures of the harness use operators that arrays and torch tensors share.
         """
 
     def value(self, errors: Floats) -> float:
@@ -153,12 +154,17 @@ def _threshold(text: str, threshold: str) -> float:
         value = float(threshold)
     except ValueError:
         value = 0.0
+    return check_threshold(value, f"measure {text!r}", threshold)
+
+
+def check_threshold(value: float, where: object, typed: object = None) -> float:
+    """A threshold as a float; InputError, with what the user typed, if it is out of range."""
     if not 0 < value <= 1:
         raise InputError(
-            f"measure {text!r}", f"threshold {threshold}", "a fraction above 0 and at most 1",
-            "Ten percent is 0.10.",
+            where, f"threshold {value if typed is None else typed}",
+            "a fraction above 0 and at most 1", "Ten percent is 0.10.",
         )  # fmt: skip
-    return value
+    return float(value)
 
 
 def usual_measures(threshold: float) -> tuple[Measure, ...]:

@@ -21,4 +21,6 @@ class NME(Measure):
     thresholds: ClassVar[int] = 0
 
     def per_face(self, errors: Floats) -> Floats:
-        return 100 * np.where(np.isinf(errors), np.nan, errors)
+        percent = 100 * errors
+        percent[percent == np.inf] = np.nan
+        return percent

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from ways import ERRORS, FACES, IDS, PREDICTED, RNG, TRUTH, grid_fr_auc, loop_nme
 
-from alignbench import heatmaps, parse_measure
+from alignbench import heatmaps, nme, parse_measure
 from alignbench.geometry import crop_transforms, square_crops, warp
 from alignbench.markups import WFLW98
-from alignbench.metrics.errors import distances, face_errors, normalisers
+from alignbench.metrics.errors import distances, face_errors, normalisers, one_normaliser
 from alignbench.stats import Bootstrap, mean_intervals
 from baselines.awing.loss import chains as awing_chains
 from baselines.awing.loss import merged_boundary
@@ -38,6 +38,21 @@ def ours_fr_auc():
 @pytest.mark.parametrize("way", [ours_nme, loop_nme])
 def test_errors(benchmark, way):
     np.testing.assert_allclose(benchmark(way), loop_nme())
+
+
+def bare_nme():
+    scale = one_normaliser(TRUTH, WFLW98, "inter_ocular")
+    return parse_measure("nme").value(face_errors(distances(PREDICTED, TRUTH), scale))
+
+
+def checked_nme():
+    return nme(PREDICTED, TRUTH, "wflw98")
+
+
+@pytest.mark.benchmark(group="NME of 2,500 faces in memory (bare functions; alignbench.nme)")
+@pytest.mark.parametrize("way", [bare_nme, checked_nme])
+def test_nme_in_memory(benchmark, way):
+    assert benchmark(way) == bare_nme()
 
 
 @pytest.mark.benchmark(group="FR and AUC of 2,500 faces")
