@@ -1,5 +1,8 @@
 """alignbench: benchmark face alignment (facial landmark localisation).
 
+``plot_ced``, ``plot_landmarks`` and other functions that draw come from the packages that register
+them.
+
 Coordinates are 0-based pixel centres everywhere: the centre of an image's first pixel is
 ``(0, 0)``. A 1-based source is shifted where it is read. The public names below are loaded on
 first use, so ``import alignbench`` itself imports neither NumPy nor torch nor matplotlib.
@@ -51,10 +54,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'alignbench' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name.startswith("plot_") and name in _plots():
+        plugins = import_module("alignbench.plugins")
+        return plugins.load(plugins.PLOTS, name)
+    raise AttributeError(f"module 'alignbench' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_plots()]
+
+
+def _plots() -> list[str]:
+    """Names of the functions that draw on axes, which packages register."""
+    plugins = import_module("alignbench.plugins")
+    return list(plugins.entry_points(plugins.PLOTS))

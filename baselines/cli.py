@@ -64,12 +64,13 @@ def train(
       alignbench train propnet-mini/synthetic
       alignbench train propnet/wflw --set batch_size=4 --out trained/mine
     """
-    from alignbench.cli.console import progress, tell
+    from alignbench.cli.console import tell
     from alignbench.distributed import rank
+    from alignbench.progress import show_progress
     from baselines.training import train as run_training
 
     try:
-        with progress(recipe, "steps") as report_progress:
+        with show_progress(recipe, "steps") as report_progress:
             folder = run_training(
                 recipe,
                 overrides=change or (),
@@ -118,14 +119,15 @@ def ablation(
     For example:
       alignbench ablation --set epochs=5 --seeds 3 --out ablation/short
     """
-    from alignbench.cli.console import progress, tell
+    from alignbench.cli.console import tell
     from alignbench.cli.run import print_summaries
+    from alignbench.progress import show_progress
     from baselines.training.study import run_study
 
     require_one_process("ablation")
     folder = out or Path("ablation", Path(study).stem)
     try:
-        with progress(study, "steps") as report_progress:
+        with show_progress(study, "steps") as report_progress:
             runs = run_study(
                 study,
                 folder,

@@ -100,12 +100,13 @@ def verify(
     For example:
       alignbench data verify wflw --data-root ~/faces
     """
-    from alignbench.cli.console import progress, read_dataset
+    from alignbench.cli.console import read_dataset
     from alignbench.datasets.verify import verify as inspect
+    from alignbench.progress import show_progress
     from alignbench.threads import count
 
     faces = read_dataset(dataset, data_root, split, markup, origin)
-    with progress(f"images of {dataset}", "images") as report_progress:
+    with show_progress(f"images of {dataset}", "images") as report_progress:
         result = inspect(faces, report_progress, count())
     for subset, (here, official) in result.counts.items():
         verdict = "ok" if here == official else "differs"
@@ -192,11 +193,11 @@ def synthesize(
     For example:
       alignbench data synthesize --faces 1000 --out drawn
     """
-    from alignbench.cli.console import progress
+    from alignbench.progress import show_progress
     from alignbench.synthetic.source import draw
 
     require_one_process("data synthesize")
     test = faces // 4
-    with progress(f"Drawing {faces:,} faces", "faces") as report_drawing:
+    with show_progress(f"Drawing {faces:,} faces", "faces") as report_drawing:
         draw(out, {"train": faces - test, "test": test}, seed, report_drawing)
     typer.echo(f"{faces - test:,} faces to train and {test:,} to test drawn in {out}")

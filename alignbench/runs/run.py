@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pandas as pd
 from pydantic import ValidationError
 
 from alignbench.arrays import BLOCK, Bools, Floats, Ints, full, join
-from alignbench.exceptions import InputError, unknown
+from alignbench.exceptions import InputError, unknown, visible
 from alignbench.io.files import require_regular, sha256
 from alignbench.io.notation import parse_json
 from alignbench.io.npz import open_archive
 from alignbench.markups import Markup
-from alignbench.metrics import Measure
+from alignbench.metrics import Measure, usual_measures
 from alignbench.metrics.errors import normaliser_names
+from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs.measure import bind_measures, cluster_numbers, metric_rows
 from alignbench.runs.record import MetricRow, RunRecord, StoredMeasure
 from alignbench.stats import Bootstrap
@@ -70,6 +72,48 @@ class Run:
     points: Floats
     folder: Path | None = None
     read_back: bool = False
+
+    def __repr__(self) -> str:
+        record = self.record
+        rows = [(measure, self.row(measure)) for measure in self._shown()]
+        values = ", ".join(f"{m.title}{_at(m)} {_text(m, row.value)}" for m, row in rows)
+        return (
+            f"Run({record.model.name} on {record.dataset.title}: {len(self.faces):,} faces, "
+            f"{values}; {record.dataset.normalisers[0]})"
+        )
+
+    def _repr_html_(self) -> str:
+        """The usual measures of every subset, with intervals, for a notebook."""
+        measures = self._shown()
+        rows = {
+            subset: [f"{self.row(measures[0], subset).faces:,}"]
+            + [_interval_text(measure, self.row(measure, subset)) for measure in measures]
+            for subset in self.subsets
+        }
+        columns = ["faces", *(measure.heading for measure in measures)]
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        dataset = self.record.dataset
+        lacking = "" if dataset.complete else f" INCOMPLETE: {'; '.join(dataset.incomplete)}."
+        title = (
+            f"{self.record.model.name} on {dataset.title}. Normaliser: {dataset.normalisers[0]}. "
+            f"[low, high]: {self.record.statistics.confidence:.0%} intervals.{lacking}"
+        )
+        return f"<p>{escape(visible(title))}</p>{table.to_html(border=0)}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """The measures as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each subset, normaliser and measure: subset, faces, norm, metric, threshold,
+            value, ci_low and ci_high. NME and FR are in percent, AUC is a fraction; the interval is
+            the run's, usually of 95 %.
+        """
+        return pd.DataFrame([row.model_dump() for row in self.metrics])
+
+    def _shown(self) -> tuple[Measure, ...]:
+        return usual_measures(self.record.dataset.threshold)
 
     @cached_property
     def markup(self) -> Markup:
@@ -153,6 +197,23 @@ class Run:
         place = {name: row for row, name in enumerate(self.faces["id"])}
         points[[place[name] for name in self.ids]] = self.points
         return points
+
+
+def _at(measure: Measure) -> str:
+    return threshold_suffix(measure.threshold)
+
+
+def _text(measure: Measure, value: float | None) -> str:
+    """A value as papers print it, with its unit."""
+    return "none" if value is None else f"{value:.{measure.digits}f} {measure.unit}".rstrip()
+
+
+def _interval_text(measure: Measure, row: MetricRow) -> str:
+    """A value and its interval, without the unit, which stands in the heading."""
+    if row.value is None or row.ci_low is None or row.ci_high is None:
+        return "–" if row.value is None else f"{row.value:.{measure.digits}f}"
+    value, low, high = (f"{x:.{measure.digits}f}" for x in (row.value, row.ci_low, row.ci_high))
+    return f"{value} [{low}, {high}]"
 
 
 def load_run(path: str | Path) -> Run:

@@ -161,6 +161,12 @@ def run_study(
         )  # fmt: skip
         predictor = load_predictor(recipe.model, folder / WEIGHTS, device=device)
         runs.append(
-            evaluate(predictor, faces, name=trial.name, out=Path(out, "runs", trial.folder))
+            evaluate(
+                predictor,
+                faces,
+                name=trial.name,
+                out=Path(out, "runs", trial.folder),
+                progress=False,
+            )
         )
     return runs

@@ -145,7 +145,8 @@ def compare(
       alignbench compare new baseline
       alignbench compare new baseline --fail-if 'nme[pose] > 0 @95%'
     """
-    from alignbench.cli.console import status, wrap
+    from alignbench.cli.console import wrap
+    from alignbench.progress import show_status
     from alignbench.stats import Bootstrap
     from reports.compare import compare, gate_table, judge, parse_gate, tables
     from reports.tables import render
@@ -153,7 +154,7 @@ def compare(
     chosen = choose_format(form, out)
     gates = [parse_gate(text) for text in fail_if or []]
     settings = Bootstrap(bootstrap, confidence, seed)
-    with status("Comparing"):
+    with show_status("Comparing"):
         compared = read_runs(runs)
         comparison = compare(
             compared, normaliser=norm, subsets=subset, threshold=threshold, bootstrap=settings
@@ -241,9 +242,9 @@ def complexity(
       alignbench complexity --model propnet-mini --latency --batch-size 16
     """
     from alignbench import load_predictor
-    from alignbench.cli.console import progress, status
     from alignbench.cost import Setting, count_predictor, measure_settings
     from alignbench.predictors import RANDOM_IF_TAKEN
+    from alignbench.progress import show_progress, show_status
     from reports.paper.complexity import count_table, timing_table
     from reports.tables import render
 
@@ -259,11 +260,11 @@ def complexity(
     ]
     counted, timed = [], []
     for name in model or ["propnet", "awing", "lab"]:
-        with status(f"Counting {name}"):
+        with show_status(f"Counting {name}"):
             predictor = load_predictor(name, weights, RANDOM_IF_TAKEN)
             counted.append(count_predictor(name, predictor))
         if latency:
-            with progress(name, "settings") as report:
+            with show_progress(name, "settings") as report:
                 timed += measure_settings(
                     name, weights, settings, device=device, seconds=seconds, progress=report
                 )
@@ -315,7 +316,8 @@ def sensitivity(
       alignbench sensitivity --model propnet-mini --dataset synthetic
     """
     from alignbench import load_predictor
-    from alignbench.cli.console import progress, read_dataset, status
+    from alignbench.cli.console import read_dataset
+    from alignbench.progress import show_progress, show_status
     from alignbench.stats import Bootstrap
     from reports.sensitivity.boxes import box_tables
     from reports.sensitivity.stored import run_tables
@@ -334,10 +336,10 @@ def sensitivity(
         tables = run_tables(read_runs(runs or ()), root=data_root, bootstrap=bootstrap)
     else:
         faces = read_dataset(dataset, data_root, split)
-        with status(f"Loading {model}"):
+        with show_status(f"Loading {model}"):
             settings = without_none({"backend": backend, "device": device})
             predictor = load_predictor(model, weights, None, **settings)
         changes = without_none({"jitters": jitter, "scales": scale, "limit": limit})
-        with progress(f"{predictor.name} on {dataset}", "runs") as report:
+        with show_progress(f"{predictor.name} on {dataset}", "runs") as report:
             tables = box_tables(predictor, faces, bootstrap=bootstrap, progress=report, **changes)
     put(render(tables, chosen), out, "Tables")

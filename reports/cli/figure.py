@@ -24,9 +24,9 @@ class _Figures(PluginGroup):
     entries = plugins.FIGURES
 
     def invoke(self, ctx: Any) -> Any:
-        from alignbench.cli.console import status
+        from alignbench.progress import show_status
 
-        with status("Drawing"):
+        with show_status("Drawing"):
             return super().invoke(ctx)
 
 

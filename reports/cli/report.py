@@ -190,10 +190,11 @@ def site(
     For example:
       alignbench report runs --all --out site
     """
-    from alignbench.cli.console import progress, tell
+    from alignbench.cli.console import tell
+    from alignbench.progress import show_progress
     from reports.pages.site import build
 
-    with progress("Site", "parts") as update:
+    with show_progress("Site", "parts") as update:
         board = build(stores or [Path("runs")], out, data_root=data_root, progress=update)
     for line in board.broken:
         tell(f"Left out: {line}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.cli.options import DataRoot, Threads
@@ -30,6 +30,7 @@ def figure(
     dataset: str | None = None,
     splits: Sequence[str] | None = None,
     data_root: Root = None,
+    into: FigureBase | None = None,
 ) -> Figure:
     """Share of a data set's faces that have each attribute, a bar for each split.
 
@@ -54,7 +55,7 @@ def figure(
         raise InputError(
             f"data set {dataset!r}", "has no attributes", "one with subsets, such as wflw"
         )
-    drawing = Figure(figsize=(max(1.5 + 1.0 * len(names), 4.8), 3.6), layout="constrained")
+    drawing = style.canvas(into, max(1.5 + 1.0 * len(names), 4.8), 3.6)
     axes = drawing.add_subplot()
     width = _WIDTH / len(loaded)
     for k, faces in enumerate(loaded):
@@ -73,6 +74,7 @@ def figure(
     style.plain(axes)
     axes.grid(visible=False, axis="x")
     drawing.legend(loc="outside lower center", ncols=len(loaded), frameon=False, fontsize="small")
+    style.show_plain_text(drawing)
     return drawing
 
 

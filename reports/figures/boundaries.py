@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import typer
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
 from alignbench import Batch, Dataset, InputError, Predictor, load_dataset, load_predictor
@@ -44,6 +44,7 @@ def figure(
     faces: int = 6,
     weights: str | None = None,
     data_root: Root = None,
+    into: FigureBase | None = None,
 ) -> Figure:
     """Boundary maps that networks predict, over the images; a row for each model.
 
@@ -78,7 +79,7 @@ def figure(
     chosen = with_image(data, data.subsets[subset])
     shown = data.take(spread(np.flatnonzero(chosen), faces))
     images = [shown.images.read(k) for k in range(len(shown))]
-    drawing, axes = tiles.grid(len(predictors), len(shown), 0)
+    drawing, axes = tiles.grid(len(predictors), len(shown), 0, into)
     for row, predictor in zip(axes, predictors, strict=True):
         tiles.side(row[0], predictor.name)
         for one, picture in zip(row, _pictures(predictor, data, shown, images), strict=True):

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from alignbench import InputError, Run
 from alignbench.metrics import usual_measures
@@ -18,6 +20,50 @@ from reports.figures import style
 from reports.labels import labels
 
 
+def plot_ced(
+    runs: Run | Sequence[Run],
+    ax: Axes | None = None,
+    *,
+    subset: str = "full",
+    normaliser: str | None = None,
+    maximum: float | None = None,
+) -> Axes:
+    """Draw the cumulative error distribution (CED) of one or several runs.
+
+    Parameters
+    ----------
+    runs
+        A run, or several on one data set and split.
+    ax
+        Axes of matplotlib to draw on; by default those of a new figure of pyplot.
+    subset
+        Subset of the data set, such as ``"pose"``.
+    normaliser
+        What errors are divided by; by default the data set's usual normaliser.
+    maximum
+        Right end of the curves, a fraction of the normaliser; FR and AUC in the legend are taken
+        there. By default the threshold that papers on the data set use.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. x is the error in percent of the normaliser, y the share of faces with at most
+        this error, in percent. The legend has NME, FR and AUC of each run.
+
+    Raises
+    ------
+    InputError
+        If runs are of several data sets, the subset is empty in one of them, or ``maximum`` is out
+        of range.
+    """
+    ax = ax or style.new_axes()
+    some = [runs] if isinstance(runs, Run) else list(runs)
+    lines, legend, title = _curves(ax, some, subset, normaliser, maximum)
+    ax.legend(lines, legend, title=title, loc="lower right", fontsize="small")
+    style.show_plain_text(ax)
+    return ax
+
+
 def figure(
     runs: Sequence[Run],
     subset: str = "full",
@@ -25,31 +71,37 @@ def figure(
     *,
     maximum: float | None = None,
 ) -> Figure:
-    """CED curves of runs, with NME, FR and AUC.
+    """The curves of :func:`plot_ced` as a figure, with the legend below the axes.
 
-    Parameters
-    ----------
-    maximum
-        Right end of the plot, a fraction of the normaliser; FR and AUC are taken there, so that
-        AUC is the share of the plot below the curve. By default the data set's usual threshold.
-
-    Raises
-    ------
-    InputError
-        If the subset is empty in one of the runs, or ``maximum`` is out of range.
+    AUC is the share of the plot below a curve.
     """
+    drawing = Figure(layout="constrained")
+    lines, legend, title = _curves(drawing.add_subplot(), runs, subset, normaliser, maximum)
+    # Room for the legend below the axes: curves may pass through any corner.
+    rows = sum(text.count("\n") + 1 for text in legend)
+    drawing.set_size_inches(6.4, 4.2 + 0.2 * rows)
+    drawing.legend(
+        lines, legend, title=title, loc="outside lower center", frameon=False, fontsize="small",
+        title_fontsize="small",
+    )  # fmt: skip
+    return drawing
+
+
+def _curves(
+    axes: Axes, runs: Sequence[Run], subset: str, normaliser: str | None, maximum: float | None
+) -> tuple[list[Line2D], list[str], str]:
+    """Draw the curves; gives the lines, what a legend says of them, and its title."""
     require_one_dataset(runs, "CED plot")
     dataset = runs[0].record.dataset
     maximum = dataset.threshold if maximum is None else maximum
     if not 0 < maximum <= 1:
         raise InputError("--max", f"{maximum}", "a fraction above 0 and at most 1")
     norm = normaliser or dataset.normalisers[0]
-    drawing = Figure(layout="constrained")
-    axes = drawing.add_subplot()
     measures = usual_measures(maximum)
     curves = [run.errors(norm, subset) for run in runs]
     one_size = len({len(errors) for errors in curves}) == 1
-    lines, legend = [], []
+    lines: list[Line2D] = []
+    legend: list[str] = []
     for k, (name, errors) in enumerate(zip(labels(runs), curves, strict=True)):
         if not len(errors):
             raise InputError(f"subset {subset!r}", f"has no faces in run {name}")
@@ -59,9 +111,6 @@ def figure(
         nme, fr, auc = (measure.value(errors) for measure in measures)
         faces = "" if one_size else f" ({len(errors):,} faces)"
         legend.append(style.entry(f"{name}{faces}: {nme:.2f} %, {fr:.2f} %, {auc:.4f}"))
-    # Room for the legend below the axes: curves may pass through any corner.
-    rows = sum(text.count("\n") + 1 for text in legend)
-    drawing.set_size_inches(6.4, 4.2 + 0.2 * rows)
     axes.set(
         xlim=(0, 100 * maximum), ylim=(0, 101), xlabel=f"Error, % of {style.unit(norm)}",
         ylabel="Faces with at most this error, %",
@@ -69,11 +118,7 @@ def figure(
     size = f"{len(curves[0]):,} faces" if one_size else ""
     axes.set_title(style.heading(runs, subset, size), fontsize="medium", loc="left")
     style.plain(axes)
-    drawing.legend(
-        lines, legend, title=", ".join(measure.heading.rstrip(" %") for measure in measures),
-        loc="outside lower center", frameon=False, fontsize="small", title_fontsize="small",
-    )  # fmt: skip
-    return drawing
+    return lines, legend, ", ".join(measure.heading.rstrip(" %") for measure in measures)
 
 
 def write_run_files(run: Run, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.transforms import ScaledTranslation
 
 from alignbench import Dataset, InputError, Run
@@ -56,6 +56,7 @@ def figure(
     conditions: Sequence[str] | None = None,
     bins: int = 8,
     data_root: Root = None,
+    into: FigureBase | None = None,
 ) -> Figure:
     """Error against yaw, size and occlusion where they are known, with 95 % intervals.
 
@@ -89,8 +90,7 @@ def figure(
             raise unknown(f"condition of {runs[0].record.dataset.name}", name, known[0])
     columns = min(_COLUMNS, len(names))
     rows = ceil(len(names) / columns)
-    size = (max(3.2 * columns, 4.8), 3.1 * rows + 0.2 * len(runs) + 0.7)
-    drawing = Figure(figsize=size, layout="constrained")
+    drawing = style.canvas(into, max(3.2 * columns, 4.8), 3.1 * rows + 0.2 * len(runs) + 0.7)
     panels = drawing.subplots(rows, columns, squeeze=False, sharey=True)
     lines = []
     for k, run in enumerate(runs):
@@ -119,6 +119,7 @@ def figure(
         f"{100 * runs[0].record.statistics.confidence:g} % bootstrap intervals",
         frameon=False, fontsize="small", title_fontsize="small",
     )  # fmt: skip
+    style.show_plain_text(drawing)
     return drawing
 
 

@@ -13,7 +13,7 @@ import typer
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
 from alignbench import InputError, Run
@@ -75,6 +75,7 @@ def figure(
     sigma: float = 1.0,
     ellipses: bool | None = None,
     data_root: Root = None,
+    into: FigureBase | None = None,
 ) -> Figure:
     """Error of each landmark on the mean face, with ellipses of where predictions lie.
 
@@ -98,7 +99,7 @@ def figure(
     spreads = [_spread(run, subset, norm, ellipses, data_root) for run in runs]
     columns = min(_COLUMNS, len(runs))
     rows = ceil(len(runs) / columns)
-    drawing = Figure(figsize=(4.3 * columns + 0.7, 4.6 * rows + 0.7), layout="constrained")
+    drawing = style.canvas(into, 4.3 * columns + 0.7, 4.6 * rows + 0.7)
     panels = drawing.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()

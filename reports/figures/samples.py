@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from alignbench import InputError, Run
 from alignbench.cli.options import DataRoot
@@ -24,6 +24,7 @@ def figure(
     faces: int = 6,
     truth: bool = False,
     data_root: Root = None,
+    into: FigureBase | None = None,
 ) -> Figure:
     """Sample results: for each subset, faces from the smallest error to the largest.
 
@@ -69,7 +70,7 @@ def figure(
             raise InputError(f"subset {subset!r}", "has no face that all runs have")
         rows = np.flatnonzero(with_image(dataset, inside))
         chosen.append(spread(rows[np.argsort(errors[0][rows], kind="stable")], faces))
-    drawing, axes = tiles.grid(len(chosen) * len(runs), max(map(len, chosen)), 1)
+    drawing, axes = tiles.grid(len(chosen) * len(runs), max(map(len, chosen)), 1, into)
     one_model = len(runs) == 1
     for s, (subset, rows) in enumerate(zip(subsets, chosen, strict=True)):
         windows = tiles.Windows(dataset, rows)

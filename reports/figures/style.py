@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.text import Text
 
 from alignbench import Run
@@ -73,11 +75,30 @@ def entry(text: str) -> str:
     return fill(text, _LEGEND_LETTERS)
 
 
-def caption(figure: Figure, title: str, about: str) -> None:
+def canvas(into: FigureBase | None, width: float, height: float) -> Any:
+    """The caller's figure or sub-figure; without one, a new figure of this size in inches."""
+    return Figure(figsize=(width, height), layout="constrained") if into is None else into
+
+
+def new_axes() -> Axes:
+    """Axes of a new figure of pyplot, which a notebook shows."""
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(layout="constrained")[1]
+
+
+def caption(figure: Any, title: str, about: str) -> None:
     """Words above and below all panels, in lines as long as the figure is wide."""
-    letters = int(figure.get_size_inches()[0] / _LETTER)
+    letters = int(figure.bbox.width / figure.dpi / _LETTER)
     figure.suptitle(fill(title, letters - 2), fontsize="medium")
     figure.supxlabel(fill(about, letters), fontsize="small")
+    show_plain_text(figure)
+
+
+def show_plain_text(artist: Artist) -> None:
+    """Show every text of a figure or of axes as it is: names are no formulas."""
+    for text in artist.findobj(Text):
+        text.set_parse_math(False)
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -98,8 +119,7 @@ def save(figure: Figure, path: str | Path) -> None:
 def encode(figure: Figure, ending: str) -> bytes:
     """The bytes of a figure's file: the same for the same figure."""
     buffer = io.BytesIO()
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
+    show_plain_text(figure)
     rules = {"svg.hashsalt": "alignbench", "text.parse_math": False}
     with mpl.rc_context(rules), warnings.catch_warnings():
         # In place of a character the font lacks a box is drawn, which says enough.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import ceil
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from numpy.typing import NDArray
 
 from alignbench import Dataset
@@ -62,11 +63,14 @@ class Windows:
         return transform(points[None], self._matrices[number : number + 1])[0]
 
 
-def grid(rows: int, columns: int, lines: int) -> tuple[Figure, NDArray[np.object_]]:
+def grid(
+    rows: int, columns: int, lines: int, into: FigureBase | None = None
+) -> tuple[Any, NDArray[np.object_]]:
     """A figure of square tiles with room for so many lines under each, and its axes."""
-    size = (columns * (SIDE + 0.06), rows * (SIDE + lines * _LINE + 0.08) + 0.6)
-    drawing = Figure(figsize=size, layout="constrained")
-    drawing.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
+    height = rows * (SIDE + lines * _LINE + 0.08) + 0.6
+    drawing = style.canvas(into, columns * (SIDE + 0.06), height)
+    if into is None:
+        drawing.get_layout_engine().set(w_pad=0.03, h_pad=0.05, wspace=0, hspace=0)
     axes = drawing.subplots(rows, columns, squeeze=False)
     for one in axes.flat:
         one.set_axis_off()

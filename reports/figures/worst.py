@@ -11,7 +11,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from alignbench import Run
 from alignbench.cli.options import DataRoot
@@ -35,6 +35,7 @@ def figure(
     faces: int = 20,
     truth: bool = True,
     data_root: Root = None,
+    into: FigureBase | None = None,
 ) -> Figure:
     """The faces with the largest errors, each with its id, error and subsets.
 
@@ -59,7 +60,8 @@ def figure(
     windows, points = tiles.Windows(dataset, order), run.all_points()
     names = [_names(run, row) for row in order.tolist()]
     columns = min(_COLUMNS, len(order))
-    drawing, axes = tiles.grid(ceil(len(order) / columns), columns, 1 + max(map(len, names)))
+    rows, lines = ceil(len(order) / columns), 1 + max(map(len, names))
+    drawing, axes = tiles.grid(rows, columns, lines, into)
     for k, (row, one) in enumerate(zip(order.tolist(), axes.flat, strict=False)):
         error = tiles.face(one, windows, k, points[row], errors[row], truth=truth)
         tiles.label(one, "\n".join([error, *names[k]]))

@@ -75,7 +75,7 @@ def box_tables(
         done += 1
         return evaluate(
             predictor, faces, boxes=boxes, box_scale=scale, limit=limit, bootstrap=bootstrap,
-            measures=usual_measures(dataset.threshold),
+            measures=usual_measures(dataset.threshold), progress=False,
         )  # fmt: skip
 
     reference = run(dataset, None)

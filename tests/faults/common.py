@@ -163,7 +163,7 @@ def prepare(train: int, test: int) -> Path:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # before NumPy comes in: a process with threads must not be forked
     for name in (
-        "alignbench.cli.run", "alignbench.runs.evaluation", "alignbench.cli.console",
+        "alignbench.cli.run", "alignbench.runs.evaluation", "alignbench.progress",
         "baselines.model", "baselines.training", "reports.figures.ced", "reports.summary",
     ):  # fmt: skip
         import_module(name)

@@ -37,7 +37,7 @@ from reports.figures import (
     tiles,
     worst,
 )
-from reports.figures.style import save, svg
+from reports.figures.style import encode, save, svg
 
 FACES = 12
 close = np.testing.assert_allclose
@@ -480,6 +480,32 @@ def test_every_figure_is_the_same_bytes_every_time(name, run, root, tmp_path):
         for file in "ab":
             save(DRAWINGS[name](run, root), tmp_path / f"{file}.{ending}")
         assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+
+
+INTO = {
+    "landmarks": lambda run, root, into: landmarks.figure([run], data_root=root, into=into),
+    "worst": lambda run, root, into: worst.figure([run], faces=2, data_root=root, into=into),
+    "samples": lambda run, root, into: samples.figure(
+        [run], ["full"], faces=2, data_root=root, into=into
+    ),
+    "conditions": lambda run, root, into: conditions.figure(
+        [run], bins=2, data_root=root, into=into
+    ),
+    "attributes": lambda run, root, into: attributes.figure(
+        [run], splits=["test"], data_root=root, into=into
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INTO)
+def test_every_figure_is_drawn_into_one_of_the_caller(name, run, root):
+    whole = Figure(figsize=(9, 4), layout="constrained")
+    left, right = whole.subfigures(1, 2)
+    assert INTO[name](run, root, right) is right
+    assert right.axes and not left.axes
+    assert whole.get_size_inches().tolist() == [9, 4]
+    assert not any(text.get_parse_math() for text in right.findobj(Text))
+    assert encode(whole, ".png")
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
