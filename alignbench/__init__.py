@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alignbench.metrics.functional import auc, ced, errors, fr, nme
     from alignbench.metrics.metric import Metric
     from alignbench.predictors import Batch, Predictor, load_predictor
-    from alignbench.runs import Run, evaluate, load_run
+    from alignbench.runs import Run, evaluate, load_run, load_runs
 
 _HOME = {
     "Batch": "alignbench.predictors",
@@ -42,6 +42,7 @@ _HOME = {
     "load_dataset": "alignbench.datasets",
     "load_predictor": "alignbench.predictors",
     "load_run": "alignbench.runs",
+    "load_runs": "alignbench.runs",
     "nme": "alignbench.metrics.functional",
     "parse_measure": "alignbench.metrics",
 }
@@ -49,7 +50,7 @@ _HOME = {
 __all__ = [
     "Batch", "Dataset", "InputError", "Markup", "Measure", "Metric", "Predictor", "Run",
     "__version__", "auc", "ced", "errors", "evaluate", "fr", "load_dataset", "load_predictor",
-    "load_run", "nme", "parse_measure",
+    "load_run", "load_runs", "nme", "parse_measure",
 ]  # fmt: skip
 
 

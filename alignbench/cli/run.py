@@ -279,8 +279,12 @@ def _remarks(threads: int | None) -> list[str]:
 
 
 def _default_folder(record: RunRecord) -> Path:
-    dataset, model = _folder_name(record.dataset.name), _folder_name(record.model.name)
-    return Path("runs") / dataset / model / record.key
+    from alignbench.runs.folders import HOME
+
+    dataset = record.dataset
+    part = f"-{dataset.markup.name}" if dataset.whole_markup else ""
+    model = _folder_name(record.model.name)
+    return HOME / _folder_name(f"{dataset.name}{part}") / model / record.key
 
 
 def _folder_name(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +35,10 @@ def number(metavar: str, low: float, high: float, text: str, *names: str) -> Any
     return typer.Option(*names, metavar=metavar, callback=within(low, high), help=text)
 
 
-_RUNS = "Folders of runs. A folder above runs stands for the newest run of each model in it."
+_RUNS = (
+    "Folders of runs. A folder above runs stands for the newest run of each model, data set and "
+    "box protocol in it."
+)
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help=_RUNS, show_default=False)]
 OptionalRuns = Annotated[list[Path] | None, typer.Argument(metavar="RUN", help=_RUNS)]
 FigureFile = Annotated[
@@ -61,8 +65,8 @@ Truth = Annotated[
 def read_runs(paths: Sequence[Path]) -> list[Run]:
     """The runs in some folders, or below them.
 
-    Below a folder only the newest run of each model on each split is read; the others are named on
-    the error stream.
+    Below a folder only the newest run of each model, data set and box protocol is read; the others
+    are named on the error stream.
 
     Raises
     ------
@@ -70,8 +74,15 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
         If there is no finished run in or below a folder, or one is damaged.
     """
     from alignbench import load_run
+    from alignbench.cli.console import tell
+    from alignbench.runs.folders import choose_runs
 
-    return [run for path in paths for run in map(load_run, _run_folders(path))]
+    chosen = [choose_runs(path) for path in paths]
+    for older, newer in chain.from_iterable(one.replaced for one in chosen):
+        tell(f"Not used: {older}; {newer} is a newer run of the same model and boxes.")
+    # A run is read once, even if a folder is named twice or inside another one.
+    folders = dict.fromkeys(chain.from_iterable(one.folders for one in chosen))
+    return list(map(load_run, folders))
 
 
 def put_figure(figure: Figure, out: Path) -> None:
@@ -80,23 +91,3 @@ def put_figure(figure: Figure, out: Path) -> None:
 
     save(figure, out)
     typer.echo(f"Figure written to {as_typed(out)}", err=True)
-
-
-def _run_folders(path: Path) -> list[Path]:
-    from alignbench.cli.console import tell
-    from alignbench.runs.run import RECORD, read_record
-    from reports.pages.leaderboard import run_folders
-
-    if (path / RECORD).exists() or not path.is_dir():
-        return [path]
-    newest: dict[tuple[str, str], Path] = {}
-    started: dict[Path, str] = {}
-    for folder in run_folders(path):
-        record = read_record(folder)
-        started[folder] = str(record.timings.get("started", ""))
-        key = (record.dataset.title, record.model.name)
-        other = newest.setdefault(key, folder)
-        older, newest[key] = sorted((other, folder), key=started.__getitem__)
-        if older != newest[key]:
-            tell(f"Not used: {older}; {newest[key]} is a newer run of {key[1]}.")
-    return list(newest.values()) or [path]

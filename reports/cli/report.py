@@ -28,6 +28,12 @@ Folder = Annotated[
 Intervals = Annotated[bool, typer.Option(help="Show intervals beside numbers.")]
 
 
+def _has_own_runs() -> bool:
+    from alignbench.runs.folders import has_runs
+
+    return has_runs()
+
+
 class _Reports(PluginGroup):
     """The reports; ``report RUN --table NAME`` is ``report NAME RUN``."""
 
@@ -41,7 +47,7 @@ class _Reports(PluginGroup):
             parsed = self.get_command(ctx, "summary").make_context(
                 "summary", [*rest], parent=ctx, resilient_parsing=True
             )
-            name = "summary" if parsed.params["runs"] else "all"
+            name = "summary" if parsed.params["runs"] or _has_own_runs() else "all"
         elif name.isascii() and name.isdigit():
             name, rest = "all", ["--number", name, *rest]
         return super().parse_args(ctx, [name, *rest])
@@ -77,9 +83,9 @@ def report() -> None:
     """Make a table or a page of runs, or of published numbers.
 
     --table 1 to 8 is that table of the paper: published rows above those of the runs. Other names
-    are listed below. Without --table it is the summary of the runs; without runs, all tables of
-    the paper. `alignbench report --table NAME --help` shows the options of one report. --all is
-    short for --table site.
+    are listed below. Without --table it is the summary of the runs, by default of those in the
+    folder runs; if there are none, all tables of the paper. `alignbench report --table NAME --help`
+    shows the options of one report. --all is short for --table site.
 
     For example:
       alignbench report runs/synthetic
@@ -106,14 +112,13 @@ def summary(
       alignbench report run --measure nme --measure auc@0.08 --format md
     """
     from alignbench import parse_measure
+    from alignbench.runs.folders import HOME
     from reports.summary import tables
     from reports.tables import render
 
-    if not runs:
-        raise InputError("--table summary", "there are no runs", "folders of runs")
     chosen = choose_format(form, out)
     measures = [parse_measure(text) for text in measure or []]
-    text = render(tables(read_runs(runs), measures or None, intervals=intervals), chosen)
+    text = render(tables(read_runs(runs or [HOME]), measures or None, intervals=intervals), chosen)
     _put({"summary": text}, chosen, out)
 
 
@@ -192,10 +197,11 @@ def site(
     """
     from alignbench.cli.console import tell
     from alignbench.progress import show_progress
+    from alignbench.runs.folders import HOME
     from reports.pages.site import build
 
     with show_progress("Site", "parts") as update:
-        board = build(stores or [Path("runs")], out, data_root=data_root, progress=update)
+        board = build(stores or [HOME], out, data_root=data_root, progress=update)
     for line in board.broken:
         tell(f"Left out: {line}")
     runs = f"{len(board.entries):,} run{'' if len(board.entries) == 1 else 's'}"

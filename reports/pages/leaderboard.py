@@ -7,8 +7,7 @@ the measures of the leaderboard is read whole.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from alignbench.datasets.base import FULL
 from alignbench.io.notation import parse_json
 from alignbench.metrics import usual_measures
 from alignbench.runs import MetricRow, RunRecord
-from alignbench.runs.run import METRICS, RECORD, check_digest, read_record
+from alignbench.runs.folders import run_folders
+from alignbench.runs.run import METRICS, check_digest, read_record
 from reports.labels import box_text, interval_note, missed_text
 from reports.tables import Number, Row, Table
 
@@ -77,18 +77,6 @@ def tables(board: Board) -> list[Table]:
     Only complete runs have a rank: numbers of other faces cannot be compared with theirs.
     """
     return [_table(title, entries) for title, entries in boards(board).items()]
-
-
-def run_folders(store: Path) -> Iterator[Path]:
-    """Folders of runs under a folder, in the order of their names."""
-    if not store.is_dir():
-        raise InputError(store, "is not there", "a folder with runs", "`alignbench run` makes one.")
-    for place, folders, files in os.walk(store):
-        # A name with a dot at its beginning is a run in progress, or one that it replaces.
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if RECORD in files:
-            folders.clear()
-            yield Path(place)
 
 
 def _entry(folder: Path) -> Entry:

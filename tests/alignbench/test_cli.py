@@ -18,6 +18,7 @@ from doubles import QUICK, SAMPLE
 from layouts import points, write_300w, write_image, write_wflw
 from PIL import Image
 
+import alignbench
 from alignbench import evaluate, load_dataset, load_predictor, load_run, plugins
 from alignbench.cli import app
 from alignbench.cli.mount import make_command
@@ -665,3 +666,55 @@ def test_a_warning_is_one_line_without_a_place_in_the_code(cli, tmp_path):
     assert warning.startswith("alignbench: ")
     assert "the run there is not read back, because exec" in warning
     assert warning.count("\n") == 1
+
+
+def test_a_bare_report_shows_my_runs_or_the_paper(cli):
+    assert "Table 1" in cli("report").out
+    done(cli(*RUN, *SAMPLE, "--limit", 5, "--bootstrap", 200))
+    assert cli("report").out.startswith("linear on synthetic sample, normaliser inter_ocular")
+    assert "Table 1" in cli("report", "--table", "all", "--format", "md").out
+
+
+def test_runs_of_other_boxes_or_landmarks_stand_beside_each_other(cli):
+    for options in ((), ("--boxes", "tight"), ("--landmarks", "inner51")):
+        done(cli(*RUN, *SAMPLE, "--limit", 5, "--bootstrap", 200, *options))
+    assert {path.name for path in Path("runs").iterdir()} == {"synthetic", "synthetic-inner51"}
+    result = cli("compare", "runs/synthetic")
+    assert "A = linear (rect), B = linear (tight)" in result.out
+    assert result.err == ""
+    assert len(alignbench.load_runs()) == 3
+    assert len(alignbench.load_runs("runs/synthetic-inner51")) == 1
+    # A run is shown once, however often its folder is named.
+    twice = cli("report", "runs", "runs/synthetic", "--format", "csv").out
+    assert twice == cli("report", "runs", "--format", "csv").out
+
+
+def test_a_folder_without_runs_is_refused(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "nowhere"):
+        refused(cli("report", folder), folder)
+    with pytest.raises(alignbench.InputError, match="no finished run is there"):
+        alignbench.load_runs("empty")
+    with pytest.raises(alignbench.InputError, match="runs: "):
+        alignbench.load_runs()
+
+
+def test_a_class_takes_options_on_the_command_line(cli, tmp_path):
+    (tmp_path / "mine_cli.py").write_text(
+        "import numpy as np\n"
+        "from alignbench import Predictor\n\n"
+        "class Mine(Predictor):\n"
+        "    name = 'mine'\n"
+        "    def __init__(self, shift=0.0, deep=False):\n"
+        "        self.shift, self.deep = shift, deep\n"
+        "    def predict(self, batch):\n"
+        "        middle = (batch.boxes[:, None, :2] + batch.boxes[:, None, 2:]) / 2\n"
+        "        return np.repeat(middle + self.shift, 98, axis=1)\n"
+        "    def describe(self):\n"
+        "        return {'source': 'mine', 'shift': self.shift, 'deep': self.deep}\n"
+    )
+    command = ("run", "--dataset", *SAMPLE, "--limit", "10", "--bootstrap", 200)
+    done(cli(*command, "--model", "mine_cli:Mine:shift=2.5,deep=true", "--out", "run"))
+    identity = load_run("run").record.model.identity
+    assert (identity["shift"], identity["deep"]) == (2.5, True)
+    refused(cli(*command, "--model", "mine_cli:Mine:shfit=2.5"), "'shfit': unknown")

@@ -1,0 +1,107 @@
+"""Folders above runs, which stand for the runs below them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from alignbench.exceptions import InputError
+from alignbench.runs.record import RunRecord
+from alignbench.runs.run import RECORD, Run, load_run, read_record
+
+HOME = Path("runs")
+"""The folder, below the working folder, in which runs are kept by default."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Folders of runs, and those left out because a newer run replaces them: (older, newer)."""
+
+    folders: tuple[Path, ...]
+    replaced: tuple[tuple[Path, Path], ...] = ()
+
+
+def run_folders(store: str | Path) -> Iterator[Path]:
+    """Folders of runs in or under a folder, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If the folder is not there.
+    """
+    if not Path(store).is_dir():
+        raise InputError(store, "is not there", "a folder with runs", "`alignbench run` makes one.")
+    for place, folders, files in os.walk(store):
+        # A name with a dot at its beginning is a run in progress, or one that it replaces.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if RECORD in files:
+            folders.clear()
+            yield Path(place)
+
+
+def choose_runs(path: str | Path) -> Chosen:
+    """The run in a folder; or the newest run of each model, data set and boxes below it.
+
+    Raises
+    ------
+    InputError
+        If a record is damaged.
+    """
+    path = Path(path)
+    if (path / RECORD).exists() or not path.is_dir():
+        return Chosen((path,))
+    newest: dict[tuple[object, ...], tuple[str, Path]] = {}
+    replaced: list[tuple[Path, Path]] = []
+    for folder in run_folders(path):
+        record = read_record(folder)
+        own = str(record.timings.get("started", "")), folder
+        other = newest.setdefault(_what(record), own)
+        older, newer = sorted((other, own), key=lambda run: run[0])
+        newest[_what(record)] = newer
+        if older is not newer:
+            replaced.append((older[1], newer[1]))
+    if not newest:
+        raise InputError(
+            path, "no finished run is there", "a folder with runs", "`alignbench run` makes one."
+        )
+    return Chosen(tuple(folder for _, folder in newest.values()), tuple(replaced))
+
+
+def load_runs(path: str | Path = HOME) -> list[Run]:
+    """Read the runs below a folder: the newest one of each model, data set and box protocol.
+
+    Parameters
+    ----------
+    path
+        A folder above runs, or that of a run. By default ``runs``.
+
+    Returns
+    -------
+    list of Run
+        In the order of their folders' names.
+
+    Raises
+    ------
+    InputError
+        If there is no finished run, or one is damaged.
+    """
+    return [load_run(folder) for folder in choose_runs(path).folders]
+
+
+def has_runs(path: Path = HOME) -> bool:
+    """Whether there is a finished run below a folder."""
+    with suppress(InputError):
+        return any(run_folders(path))
+    return False
+
+
+def _what(record: RunRecord) -> tuple[object, ...]:
+    """What a newer run must share with an older one to replace it."""
+    protocol = record.protocol
+    return (
+        record.dataset.title, record.model.name, protocol.boxes, protocol.boxes_digest,
+        protocol.box_scale,
+    )  # fmt: skip
