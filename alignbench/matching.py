@@ -134,7 +134,7 @@ def match_ids(
     rows = _rows(keys)
     notes = []
     if keys.compared == "bare name":
-        notes.append("Names agree with the data set in the bare names of images alone.")
+        notes.append("Faces were matched by the file names of their images, without folders.")
     while others := _match_others(theirs, ours, images, rows):
         notes.append(others)
     return Match(rows, keys.compared, (*notes, *_match_blanks(theirs, ours, keys, rows)))

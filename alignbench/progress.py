@@ -31,10 +31,10 @@ _EVERY = 0.2
 """Seconds between two states of a bar in a notebook."""
 
 
-def be_quiet() -> None:
-    """Show no progress in this process from now on."""
+def set_quiet(quiet: bool) -> None:
+    """Set whether the user wants errors and results alone, for this whole process."""
     global _quiet
-    _quiet = True
+    _quiet = quiet
 
 
 def is_quiet() -> bool:

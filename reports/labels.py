@@ -84,7 +84,7 @@ def interval_note(record: RunRecord, measures: Iterable[Measure]) -> str:
         for measure in measures
     }
     return (
-        f"[low, high]: {statistics.confidence:.0%} intervals over {statistics.clusters:,} "
+        f"[low, high]: {100 * statistics.confidence:.4g} % intervals over {statistics.clusters:,} "
         f"{record.dataset.sampled}. {by_measure(texts)}"
     )
 

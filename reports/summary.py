@@ -110,7 +110,7 @@ def run_notes(run: Run, measures: Sequence[Measure]) -> list[str]:
     rows = run.breakdown[run.breakdown["kind"] == "visibility"].dropna(subset="nme")
     rows = rows[rows["norm"] == measures[0].normaliser]
     if len(rows):
-        parts = [f"{n} {nme:.4f} %" for n, nme in zip(rows["name"], rows["nme"], strict=True)]
+        parts = [f"{n} {nme:.2f} %" for n, nme in zip(rows["name"], rows["nme"], strict=True)]
         notes.append(f"NME by visibility: {', '.join(parts)}.")
     return notes + list(run.record.model.notes)
 

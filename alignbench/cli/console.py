@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from alignbench.exceptions import visible
 from alignbench.progress import is_quiet, show_progress
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 
 _PLAIN_WIDTH = 100
 """Width of columns that are not printed on a terminal."""
+_LEAST = 36
+"""Width of the last column below which it stands below the others."""
 
 
 def read_dataset(
@@ -39,17 +39,29 @@ def read_dataset(
 
 
 def print_columns(rows: Sequence[tuple[str, ...]], head: Sequence[str] = ()) -> None:
-    """Print rows in columns, with ``head`` above them; the last column is wrapped."""
-    grid = Table.grid(padding=(0, 2), pad_edge=True)
-    for _ in range(max(map(len, rows), default=1) - 1):
-        grid.add_column(no_wrap=True)
-    grid.add_column()
-    if head:
-        grid.add_row(*map(Text, head))
-    for row in rows:
-        grid.add_row(*map(Text, row))
+    """Print rows in columns, with ``head`` above them; the last column is wrapped.
+
+    Where little room is left for the last column, it stands below the others.
+    """
     console = Console()
-    (console if console.is_terminal else Console(width=_PLAIN_WIDTH)).print(grid)
+    width = console.width if console.is_terminal else _PLAIN_WIDTH
+    lines = [tuple(map(visible, row)) for row in ([head, *rows] if head else rows)]
+    columns = range(max(map(len, lines), default=1) - 1)
+    widths = [max(len(row[k]) for row in lines) for k in columns]
+    indent = 2 + sum(size + 2 for size in widths)
+    is_below = bool(widths) and width - indent < _LEAST
+    if is_below:
+        indent = 8
+    for number, row in enumerate(lines):
+        first = "  " + "".join(
+            f"{cell:<{size + 2}}" for cell, size in zip(row, widths, strict=False)
+        )
+        words = textwrap.wrap(row[-1], width - indent)
+        if is_below and head and not number:
+            words = []
+        elif not is_below and words:
+            first += words.pop(0)
+        typer.echo("\n".join([first.rstrip(), *(" " * indent + line for line in words)]))
 
 
 def tell(line: str) -> None:

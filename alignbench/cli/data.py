@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from alignbench.cli.options import (
+    AsJson,
     DataRoot,
     MarkupName,
     Origin,
@@ -15,6 +17,7 @@ from alignbench.cli.options import (
     Threads,
     as_typed,
     make_absolute,
+    print_json,
     require_one_process,
     within,
 )
@@ -56,7 +59,7 @@ _Description = Annotated[
 ]
 
 
-def list_(data_root: DataRoot = None) -> None:
+def list_(data_root: DataRoot = None, as_json: AsJson = False) -> None:
     """Show the data sets, and which of their splits are there.
 
     For example:
@@ -64,24 +67,52 @@ def list_(data_root: DataRoot = None) -> None:
     """
     from alignbench import datasets
 
+    found = {name: _look_for(name, data_root) for name in datasets.dataset_names()}
+    if as_json:
+        print_json([split for splits in found.values() for split in splits])
+        return
     typer.echo("Looked in: " + ", ".join(map(str, datasets.data_roots(data_root))))
-    for name in datasets.dataset_names():
-        dataset = datasets.source(name)
-        typer.echo(f"{name}: {dataset.title}")
-        for split, official in dataset.splits.items():
-            if dataset.locate is not None:
-                typer.echo(f"  {split:<10} {official['full']:,} faces, drawn on first use")
-                continue
+    for name, splits in found.items():
+        typer.echo(f"{name}: {datasets.source(name).title}")
+        for split in splits:
+            typer.echo(f"  {split['split']:<10} {_state(split)}")
+
+
+def _look_for(name: str, root: Path | None) -> list[dict[str, Any]]:
+    """What is there of each split of a data set: status, faces and images, and official faces."""
+    from alignbench import datasets
+
+    dataset, splits = datasets.source(name), []
+    for split, official in dataset.splits.items():
+        state: dict[str, Any] = {
+            "dataset": name, "split": split, "status": "here", "faces": None, "images": None,
+            "official": official.get("full"), "problem": None,
+        }  # fmt: skip
+        if dataset.locate is not None:
+            state["status"] = "drawn on first use"
+        else:
             try:
-                faces = datasets.load_dataset(name, data_root, split)
+                faces = datasets.load_dataset(name, root, split)
                 images = int(faces.images.available().sum())
-                whole = f" of {official['full']:,}" if "full" in official else ""
-                line = f"{len(faces):,}{whole} faces, {images:,} with image"
+                state |= {"faces": len(faces), "images": images}
             except datasets.DataNotFoundError:
-                line = "not here"
+                state["status"] = "not here"
             except InputError as error:
-                line = f"not usable: {error}"
-            typer.echo(f"  {split:<10} {line}")
+                state |= {"status": "not usable", "problem": str(error)}
+        splits.append(state)
+    return splits
+
+
+def _state(split: Mapping[str, Any]) -> str:
+    """The state of a split in words."""
+    if split["status"] == "drawn on first use":
+        return f"{split['official']:,} faces, drawn on first use"
+    if split["status"] == "not usable":
+        return f"not usable: {split['problem']}"
+    if split["status"] == "not here":
+        return "not here"
+    whole = "" if split["official"] is None else f" of {split['official']:,}"
+    return f"{split['faces']:,}{whole} faces, {split['images']:,} with image"
 
 
 def verify(

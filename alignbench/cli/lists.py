@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from alignbench import plugins
 from alignbench.cli.mount import load_command
+from alignbench.cli.options import AsJson, print_json
 from alignbench.exceptions import InputError, blame
 
 
@@ -41,7 +43,7 @@ _Kind = Annotated[
 ]
 
 
-def list_(kind: _Kind = None) -> None:
+def list_(kind: _Kind = None, as_json: AsJson = False) -> None:
     """List what there is: models, data sets, measures and so on.
 
     The list has everything that an installed package registers.
@@ -51,15 +53,30 @@ def list_(kind: _Kind = None) -> None:
       alignbench list models
     """
     from alignbench.cli.console import print_columns
-    from alignbench.cli.models import list_models as models
 
-    for each in Kind if kind is None else [kind]:
+    kinds = list(Kind) if kind is None else [kind]
+    if as_json:
+        rows = {each: _table(each) for each in kinds}
+        named = {
+            each: [dict(zip(head, row, strict=True)) for row in body]
+            for each, (head, body) in rows.items()
+        }
+        print_json(named if kind is None else named[kind])
+        return
+    for each in kinds:
         if kind is None:
             typer.echo(f"{each}:")
-        if each is Kind.models:
-            print_columns(models(), ("model", "points", "weights", "licence", "about"))
-        else:
-            print_columns(_rows(each))
+        head, body = _table(each)
+        print_columns(body, head if each is Kind.models else ())
+
+
+def _table(kind: Kind) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
+    """The columns and the rows of everything of a kind."""
+    if kind is Kind.models:
+        from alignbench.cli.models import list_models
+
+        return ("model", "points", "weights", "licence", "about"), list_models()
+    return ("name", "about"), _rows(kind)
 
 
 def _rows(kind: Kind) -> list[tuple[str, str]]:

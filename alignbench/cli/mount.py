@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from functools import cache
+from itertools import chain
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from alignbench import plugins
@@ -48,6 +50,44 @@ class PluginGroup(TyperGroup):
         return super().parse_args(ctx, args or ["--help"])
 
 
+class _Command(TyperCommand):
+    """A command of a function; where it has ``--format``, ``--json`` is short for that of JSON."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options = {option for param in self.params for option in param.opts}
+        if "--format" in options and "--json" not in options:
+            at = args.index("--") if "--" in args else len(args)
+            words = [["--format", "json"] if word == "--json" else [word] for word in args[:at]]
+            args = [*chain.from_iterable(words), *args[at:]]
+        return super().parse_args(ctx, args)
+
+
+def _set_quiet(is_asked: bool) -> None:
+    from alignbench.progress import set_quiet
+
+    set_quiet(is_asked)
+
+
+def _only_quiet(
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", callback=_set_quiet, is_eager=True, expose_value=False,
+            help="Show no progress and no remarks: results and errors only.",
+        ),
+    ] = False,
+) -> None:  # fmt: skip
+    """Nothing: its option is that of every command."""
+
+
+@cache
+def _quiet_option() -> Any:
+    """The option ``--quiet``, as Typer itself makes it."""
+    app = typer.Typer(add_completion=False)
+    app.command()(_only_quiet)
+    return next(param for param in get_command(app).params if "--quiet" in param.opts)
+
+
 def load_command(group: str, name: str) -> Any:
     """The command that is registered under a name.
 
@@ -66,9 +106,11 @@ def make_command(name: str, value: Any) -> Any:
     app = value
     if not isinstance(value, typer.Typer):
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
-        app.command(context_settings=SETTINGS)(value)
+        app.command(cls=_Command, context_settings=SETTINGS)(value)
     command = get_command(app)
     command.name = name
+    if isinstance(command, _Command):
+        command.params.append(_quiet_option())
     # Paragraphs with indented lines are examples, which must not be wrapped.
     paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
     command.help = "\n\n".join(f"\b\n{one}" if "\n  " in one else one for one in paragraphs)

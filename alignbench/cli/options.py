@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -161,6 +162,8 @@ FORMATS = {
 }
 """Endings of files, and the format that each stands for."""
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
 Form = Annotated[
     Format | None,
     typer.Option(
@@ -199,6 +202,11 @@ def put(text: str, out: Path | None, what: str = "Table") -> None:
         return
     write_text(text, out)
     typer.echo(f"{what} written to {as_typed(out)}", err=True)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON; a number that is none is null in it already."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def as_typed(path: Path) -> Path:

@@ -160,6 +160,7 @@ def run(
     points_origin: _PointsOrigin = None,
     points_unit: _PointsUnit = None,
     points_axes: _PointsAxes = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Evaluate a model on a data set, and keep the run in a folder.
 
@@ -217,8 +218,17 @@ def run(
         raise typer.Exit(130) from None
     if rank() == 0:
         _print_findings(result)
-        print_summaries([result])
         folder = options.as_typed(out) if out else _default_folder(result.record)
+        if as_json:
+            options.print_json(
+                {
+                    "folder": str(folder),
+                    "record": result.record.model_dump(mode="json"),
+                    "metrics": [row.model_dump(mode="json") for row in result.metrics],
+                }
+            )
+            return
+        print_summaries([result])
         typer.echo(visible(f"Run kept in {folder}{_note(result)}"))
 
 

@@ -96,7 +96,7 @@ class Run:
         lacking = "" if dataset.complete else f" INCOMPLETE: {'; '.join(dataset.incomplete)}."
         title = (
             f"{self.record.model.name} on {dataset.title}. Normaliser: {dataset.normalisers[0]}. "
-            f"[low, high]: {self.record.statistics.confidence:.0%} intervals.{lacking}"
+            f"[low, high]: {100 * self.record.statistics.confidence:.4g} % intervals.{lacking}"
         )
         return f"<p>{escape(visible(title))}</p>{table.to_html(border=0)}"
 

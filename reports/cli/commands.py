@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from alignbench.cli.options import (
+    AsJson,
     Backend,
     DataRoot,
     Device,
@@ -26,6 +27,7 @@ from alignbench.cli.options import (
     Threads,
     Weights,
     choose_format,
+    print_json,
     put,
     require_one_process,
     without_none,
@@ -170,7 +172,7 @@ def compare(
         raise typer.Exit(1)
 
 
-def doctor(runs: Runs, data_root: DataRoot = None) -> None:
+def doctor(runs: Runs, data_root: DataRoot = None, as_json: AsJson = False) -> None:
     """Look for systematic faults in the landmarks of runs.
 
     Such faults are conventions that were mistaken, not poor models: fractions instead of pixels, x
@@ -185,10 +187,20 @@ def doctor(runs: Runs, data_root: DataRoot = None) -> None:
     from reports.labels import labels
 
     chosen = read_runs(runs)
-    is_faulty = False
-    for run, title in zip(chosen, labels(chosen), strict=True):
-        findings = examine(all_landmarks(run), evaluated_faces(run, data_root))
-        is_faulty = is_faulty or bool(findings)
+    found = [examine(all_landmarks(run), evaluated_faces(run, data_root)) for run in chosen]
+    is_faulty = any(found)
+    if as_json:
+        print_json(
+            [
+                {
+                    "model": run.record.model.name, "dataset": run.record.dataset.title,
+                    "run": run.record.key, "findings": [asdict(finding) for finding in findings],
+                }
+                for run, findings in zip(chosen, found, strict=True)
+            ]
+        )  # fmt: skip
+    shown = [] if as_json else zip(chosen, labels(chosen), found, strict=True)
+    for run, title, findings in shown:
         typer.echo(f"{title} on {run.record.dataset.title}")
         for finding in findings:
             typer.echo(f"  FOUND  {finding.fault}")

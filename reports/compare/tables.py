@@ -47,7 +47,7 @@ def gate_table(verdicts: Sequence[Verdict]) -> Table:
     rows = []
     for verdict in verdicts:
         gate, one = verdict.gate, verdict.difference
-        change = _number(one.value, one.low, one.high, _finer(gate.measure) + 1)
+        change = _number(one.value, one.low, one.high, gate.measure.digits + 1)
         state = "FAILED" if verdict.tripped else "passed"
         rows.append((gate.text, verdict.baseline, one.faces, change, state))
     failed = sum(one.tripped for one in verdicts)
@@ -64,7 +64,7 @@ def _two_runs(comparison: Comparison) -> Table:
             replace(_number(x.value, x.low, x.high, measure.digits), best=better == x.run)
             for x in levels
         ]
-        change = _number(one.value, one.low, one.high, _finer(measure))
+        change = _number(one.value, one.low, one.high, measure.digits)
         rows.append((one.subset, one.faces, measure.heading, *cells, change, _p(one)))
     columns = ("Subset", "Faces", "Measure", "A", "B", "A - B", "p (Holm)")
     sides: dict[str, list[str]] = {"below": [], "above": []}
@@ -112,7 +112,7 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
     cells: list[list[Cell]] = [["–"] * len(names) for _ in names]
     for one in comparison.differences:
         if (one.subset, one.measure) == (subset, measure):
-            change = _number(one.value, one.low, one.high, _finer(measure))
+            change = _number(one.value, one.low, one.high, measure.digits)
             cells[one.first][one.second] = str(change)
             cells[one.second][one.first] = _spell(one.holm)
     rows = ((name, *row) for name, row in zip(names, cells, strict=True))
@@ -122,7 +122,7 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
 
 
 def _face_by_face(comparison: Comparison, subsets: Sequence[str]) -> Table:
-    names, digits = comparison.pairing.names, _finer(NME())
+    names, digits = comparison.pairing.names, NME().digits
     two = len(names) == 2
     detectable = {
         (x.first, x.second, x.subset): x.detectable
@@ -219,11 +219,6 @@ def _percent(share: float) -> str:
 
 def _alpha(comparison: Comparison) -> str:
     return f"p < {1 - comparison.bootstrap.confidence:.4g}"
-
-
-def _finer(measure: Measure) -> int:
-    """Decimals of differences, which are smaller than what they are of."""
-    return max(measure.digits, 3)
 
 
 def _number(value: float, low: float, high: float, digits: int) -> Number:

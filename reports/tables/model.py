@@ -166,6 +166,16 @@ def hide_intervals(table: Table) -> Table:
     return replace(table, groups=tuple(replace(group, rows=bared) for group, bared in groups))
 
 
+def share_notes(tables: Sequence[Table]) -> tuple[list[Table], list[str]]:
+    """The tables without the notes that all of them have, and these notes."""
+    if len(tables) < 2:
+        return list(tables), []
+    others = [set(table.notes) for table in tables[1:]]
+    shared = [note for note in tables[0].notes if all(note in notes for notes in others)]
+    kept = [replace(t, notes=tuple(n for n in t.notes if n not in shared)) for t in tables]
+    return kept, shared
+
+
 def plain(cell: str | int | Text) -> str:
     """The text of a cell that is no :class:`Number`, without its marks."""
     if isinstance(cell, Text):

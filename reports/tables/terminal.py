@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import takewhile
+from textwrap import wrap
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -12,41 +14,116 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from alignbench.exceptions import visible
-from reports.tables.model import DERIVED, MEASURED, Cell, Number, Table, plain
+from reports.tables.model import DERIVED, MEASURED, Cell, Number, Table, plain, share_notes
 
-_SHORT = 14
-"""A word of a text column up to this length is not broken."""
+_TEXT = 20
+"""Columns of text are broken into lines before they are narrower than this, numbers never."""
+_GAP = 2
+"""Blanks between columns."""
+_PLAIN_WIDTH = 100
+"""Width where the output is no terminal."""
 _WIDE = 10_000
 _HEADING = "\ue000"
 """Holds the place of a heading in rich's table. No cell has it: ``visible`` spells it out."""
 
 
 def to_terminal(tables: Sequence[Table]) -> str:
-    """Tables for a terminal, as wide as it is, or wider where numbers need more.
+    """Tables for a terminal, as wide as it is, or wider where a single number needs more.
 
-    A derived number begins with =. A star stands for bold where the output is no terminal.
+    Columns of a table that is too wide stand in a line above it where all their cells are the same.
+    If it is still too wide, it is printed in blocks, one below the other: each has the first
+    columns again, and some of the others. Notes that all tables share are printed once, at the
+    end. A derived number begins with =. A star stands for bold where the output is no terminal.
     """
     real = Console()
-    width = real.width if real.is_terminal else 100
+    width = real.width if real.is_terminal else _PLAIN_WIDTH
     star = "" if real.is_terminal else "*"
-    return "\n\n".join(_terminal_table(table, real, width, star) for table in tables).rstrip()
+    tables, shared = share_notes(tables)
+    texts = [_terminal_table(table, real, width, star) for table in tables]
+    if shared:
+        texts.append("\n".join(_note(note, real, width) for note in shared))
+    return "\n\n".join(texts).rstrip()
 
 
 def _terminal_table(table: Table, real: Console, width: int, star: str) -> str:
-    headings = iter([group.heading for group in table.groups if group.heading])
     lines = [_printed(real, width, Text(visible(table.title), style="bold"))]
-    for line in _printed(real, width, _rich_table(table, star)).splitlines():
-        if _HEADING in line:  # The heading takes the width of the table; no cell of it can.
-            text = Text(f" {visible(next(headings))}", style="bold")
-            lines.append(_printed(real, width, text))
-        else:
-            lines.append(line)
-    notes = [visible(note) for note in table.notes]
-    notes += [f"^{mark} {visible(note)}" for note, mark in table.footnotes.items()]
-    for note in notes:
-        indented = Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False)
-        lines.append(_printed(real, width, indented))
+    shown, same = _choose_columns(table, star, width)
+    if same:
+        lines.append(
+            _note("; ".join(f"{table.columns[k]}: {text}" for k, text in same), real, width)
+        )
+    for columns in _blocks(table, shown, star, width):
+        lines.append("")
+        headings = iter([group.heading for group in table.groups if group.heading])
+        for line in _printed(real, width, _rich_table(table, columns, star)).splitlines():
+            if _HEADING in line:  # The heading takes the width of the table; no cell of it can.
+                text = Text(f" {visible(next(headings))}", style="bold")
+                lines.append(_printed(real, width, text))
+            else:
+                lines.append(line)
+    if table.notes or table.footnotes:
+        lines.append("")
+    lines += [_note(note, real, width) for note in table.notes]
+    lines += [_note(f"^{mark} {note}", real, width) for note, mark in table.footnotes.items()]
     return "\n".join(lines)
+
+
+def _note(note: str, real: Console, width: int) -> str:
+    text = Text(visible(note), style="dim")
+    return _printed(real, width, Padding(text, (0, 0, 0, 2), expand=False))
+
+
+def _choose_columns(table: Table, star: str, width: int) -> tuple[list[int], list[tuple[int, str]]]:
+    """The columns to print; and, of a table that is too wide, those with one text in all rows."""
+    places = list(range(len(table.columns)))
+    if _fit(table, places, star, width) or len(table.rows) < 2:
+        return places, []
+    texts = {k: {text.plain for text in _cells(table, k, star)} for k in places[1:]}
+    same = {k: min(found) for k, found in texts.items() if len(found) == 1}
+    if len(same) == len(places) - 1:  # nothing would be left
+        return places, []
+    return [k for k in places if k not in same], list(same.items())
+
+
+def _fit(table: Table, columns: Sequence[int], star: str, width: int) -> bool:
+    return sum(_least_width(table, k, star) + _GAP for k in columns) <= width
+
+
+def _blocks(table: Table, columns: Sequence[int], star: str, width: int) -> list[list[int]]:
+    """The columns of each block: all in one, or in several that each begin with the same ones."""
+    if _fit(table, columns, star, width):
+        return [[*columns]]
+    # What names a row: the columns of text before the first number; one, if all are text.
+    names = list(takewhile(lambda k: table.align(k) == "left", columns))
+    if len(names) == len(columns):
+        names = names[:1]
+    blocks = [[*names]]
+    for k in columns[len(names) :]:
+        if len(blocks[-1]) > len(names) and not _fit(table, [*blocks[-1], k], star, width):
+            blocks.append([*names])
+        blocks[-1].append(k)
+    return blocks
+
+
+def _least_width(table: Table, column: int, star: str) -> int:
+    """How narrow a column may be: numbers and short texts are not broken."""
+    longest = max((len(text.plain) for text in _cells(table, column, star)), default=0)
+    if table.align(column) == "right":
+        return max(longest, *map(len, _heading(table, column, longest).split("\n")))
+    return min(max(longest, len(table.columns[column])), _TEXT)
+
+
+def _cells(table: Table, column: int, star: str) -> list[Text]:
+    return [_rich(row[column], table.marks(row[column]), star) for row in table.rows]
+
+
+def _heading(table: Table, column: int, width: int) -> str:
+    """The heading of a column; above numbers (``width`` of the longest) in lines as narrow."""
+    text = visible(table.columns[column])
+    if table.align(column) == "left":
+        return text
+    least = max(map(len, text.split()), default=0)
+    return "\n".join(wrap(text, max(width, least))) or text
 
 
 def _printed(real: Console, width: int, content: RenderableType) -> str:
@@ -59,35 +136,28 @@ def _printed(real: Console, width: int, content: RenderableType) -> str:
         color_system=real.color_system,  # type: ignore[arg-type]
         no_color=real.no_color,
     ).print(content, width=width)
-    return stream.getvalue().rstrip("\n")
+    # Rich puts an empty line above and below a table.
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    shown = [k for k, line in enumerate(lines) if line]
+    return "\n".join(lines[shown[0] : shown[-1] + 1] if shown else [])
 
 
-def _rich_table(table: Table, star: str) -> RichTable:
+def _rich_table(table: Table, columns: Sequence[int], star: str) -> RichTable:
     rich = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    groups = [
-        (
-            group.heading,
-            [[_rich(cell, table.marks(cell), star) for cell in row] for row in group.rows],
-        )
-        for group in table.groups
-    ]
-    for k, name in enumerate(table.columns):
-        # A column of numbers is at least as wide as its longest word, so that no number is cut;
-        # a column of texts only where the word is short.
+    for k in columns:
         right = table.align(k) == "right"
-        words = [word for _, rows in groups for row in rows for word in row[k].plain.split()]
-        longest = max(map(len, words + name.split() if right else words), default=0)
+        longest = max((len(text.plain) for text in _cells(table, k, star)), default=0)
         rich.add_column(
-            Text(visible(name)), justify="right" if right else "left", overflow="fold",
-            min_width=longest if right or longest <= _SHORT else None,
+            Text(_heading(table, k, longest)), justify="right" if right else "left",
+            overflow="fold", no_wrap=right, min_width=_least_width(table, k, star),
         )  # fmt: skip
-    for heading, rows in groups:
-        if heading:
+    for group in table.groups:
+        if group.heading:
             if rich.rows:
                 rich.add_section()
             rich.add_row(_HEADING)
-        for row in rows:
-            rich.add_row(*row)
+        for row in group.rows:
+            rich.add_row(*(_rich(row[k], table.marks(row[k]), star) for k in columns))
     return rich
 
 
@@ -95,7 +165,7 @@ _STYLES = {MEASURED: "cyan", DERIVED: "italic"}
 
 
 def _rich(cell: Cell, marks: str, star: str) -> Text:
-    """A cell's text; an interval has no blank inside, so that lines break before it."""
+    """A cell's text."""
     if not isinstance(cell, Number):
         text = Text(plain(cell))
     else:
@@ -103,7 +173,7 @@ def _rich(cell: Cell, marks: str, star: str) -> Text:
         sign = "=" if cell.source == DERIVED and cell.value is not None else ""
         text = Text((star if cell.best else "") + sign + cell.text, style=style)
         if cell.interval:
-            text.append(" ").append(cell.interval.replace(", ", "–"), style="not bold dim")
+            text.append(" ").append(cell.interval, style="not bold dim")
     if marks:
         text.append(f" ^{marks}")
     return text

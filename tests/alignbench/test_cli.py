@@ -718,3 +718,34 @@ def test_a_class_takes_options_on_the_command_line(cli, tmp_path):
     identity = load_run("run").record.model.identity
     assert (identity["shift"], identity["deep"]) == (2.5, True)
     refused(cli(*command, "--model", "mine_cli:Mine:shfit=2.5"), "'shfit': unknown")
+
+
+def test_quiet_commands_say_nothing_but_results_and_errors(cli, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    command = (*RUN, *SAMPLE, "--limit", 5, "--bootstrap", 200, "--boxes", "tight", "--out", "run")
+    assert cli(*command).err  # a bar
+    quiet = cli(*command, "--fresh", "--quiet")
+    assert quiet.err == ""
+    assert "Run kept in run" in quiet.out
+    refused(cli("run", "--model", "nothing", "--dataset", *SAMPLE, "-q"), "'nothing': unknown")
+    assert cli(*command, "--fresh").err  # only for its own command
+
+
+def test_results_as_json(cli):
+    command = (*RUN, *SAMPLE, "--limit", 5, "--bootstrap", 200)
+    result = json.loads(done(cli(*command, "--json")))
+    assert result["record"] == read_record(result["folder"])
+    assert result["metrics"] == json.loads((Path(result["folder"]) / "metrics.json").read_text())
+    models = json.loads(done(cli("list", "models", "--json")))
+    assert {"model": "linear", "points": "98"}.items() <= next(
+        one for one in models if one["model"] == "linear"
+    ).items()
+    assert set(json.loads(done(cli("list", "--json")))) > {"models", "datasets", "measures"}
+    splits = json.loads(done(cli("data", "list", "--json", "--data-root", "nowhere")))
+    assert {"dataset": "wflw", "split": "test", "status": "not here", "official": 2500}.items() <= (
+        next(one for one in splits if (one["dataset"], one["split"]) == ("wflw", "test")).items()
+    )
+    (found,) = json.loads(done(cli("doctor", result["folder"], "--json")))
+    assert (found["model"], found["run"], found["findings"]) == (
+        "linear", result["record"]["key"], [],
+    )  # fmt: skip

@@ -558,7 +558,7 @@ def test_a_run_outside_the_table_is_said_on_the_error_stream(one, cli):
         (("--table", "9"), "table: 9; accepted: 1 to 8"),
         (("--table", "0"), "table: 0; accepted: 1 to 8"),
         (("--table", "alll"), "report 'alll': unknown; accepted: all, "),
-        (("--table", "summary"), "--table summary: there are no runs"),
+        (("--table", "summary"), "runs: no run: run.json is missing"),
         (("--table", "1", "--measure", "nme"), "No such option: --measure"),
         (("nowhere", "--table", "1"), "nowhere: no run"),
         (("--table", "1", "--format", "docx"), "docx"),

@@ -291,3 +291,45 @@ def test_footnotes_have_letters_in_order_and_one_letter_a_text():
     letters = list(table.footnotes.values())
     assert (letters[0], letters[25:]) == ("a", ["z", "aa", "ab"])
     assert table.marks(table.rows[-1][0]) == "a"
+
+
+def wide_rows():
+    for m in range(3):
+        yield (f"model-{m}", "full", 507, *(Number(m + k + 0.5, 2, m + k, 9) for k in range(6)))
+
+
+WIDE = Table(
+    "A wide table",
+    ("Model", "Subset", "Faces", *(f"Measure {k} %" for k in range(6))),
+    tuple(Group(heading, tuple(wide_rows())) for heading in ("First group", "Second group")),
+    ("A note of several words that is long enough to be broken into two lines on most terminals.",),
+)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_no_number_is_broken_and_no_line_is_wider_than_the_terminal(width, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", render([WIDE], "terminal"))
+    assert max(map(len, text.splitlines())) <= width
+    numbers = [str(cell) for row in WIDE.rows for cell in row[3:]]
+    found = re.findall(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", text)
+    assert sorted(found) == sorted(numbers)
+    # Every block has all headings, and names every row.
+    blocks = text.count("Model")
+    assert (blocks == 1) == (width == 200)
+    assert text.count("First group") == text.count("Second group") == blocks
+    assert text.count("model-1") == 2 * blocks
+    assert ("Subset: full; Faces: 507" in text) == (width < 200)
+
+
+def test_notes_that_all_tables_share_are_printed_once():
+    one, two = (
+        Table.of_rows(title, ("A",), [(1,)], (f"Only of {title}.", "Of both.")) for title in "ab"
+    )
+    text = render([one, two], "terminal")
+    assert text.count("Of both.") == 1
+    assert text.rstrip().endswith("Of both.")
+    assert text.index("Only of a.") < text.index("Only of b.")
+    assert "Of both." in render([one], "terminal")
