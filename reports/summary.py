@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from alignbench import Measure, Run
+from alignbench.exceptions import unknown
 from alignbench.metrics import default_measures, usual_measures
 from alignbench.runs import MetricRow
 from reports.labels import interval_note, labels, protocol_notes
@@ -13,7 +14,12 @@ from reports.tables import Number, Record, Row, Table, hide_intervals
 
 
 def tables(
-    runs: Sequence[Run], measures: Sequence[Measure] | None = None, *, intervals: bool = True
+    runs: Sequence[Run],
+    measures: Sequence[Measure] | None = None,
+    *,
+    subsets: Sequence[str] | None = None,
+    normaliser: str | None = None,
+    intervals: bool = True,
 ) -> list[Table]:
     """NME, FR and AUC of each subset: a table for each data set and normaliser.
 
@@ -24,27 +30,50 @@ def tables(
     measures
         Measures to show, those without normaliser under the data set's usual ones. By default
         NME, and FR and AUC at the data set's usual threshold.
+    subsets
+        Subsets to show; by default all.
+    normaliser
+        The normaliser of the measures that name none; by default all usual ones of the data set.
     intervals
         Whether numbers have their intervals; the records always have them.
 
     Raises
     ------
     InputError
-        If a run has no normaliser of a measure.
+        If a run has no normaliser of a measure, or no run has a subset.
     """
+    known = dict.fromkeys(name for run in runs for name in run.subsets)
+    for name in subsets or ():
+        if name not in known:
+            raise unknown("subset", name, known)
     by_dataset: dict[str, list[Run]] = {}
     for run in runs:
         dataset = run.record.dataset
         by_dataset.setdefault(dataset.title, []).append(run)
     result = []
     for same in by_dataset.values():
-        first, *others = _tables(same, measures or _usual(same), intervals)
-        records = [record for run in same for record in _records(run, measures)]
+        shown = _bind(measures or _usual(same), normaliser)
+        first, *others = _tables(same, shown, subsets, intervals)
+        stored = None if measures is None else _bind(measures, normaliser)
+        records = [
+            record
+            for run in same
+            for record in _records(run, stored)
+            if (subsets is None or record["subset"] in subsets)
+            and normaliser in (None, record["norm"])
+        ]
         result += [replace(first, records=records), *others]
     return result
 
 
-def _tables(runs: list[Run], measures: Sequence[Measure], intervals: bool) -> Iterator[Table]:
+def _bind(measures: Sequence[Measure], normaliser: str | None) -> list[Measure]:
+    """The measures, those without a normaliser under this one."""
+    return [m.with_normaliser(m.normaliser or normaliser) if normaliser else m for m in measures]
+
+
+def _tables(
+    runs: list[Run], measures: Sequence[Measure], subsets: Sequence[str] | None, intervals: bool
+) -> Iterator[Table]:
     """A table for each normaliser, all runs of one data set in it."""
     dataset = runs[0].record.dataset
     usual = dataset.normalisers if any(m.normaliser is None for m in measures) else ()
@@ -62,7 +91,8 @@ def _tables(runs: list[Run], measures: Sequence[Measure], intervals: bool) -> It
             (*([name] if several else []), *_row(run, subset, shown))
             for subset in dict.fromkeys(name for run in runs for name in run.subsets)
             for name, run in zip(names, runs, strict=True)
-            if subset in run.subsets  # a description may have more of them than before
+            if subset in (subsets or run.subsets)
+            and subset in run.subsets  # a description may have more of them than before
         ]
         title = f"{who} on {dataset.title}, normaliser {norm}"
         columns = (*first, "Subset", "Faces", *(m.heading for m in shown))

@@ -13,7 +13,7 @@ from alignbench import plugins
 from alignbench.cli.mount import SETTINGS, PluginGroup
 from alignbench.cli.options import FORMATS, DataRoot, Form, Format, Out, choose_format, write_text
 from alignbench.exceptions import InputError
-from reports.cli.options import OptionalRuns, Runs, read_runs, several
+from reports.cli.options import Norm, OptionalRuns, Runs, Subsets, read_runs, several
 
 if TYPE_CHECKING:
     from alignbench import Run
@@ -100,6 +100,8 @@ def summary(
     measure: Annotated[
         list[str] | None, several("E", "Measure to show, such as fr@0.05", "NME, FR and AUC")
     ] = None,
+    subset: Subsets = None,
+    norm: Norm = None,
     intervals: Intervals = True,
     form: Form = None,
     out: Folder = None,
@@ -110,6 +112,7 @@ def summary(
 
     For example:
       alignbench report run --measure nme --measure auc@0.08 --format md
+      alignbench report run --subset pose --norm inter_pupil
     """
     from alignbench import parse_measure
     from alignbench.runs.folders import HOME
@@ -118,7 +121,11 @@ def summary(
 
     chosen = choose_format(form, out)
     measures = [parse_measure(text) for text in measure or []]
-    text = render(tables(read_runs(runs or [HOME]), measures or None, intervals=intervals), chosen)
+    shown = tables(
+        read_runs(runs or [HOME]), measures or None, subsets=subset, normaliser=norm,
+        intervals=intervals,
+    )  # fmt: skip
+    text = render(shown, chosen)
     _put({"summary": text}, chosen, out)
 
 

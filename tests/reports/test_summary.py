@@ -146,3 +146,18 @@ def test_runs_on_two_data_sets_are_not_one_plot():
     other = replace(make_dataset(6), name="other")
     with pytest.raises(InputError, match="runs on made test, other test"):
         ced.figure([run_of(), run_of(dataset=other)])
+
+
+def test_subsets_and_a_normaliser_are_chosen():
+    runs = [run_of(name="one"), run_of(3.0, "two")]
+    subset = runs[0].subsets[1]
+    (table,) = summary.tables(runs, subsets=[subset], normaliser="box")
+    assert table.title.endswith("normaliser box")
+    assert [row[:2] for row in table.rows] == [("one", subset), ("two", subset)]
+    row = runs[1].row(parse_measure("nme(box)"), subset)
+    assert table.rows[1][3].value == row.value
+    assert {(one["subset"], one["norm"]) for one in table.records} == {(subset, "box")}
+    asked = summary.tables(runs, [parse_measure("nme")], normaliser="diagonal")
+    assert [one["metric"] for one in asked[0].records] == ["nme"] * 2 * len(runs[0].subsets)
+    with pytest.raises(InputError, match="subset 'posse': unknown"):
+        summary.tables(runs, subsets=["posse"])
