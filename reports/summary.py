@@ -54,6 +54,8 @@ def tables(
     for same in by_dataset.values():
         shown = _bind(measures or _usual(same), normaliser)
         first, *others = _tables(same, shown, subsets, intervals)
+        if not first.rows:  # no run of this data set has the subset
+            continue
         stored = None if measures is None else _bind(measures, normaliser)
         records = [
             record
@@ -91,8 +93,8 @@ def _tables(
             (*([name] if several else []), *_row(run, subset, shown))
             for subset in dict.fromkeys(name for run in runs for name in run.subsets)
             for name, run in zip(names, runs, strict=True)
-            if subset in (subsets or run.subsets)
-            and subset in run.subsets  # a description may have more of them than before
+            if subset in run.subsets  # a description may have more of them than before
+            if subsets is None or subset in subsets
         ]
         title = f"{who} on {dataset.title}, normaliser {norm}"
         columns = (*first, "Subset", "Faces", *(m.heading for m in shown))

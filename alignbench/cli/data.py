@@ -141,7 +141,7 @@ def verify(
         result = inspect(faces, report_progress, count())
     for subset, (here, official) in result.counts.items():
         verdict = "ok" if here == official else "differs"
-        typer.echo(f"{subset:<14} {here:>6,} faces, officially {official:>6,}  {verdict}")
+        typer.echo(f"{subset:<14} {here:>6,} faces, expected {official:>6,}  {verdict}")
     for what, names in (
         ("images missing", result.images_missing),
         ("images broken", result.images_broken),

@@ -279,7 +279,7 @@ def test_data_list_and_verify(cli, tmp_path):
     write_300w(tmp_path / "300w")
     verified = cli("data", "verify", "300w", "--data-root", tmp_path)
     assert verified.code == 1
-    assert "officially    689  differs" in verified.out
+    assert "expected    689  differs" in verified.out
     assert "300w test: INCOMPLETE" in verified.out
     done(cli("data", "verify", *SAMPLE), "synthetic sample: complete")
 

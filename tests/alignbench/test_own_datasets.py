@@ -400,7 +400,7 @@ def test_a_described_data_set_is_one_like_any_other(described, tmp_path):
     assert (dataset.name, dataset.official) == ("my", {"full": 4})
     np.testing.assert_allclose(dataset.points, POINTS, atol=1e-9)
     code, text = call("data", "verify", described)
-    assert (code, "4 faces, officially      4  ok" in text, "complete" in text) == (0, True, True)
+    assert (code, "4 faces, expected      4  ok" in text, "complete" in text) == (0, True, True)
     (tmp_path / "faces" / "b" / "4.pts").unlink()
     code, text = call("data", "verify", described)
     assert (code, "differs" in text, "INCOMPLETE" in text) == (1, True, True)
