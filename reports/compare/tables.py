@@ -118,7 +118,7 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
     rows = ((name, *row) for name, row in zip(names, cells, strict=True))
     note = "Above the diagonal: row - column, with its interval. Below: its Holm p."
     title = f"{measure.heading} on {subset}, each with each"
-    return Table.of_rows(title, ("", *names), rows, (note,))
+    return Table.of_rows(title, ("Model", *names), rows, (note,))
 
 
 def _face_by_face(comparison: Comparison, subsets: Sequence[str]) -> Table:

@@ -28,6 +28,8 @@ from reports.figures import style
 from reports.labels import labels
 
 _COLUMNS = 3
+_PANEL = (4.0, 4.6)
+"""Inches of a face that stands alone."""
 _LETTERS = 50
 """In a line above a face."""
 _ROUNDS = 5
@@ -94,16 +96,14 @@ def figure(
     require_one_dataset(runs, "figure of landmarks")
     dataset = runs[0].record.dataset
     norm = normaliser or dataset.normalisers[0]
-    for run in runs:
-        run.errors(norm, subset)  # refuses an unknown subset or normaliser
-    spreads = [_spread(run, subset, norm, ellipses, data_root) for run in runs]
+    spreads = _spreads(runs, subset, norm, ellipses, data_root)
     columns = min(_COLUMNS, len(runs))
     rows = ceil(len(runs) / columns)
     drawing = style.canvas(into, 4.3 * columns + 0.7, 4.6 * rows + 0.7)
     panels = drawing.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
-        axes.set_axis_off()
-    colours = Normalize(0, 100 * max(float(one.errors.max()) for one in spreads))
+        _hide_axis(axes)
+    colours = _colours(spreads)
     markup = runs[0].markup
     for axes, name, one in zip(panels, labels(runs), spreads, strict=False):
         drawn = _face(axes, one, markup, sigma, colours)
@@ -119,6 +119,39 @@ def figure(
         about = f"Dots: the mean true face. Ellipses: {deviations} of the error, about its mean."
     style.caption(drawing, style.heading(runs, subset), about)
     return drawing
+
+
+def panels(
+    runs: Sequence[Run],
+    subset: str = "full",
+    normaliser: str | None = None,
+    *,
+    ellipses: bool | None = None,
+    data_root: Root = None,
+) -> list[Figure]:
+    """A small figure for each run, without its name: one frame and one scale of colours for all.
+
+    A page puts them beside or below each other, so that they can be read on a phone too. For the
+    parameters see :func:`figure`.
+    """
+    require_one_dataset(runs, "figure of landmarks")
+    norm = normaliser or runs[0].record.dataset.normalisers[0]
+    spreads = _spreads(runs, subset, norm, ellipses, data_root)
+    colours, markup = _colours(spreads), runs[0].markup
+    drawings, faces = [], []
+    for one in spreads:
+        drawing = Figure(figsize=_PANEL)
+        axes = drawing.add_axes((0.01, 0.15, 0.98, 0.84))
+        _hide_axis(axes)
+        drawn = _face(axes, one, markup, 1.0, colours)
+        drawing.colorbar(
+            drawn, cax=drawing.add_axes((0.08, 0.11, 0.84, 0.03)), orientation="horizontal",
+            label=f"NME of the landmark, % of {style.unit(norm)}",
+        )  # fmt: skip
+        drawings.append(drawing)
+        faces.append(axes)
+    _frame(faces)
+    return drawings
 
 
 def draw(
@@ -146,6 +179,19 @@ def draw(
         read_runs(runs), subset, norm, sigma=sigma, ellipses=ellipses, data_root=data_root
     )
     put_figure(drawing, out)
+
+
+def _spreads(
+    runs: Sequence[Run], subset: str, norm: str, ellipses: bool | None, root: Root
+) -> list[Spread]:
+    for run in runs:
+        run.errors(norm, subset)  # refuses an unknown subset or normaliser
+    return [_spread(run, subset, norm, ellipses, root) for run in runs]
+
+
+def _colours(spreads: Sequence[Spread]) -> Normalize:
+    """One scale for the landmarks of all runs."""
+    return Normalize(0, 100 * max(float(one.errors.max()) for one in spreads))
 
 
 def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root) -> Spread:
@@ -258,6 +304,12 @@ def _face(
     reach = lengths.max() / 2
     axes.update_datalim([(centre - reach).min(axis=0), (centre + reach).max(axis=0)])
     return drawn
+
+
+def _hide_axis(axes: Axes) -> None:
+    """No axis, and no ticks either: hidden ones would be made all the same, which takes time."""
+    axes.set(xticks=[], yticks=[])
+    axes.set_axis_off()
 
 
 def _frame(panels: Sequence[Axes]) -> None:

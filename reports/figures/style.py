@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -17,6 +19,7 @@ from matplotlib.text import Text
 
 from alignbench import Run
 from alignbench.cli.options import require_ending
+from alignbench.exceptions import visible
 from alignbench.io.files import write_atomic
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
@@ -116,11 +119,19 @@ def save(figure: Figure, path: str | Path) -> None:
     write_atomic(path, data)
 
 
-def encode(figure: Figure, ending: str) -> bytes:
-    """The bytes of a figure's file: the same for the same figure."""
+def encode(figure: Figure, ending: str, *, live_text: bool = False) -> bytes:
+    """The bytes of a figure's file: the same for the same figure.
+
+    With ``live_text`` an SVG holds text instead of outlines of letters. It is smaller, and a page
+    finds and scales its words; other programs may lack the font.
+    """
     buffer = io.BytesIO()
     show_plain_text(figure)
-    rules = {"svg.hashsalt": "alignbench", "text.parse_math": False}
+    rules = {
+        "svg.hashsalt": "alignbench",
+        "svg.fonttype": "none" if live_text else "path",
+        "text.parse_math": False,
+    }
     with mpl.rc_context(rules), warnings.catch_warnings():
         # In place of a character the font lacks a box is drawn, which says enough.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
@@ -129,7 +140,16 @@ def encode(figure: Figure, ending: str) -> bytes:
     return buffer.getvalue()
 
 
-def svg(figure: Figure) -> str:
-    """A figure as an ``<svg>`` element, to stand in a page."""
-    text = encode(figure, ".svg").decode()
-    return text[text.index("<svg") :]
+def svg(figure: Figure, description: str) -> str:
+    """A figure as an ``<svg>`` element, to stand in a page of any colours.
+
+    It has no ground, black becomes the colour of the page's text, and text stays text.
+    ``description`` is what a screen reader says of it.
+    """
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    text = encode(figure, ".svg", live_text=True).decode()
+    text = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", text[text.index("<svg") :])
+    label = escape(visible(description))
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

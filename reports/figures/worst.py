@@ -14,6 +14,7 @@ import typer
 from matplotlib.figure import Figure, FigureBase
 
 from alignbench import Run
+from alignbench.arrays import Bools, Floats, Ints
 from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
 from reports.cli.options import FigureFile, Norm, Subset, Truth, number, put_figure, read_runs
@@ -54,9 +55,7 @@ def figure(
     inside = member(run, subset)
     dataset = evaluated_faces(run, data_root)
     there = with_image(dataset, inside)
-    order = np.flatnonzero(there)
-    # Stable, so that faces of the same error stand in the data set's order.
-    order = order[np.argsort(-errors[order], kind="stable")][:faces]
+    order = largest_errors(errors, there, faces)
     windows, points = tiles.Windows(dataset, order), run.all_points()
     names = [_names(run, row) for row in order.tolist()]
     columns = min(_COLUMNS, len(order))
@@ -94,6 +93,13 @@ def draw(
     """
     drawing = figure(read_runs([run]), subset, norm, faces=faces, truth=truth, data_root=data_root)
     put_figure(drawing, out)
+
+
+def largest_errors(errors: Floats, there: Bools, count: int) -> Ints:
+    """Rows of the largest errors (N,) among those that are ``there`` (N,), the largest first."""
+    rows = np.flatnonzero(there)
+    # Stable, so that faces of the same error stand in the data set's order.
+    return rows[np.argsort(-errors[rows], kind="stable")][:count]
 
 
 def _names(run: Run, row: int) -> list[str]:

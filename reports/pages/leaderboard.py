@@ -7,9 +7,12 @@ the measures of the leaderboard is read whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import TypeAdapter
 
 from alignbench import InputError, Measure, load_run
 from alignbench.datasets.base import FULL
@@ -19,9 +22,10 @@ from alignbench.runs import MetricRow, RunRecord
 from alignbench.runs.folders import run_folders
 from alignbench.runs.run import METRICS, check_digest, read_record
 from reports.labels import box_text, interval_note, missed_text
-from reports.tables import Number, Row, Table
+from reports.tables import Number, Row, Table, Text
 
 _HIGHEST = {"nme": float("inf"), "fr": 100.0, "auc": 1.0}
+_ROWS = TypeAdapter(tuple[MetricRow, ...])
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Entry:
     record: RunRecord
     numbers: tuple[MetricRow, ...]
     """NME, FR and AUC of the whole set, at the data set's usual normaliser and threshold."""
+    rows: tuple[MetricRow, ...]
+    """All numbers that the run stored."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,13 @@ def boards(board: Board) -> dict[str, list[Entry]]:
     return groups
 
 
-def tables(board: Board) -> list[Table]:
-    """A table for each data set and split: rank, model, boxes and their leak, NME, FR, AUC.
+def tables(board: Board, pages: Mapping[Path, str] = MappingProxyType({})) -> list[Table]:
+    """A table for each data set and split: rank, model, NME, FR, AUC, boxes and their leak.
 
     Only complete runs have a rank: numbers of other faces cannot be compared with theirs.
+    ``pages`` are addresses of the pages of runs, by their folders.
     """
-    return [_table(title, entries) for title, entries in boards(board).items()]
+    return [_table(title, entries, pages) for title, entries in boards(board).items()]
 
 
 def _entry(folder: Path) -> Entry:
@@ -84,21 +91,20 @@ def _entry(folder: Path) -> Entry:
     check_digest(folder, record, METRICS)
     norm, measures = record.dataset.normalisers[0], usual_measures(record.dataset.threshold)
     try:
-        rows = {
-            (row["metric"], row["threshold"]): MetricRow.model_validate(row)
-            for row in parse_json((folder / METRICS).read_text(encoding="utf-8"))
-            if (row["subset"], row["norm"]) == (FULL, norm)
-        }
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        stored = parse_json((folder / METRICS).read_text(encoding="utf-8"))
+        rows = _ROWS.validate_python(stored)
+    except (OSError, ValueError) as error:
         raise InputError(folder / METRICS, f"damaged ({error})") from error
-    numbers = tuple(rows[m.name, m.threshold] for m in measures if (m.name, m.threshold) in rows)
+    usual = {(r.metric, r.threshold): r for r in rows if (r.subset, r.norm) == (FULL, norm)}
+    numbers = tuple(usual[m.name, m.threshold] for m in measures if (m.name, m.threshold) in usual)
     if len(numbers) < len(measures):  # The run was made for other measures: compute these.
         run = load_run(folder)
         numbers = tuple(run.row(measure) for measure in measures)
-    for row in numbers:
-        if row.value is not None and not 0 <= row.value <= _HIGHEST[row.metric]:
+    for row in (*numbers, *rows):
+        highest = _HIGHEST.get(row.metric)
+        if row.value is not None and highest is not None and not 0 <= row.value <= highest:
             raise InputError(folder / METRICS, f"{row.metric} is {row.value}")
-    return Entry(folder, record, numbers)
+    return Entry(folder, record, numbers, rows)
 
 
 def _rank(entry: Entry) -> tuple[object, ...]:
@@ -106,7 +112,7 @@ def _rank(entry: Entry) -> tuple[object, ...]:
     return dataset.title, not dataset.complete, -(auc or 0.0), entry.record.key
 
 
-def _table(where: str, entries: Sequence[Entry]) -> Table:
+def _table(where: str, entries: Sequence[Entry], pages: Mapping[Path, str]) -> Table:
     dataset = entries[0].record.dataset
     measures = usual_measures(dataset.threshold)
     rows: list[Row] = []
@@ -118,10 +124,12 @@ def _table(where: str, entries: Sequence[Entry]) -> Table:
             Number(row.value, measure.digits, row.ci_low, row.ci_high)
             for measure, row in zip(measures, entry.numbers, strict=True)
         ]
-        about = (record.model.name, box_text(record), record.protocol.leak, record.dataset.faces)
-        rows.append((str(rank) if complete else "–", *about, *numbers, record.key))
+        model = Text(record.model.name, link=pages.get(entry.folder, ""))
+        about = (record.dataset.faces, box_text(record), record.protocol.leak, record.key)
+        place = Number(rank if complete else None, digits=0)
+        rows.append((place, model, *numbers, *about))
     headings = [measure.heading for measure in measures]
-    columns = ("Rank", "Model", "Boxes", "Leak", "Faces", *headings, "Run")
+    columns = ("Rank", "Model", *headings, "Faces", "Boxes", "Leak", "Run")
     title = f"{where}, {dataset.normalisers[0]}"
     return Table.of_rows(title, columns, rows, _notes(entries, measures))
 

@@ -1,17 +1,16 @@
-"""A site of everything: leaderboard, a page a data set, the paper's tables, figures."""
+"""A site of everything: leaderboard, a page a run and a data set, the paper's tables, figures."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
-from jinja2 import Environment
 from markupsafe import Markup as Html
 
 from alignbench import InputError, Run, load_run
@@ -19,27 +18,25 @@ from alignbench.cli.options import FORMATS, Format
 from reports.data import Root
 from reports.figures import ced, landmarks
 from reports.figures.style import save
-from reports.pages import Section, document, leaderboard, page
+from reports.pages import leaderboard, parts
+from reports.pages.document import Link, Section, document, trust
+from reports.pages.document import render as render_html
+from reports.pages.report import page
+from reports.pages.run_page import run_page
 from reports.paper import NUMBERS
 from reports.paper import tables as paper_tables
 from reports.tables import render, to_html
 
 _MARK = ".alignbench-site"
 """A file of a site that lists its files: a folder is replaced only if it holds no others."""
-_SHOWN = 12
+_SHOWN = 6
 """How many runs of a data set its page shows: more curves could not be told apart."""
+_RUNS = "runs"
+_HOME = "index.html"
 _ENDINGS = {form.value: ending for ending, form in FORMATS.items() if form is not Format.terminal}
 
-_LINKS = Environment(autoescape=True).from_string(
-    """<ul>
-{% for title, links in entries %}
-<li>{{ title }}: {% for name, address in links %}<a href="{{ address }}">{{ name }}</a>
-{% endfor %}</li>
-{% endfor %}
-</ul>"""
-)
-
-Links = list[tuple[str, list[tuple[str, str]]]]
+Links = list[tuple[str, list[Link]]]
+"""Lines of links, each with its title."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,10 @@ def build(
 ) -> leaderboard.Board:
     """Make a site of the runs under some folders, and give its leaderboard.
 
-    ``out`` gets ``index.html`` (the leaderboard), ``DATASET-SPLIT.html``, ``tables/`` and
-    ``figures/``. A site that is there already is replaced when the new one is complete. The runs
-    on the page of a data set are read and checked whole; one that is damaged leaves the
-    leaderboard too.
+    ``out`` gets ``index.html`` (the leaderboard), ``DATASET-SPLIT.html``, ``runs/`` (a page for
+    each run, from its record and its metrics), ``tables/`` and ``figures/``. A site that is there
+    already is replaced when the new one is complete. The runs on the page of a data set are read
+    and checked whole; one that is damaged leaves the leaderboard too.
 
     Raises
     ------
@@ -89,13 +86,15 @@ def build(
             board, runs = _read_runs(board, title)
             if runs:
                 total = len(leaderboard.boards(board)[title])
-                stem = _stem(title.replace(" ", "-").replace(",", ""), [one.stem for one in shown])
+                stem = _stem(title.replace(" ", "-").replace(",", ""), {o.stem for o in shown})
                 shown.append(_Shown(title, runs, total, stem))
-                _write(draft / f"{stem}.html", page(runs, data_root=data_root))
+                back = [Link("Leaderboard", _HOME)]
+                _write(draft / f"{stem}.html", page(runs, data_root=data_root, back=back))
             progress(len(shown), steps)
+        pages = _run_pages(board, shown, draft / _RUNS)
         figures = _figures(shown, draft / "figures", data_root)
         tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
-        _write(draft / "index.html", _index(board, shown, tables, figures))
+        _write(draft / "index.html", _index(board, shown, pages, tables, figures))
         _write(draft / _MARK, "\n".join(_files(draft)))
         draft.chmod(0o755)
         if out.exists():
@@ -139,11 +138,25 @@ def _files(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def _stem(name: str, taken: Sequence[str]) -> str:
+def _stem(name: str, taken: Container[str]) -> str:
     """A name of a file that is not taken, from the name of a data set, which may be any text."""
     plain = re.sub(r"[^a-z0-9_]+", "-", name.lower())[:100].strip("-") or "set"
     others = (f"{plain}-{k}" for k in count(2))
     return next(stem for stem in chain([plain], others) if stem not in taken)
+
+
+def _run_pages(board: leaderboard.Board, shown: Sequence[_Shown], folder: Path) -> dict[Path, str]:
+    """A page for each run; gives their addresses by the folder of the run."""
+    folder.mkdir()
+    sets = {one.title: Link(one.title, f"../{one.stem}.html") for one in shown}
+    stems: dict[str, Path] = {}
+    for entry in board.entries:
+        record = entry.record
+        stem = _stem(f"{record.model.name[:60]}-{record.key}", stems)
+        stems[stem] = entry.folder
+        back = [Link("Leaderboard", f"../{_HOME}"), sets[record.dataset.title]]
+        _write(folder / f"{stem}.html", run_page(entry, back))
+    return {place: f"{_RUNS}/{stem}.html" for stem, place in stems.items()}
 
 
 def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
@@ -156,53 +169,96 @@ def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
             drawing = landmarks.figure(one.runs, data_root=data_root)
             drawings.append(("Error by landmark", "landmarks", drawing))
         for title, name, drawing in drawings:
-            files = [(kind, f"{name}-{one.stem}.{kind}") for kind in ("svg", "png")]
-            for _, file in files:
+            files = {kind: f"{name}-{one.stem}.{kind}" for kind in ("svg", "png")}
+            for file in files.values():
                 save(drawing, folder / file)
-            addresses = [(kind, f"figures/{file}") for kind, file in files]
+            addresses = [Link(kind, f"figures/{file}") for kind, file in files.items()]
             links.append((f"{title} on {one.title}", addresses))
     return links
 
 
 def _tables(shown: Sequence[_Shown], folder: Path, progress: Callable[[int], None]) -> Links:
-    """The paper's tables, published and measured, in every form."""
+    """The paper's tables, published and measured, in every form.
+
+    Table 8 has published rows alone: to count the operations of networks takes longer than all
+    the rest of a site.
+    """
     folder.mkdir()
     links: Links = []
     runs = [run for one in shown for run in one.runs]
     for done, number in enumerate(NUMBERS, start=1):
-        table = paper_tables(number, runs)
+        table = paper_tables(number, runs if number != 8 else ())
         files = []
         for form, ending in _ENDINGS.items():
             _write(folder / f"table{number}{ending}", render(table, form))
-            files.append((form, f"tables/table{number}{ending}"))
-        links.append((f"Table {number}", files))
+            files.append(Link(form, f"tables/table{number}{ending}"))
+        links.append((f"Table {number}, {table[0].title.partition(' (')[0]}", files))
         progress(done)
     return links
 
 
-def _index(board: leaderboard.Board, shown: Sequence[_Shown], tables: Links, figures: Links) -> str:
-    pages: Links = [
-        (one.title, [(f"{len(one.runs)} of {one.total} runs, by AUC", f"{one.stem}.html")])
-        for one in shown
-    ]
-    ranks = Html(to_html(leaderboard.tables(board)))
-    about = "Complete runs by AUC, with their boxes and what these tell the model of the truth."
+def _index(
+    board: leaderboard.Board,
+    shown: Sequence[_Shown],
+    pages: Mapping[Path, str],
+    tables: Links,
+    figures: Links,
+) -> str:
+    about = (
+        "Complete runs by AUC, to which a missed face adds nothing. The intervals are below the "
+        "numbers. Boxes may tell a model something of the truth: see their leak."
+    )
     sections = [
-        Section("leaderboard", "Leaderboard", about, ranks),
-        Section("pages", "Data sets", "", _links(pages)),
+        Section("leaderboard", "Leaderboard", about, _boards(board, shown, pages)),
         Section("tables", "Tables of the PropNet paper", "", _links(tables)),
         Section("figures", "Figures", "", _links(figures)),
     ]
     if board.broken:
         broken: Links = [(line, []) for line in board.broken]
-        sections.append(Section("broken", "Runs that could not be read", "", _links(broken)))
+        sections.insert(1, Section("broken", "Runs that could not be read", "", _links(broken)))
     size = len(board.entries)
-    about = f"{size:,} finished {'runs' if size != 1 else 'run'}. Every number here was measured"
-    return document("alignbench", f"{about}, unless it says published.", sections)
+    about = f"{size:,} finished {'runs' if size != 1 else 'run'}"
+    return document(
+        "alignbench", f"{about}. Numbers are measured unless they say published.", sections
+    )
+
+
+def _boards(board: leaderboard.Board, shown: Sequence[_Shown], pages: Mapping[Path, str]) -> Html:
+    """A table for each data set, with a link to its page; notes are folded."""
+    parts_of = []
+    for one, table in zip(shown, leaderboard.tables(board, pages), strict=True):
+        best = "" if len(one.runs) == one.total else f", of the best {len(one.runs)} runs"
+        what = "curves, comparison" if one.total > 1 else "curve"
+        parts_of.append(
+            render_html(
+                """<div class="set">
+{{ table }}
+<p><a href="{{ stem }}.html">{{ title }}: {{ what }}, errors by landmark, worst faces
+{{- best }}</a></p>
+{{ notes }}
+</div>""",
+                table=trust(to_html([replace(table, notes=())])),
+                stem=one.stem,
+                title=one.title,
+                what=what,
+                best=best,
+                notes=parts.notes(table.notes),
+            )
+        )
+    return render_html('<div class="board">\n{{ sets }}\n</div>', sets=Html("\n").join(parts_of))
 
 
 def _links(entries: Links) -> Html:
-    return Html(_LINKS.render(entries=entries))
+    return render_html(
+        """<ul class="links">
+{% for title, links in entries %}
+<li>{{ title }}{% if links %}: {% endif %}
+{% for link in links %}<a href="{{ link.address }}">{{ link.text }}</a>
+{% endfor %}</li>
+{% endfor %}
+</ul>""",
+        entries=entries,
+    )
 
 
 def _write(path: Path, text: str) -> None:

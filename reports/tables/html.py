@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from importlib.resources import files
 
 from alignbench.exceptions import visible
-from reports.tables.model import Cell, Number, Table, plain
+from reports.tables.model import Cell, Number, Table, Text, plain
 
 _BODY = """\
-body { font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem;
-  color: #1a1a1a; background: #fff; }
+body { font: 16px/1.5 var(--sans); margin: 1.5rem auto; max-width: 80rem; padding: 0 1rem;
+  color: var(--ink); background: var(--paper); }
+h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 """
-TABLE_STYLE = """\
-.table { overflow-x: auto; margin-bottom: 2.5rem; }
-.table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.table caption { text-align: left; font-weight: 600; padding-bottom: .5rem; }
-.table th, .table td { padding: .2rem .7rem .2rem 0; text-align: left; vertical-align: baseline; }
-.table thead th { border-top: 2px solid; border-bottom: 1px solid; }
-.table tbody { border-bottom: 1px solid; }
-.table tbody:last-child { border-bottom-width: 2px; }
-.table th.number, .table td.number { text-align: right; }
-.table th.group { font-style: normal; font-weight: 600; padding-top: .4rem; }
-.table td.measured { color: #0b5394; }
-.table td.derived { font-style: italic; color: #4a4a4a; }
-.table small { font-style: normal; font-weight: 400; color: #555; white-space: nowrap; }
-.table sup { line-height: 0; }
-.table p { margin: .25rem 0; font-size: .85rem; max-width: 60rem; color: #444; }
-"""
-"""The style of the tables that :func:`to_html` gives, for the page that holds them."""
+"""The heading is for screen readers: each table shows its own title."""
+TABLE_STYLE = (files("reports.tables") / "table.css").read_text(encoding="utf-8")
+"""The colours of a page, light and dark, and the style of the tables that :func:`to_html` gives."""
 
 
 def to_page(tables: Sequence[Table]) -> str:
@@ -37,44 +25,62 @@ def to_page(tables: Sequence[Table]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{_BODY}{TABLE_STYLE}</style>\n</head>\n<body>\n"
-        f"{to_html(tables)}\n</body>\n</html>"
+        f"<title>{title}</title>\n<style>\n{TABLE_STYLE}{_BODY}</style>\n</head>\n<body>\n"
+        f"<main>\n<h1>{title}</h1>\n{to_html(tables)}\n</main>\n</body>\n</html>"
     )
 
 
 def to_html(tables: Sequence[Table]) -> str:
-    """Tables as a fragment of HTML: a ``div`` of class ``table`` each."""
+    """Tables as a fragment of HTML: a ``figure`` of class ``table`` each.
+
+    A table that is wider than its place is scrolled sideways, with the keyboard too.
+    """
     return "\n".join(map(_html_table, tables))
 
 
 def _html_table(table: Table) -> str:
-    lines = ['<div class="table">', "<table>", f"<caption>{_html(table.title)}</caption>"]
-    head = ""
-    for k, name in enumerate(table.columns):
-        kind = "number" if table.align(k) == "right" else "text"
-        head += f'<th scope="col" class="{kind}">{_html(name)}</th>'
-    lines.append(f"<thead><tr>{head}</tr></thead>")
+    title = _html(table.title)
+    lines = [
+        '<figure class="table">',
+        f"<figcaption>{title}</figcaption>",
+        f'<div class="scroll" role="region" aria-label="{title}" tabindex="0">',
+        "<table>",
+    ]
+    sides = [table.align(k) for k in range(len(table.columns))]
+    headings = "".join(map(_heading, table.columns, sides))
+    lines.append(f"<thead><tr>{headings}</tr></thead>")
+    # The first column of texts names the row.
+    name = sides.index("left") if "left" in sides else None
     for group in table.groups:
         lines.append("<tbody>")
         if group.heading:
             span = f'scope="rowgroup" colspan="{len(table.columns)}"'
             lines.append(f'<tr><th class="group" {span}>{_html(group.heading)}</th></tr>')
-        lines += [
-            f"<tr>{''.join(_html_cell(cell, table.marks(cell)) for cell in row)}</tr>"
-            for row in group.rows
-        ]
+        for row in group.rows:
+            cells = (_cell(cell, table.marks(cell), k == name) for k, cell in enumerate(row))
+            lines.append(f"<tr>{''.join(cells)}</tr>")
         lines.append("</tbody>")
-    lines.append("</table>")
+    lines += ["</table>", "</div>"]
     lines += [f"<p>{_html(note)}</p>" for note in table.notes]
     lines += [f"<p><sup>{mark}</sup> {_html(note)}</p>" for note, mark in table.footnotes.items()]
-    return "\n".join([*lines, "</div>"])
+    return "\n".join([*lines, "</figure>"])
 
 
-def _html_cell(cell: Cell, marks: str) -> str:
+def _heading(name: str, side: str) -> str:
+    kind = "number" if side == "right" else "text"
+    return f'<th scope="col" class="{kind}">{_html(name)}</th>'
+
+
+def _cell(cell: Cell, marks: str, names_row: bool) -> str:
     mark = f"<sup>{marks}</sup>" if marks else ""
     if not isinstance(cell, Number):
+        text = _html(plain(cell))
+        if isinstance(cell, Text) and cell.link:
+            text = f'<a href="{html.escape(cell.link)}">{text}</a>'
+        if names_row:
+            return f'<th scope="row">{text}{mark}</th>'
         kind = ' class="number"' if isinstance(cell, int) else ""
-        return f"<td{kind}>{_html(plain(cell))}{mark}</td>"
+        return f"<td{kind}>{text}{mark}</td>"
     text = _html(cell.text)
     if cell.best:
         text = f"<strong>{text}</strong>"

@@ -79,10 +79,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Text:
-    """A text with footnotes."""
+    """A text with footnotes; in HTML it may be a link to another page of ours."""
 
     text: str
     notes: tuple[str, ...] = ()
+    link: str = ""
 
 
 Cell = str | int | Number | Text

@@ -55,7 +55,7 @@ from baselines.training.study import read_study
 from reports import labels
 from reports.audit.reading import read as read_published
 from reports.compare.gate import parse_gate
-from reports.pages import Section, document, leaderboard, page, site
+from reports.pages import Link, Section, document, leaderboard, page, site
 from reports.tables import Group, Table, Text, render, to_html
 
 ROOT = Path(alignbench.__file__).parents[1]
@@ -886,7 +886,7 @@ def test_a_page_of_hostile_names_has_no_element_but_ours(stored):
 @settings(max_examples=40)
 def test_any_name_is_text_in_a_document(name):
     def made(text):
-        links = site._links([(text, [(text, "a.html")])])
+        links = site._links([(text, [Link(text, "a.html")])])
         return Elements(document(text, text, [Section("a", text, "a" + text, links)])).found
 
     assert made(name) == made(ORDINARY)

@@ -322,7 +322,7 @@ def test_several_runs_have_letters_and_a_matrix():
         ["fourth", "first", "third", "second"][x.run]
         for x in sorted(result.levels[:4], key=lambda x: x.value)
     ]
-    assert matrix.columns == ("", "fourth", "first", "third", "second")
+    assert matrix.columns == ("Model", "fourth", "first", "third", "second")
     one = difference(result, "nme", pairs=(0, 2))
     assert matrix.rows[0][3] == f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]"
     assert matrix.rows[2][1] == ("<0.001" if one.holm < 1e-3 else f"{one.holm:.3f}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import cv2
@@ -220,6 +221,17 @@ def test_several_faces_share_scale_and_colours(run, missing, root):
     panels = figure.axes[:4]
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
     assert len({ellipses(axes).get_clim() for axes in panels}) == 1
+
+
+def test_panels_have_one_frame_and_one_scale_and_no_names(run, missing, root):
+    panels = landmarks.panels([run, missing], data_root=root)
+    whole = landmarks.figure([run, missing], data_root=root)
+    assert len({(p.axes[0].get_xlim(), p.axes[0].get_ylim()) for p in panels}) == 1
+    for panel, face in zip(panels, whole.axes, strict=False):
+        mine, theirs = ellipses(panel.axes[0]), ellipses(face)
+        assert mine.get_clim() == theirs.get_clim()
+        np.testing.assert_array_equal(mine.get_array(), theirs.get_array())
+        assert panel.axes[0].get_title() == ""
 
 
 # Worst and samples
@@ -541,14 +553,25 @@ HOSTILE = "_a$x_1$&<b>\\frac{1}{2}--é漢"
 def test_names_are_text_whatever_they_hold(faces, tmp_path):
     run = run_of(faces, HOSTILE)
     figure = ced.figure([run])
-    text = svg(figure)
+    text = svg(figure, HOSTILE + '"')
     assert text.startswith("<svg")
     assert text.rstrip().endswith("</svg>")
     assert "<b>" not in text
+    assert f'aria-label="{escape(HOSTILE)}&quot;"' in text
     assert not any(one.get_parse_math() for one in figure.findobj(Text))
+    names = ("p$qr$s", "pxqrxs")
+    assert all(name in svg(ced.figure([run_of(faces, name)]), "") for name in names)
     # As many glyphs as letters: a formula would have no dollars.
-    one, other = (svg(ced.figure([run_of(faces, name)])) for name in ("p$qr$s", "pxqrxs"))
+    one, other = (encode(ced.figure([run_of(faces, name)]), ".svg").decode() for name in names)
     assert one.count("<use") == other.count("<use")
+
+
+def test_an_svg_in_a_page_takes_the_pages_colours(faces):
+    figure = ced.figure([run_of(faces, "one")])
+    assert "#000000" in encode(figure, ".svg").decode()
+    text = svg(figure, "a plot")
+    assert "currentColor" in text
+    assert "#000000" not in text and "#ffffff" not in text  # a ground would hide that of the page
 
 
 def test_an_unknown_ending_is_refused(tmp_path):

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from base64 import b64decode
 from dataclasses import replace
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 import pytest
-from browser import chromium, resize
+from browser import barriers, chromium, requests, resize, too_wide, use_colours
 from doubles import SAMPLE, Shifted, make_dataset
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 from alignbench import InputError, evaluate, load_run, parse_measure
 from alignbench.io.files import sha256
 from alignbench.stats import Bootstrap
 from reports import audit
-from reports.pages import leaderboard, page
+from reports.pages import Link, Section, document, leaderboard, page
 from reports.pages import site as sites
+from reports.pages.run_page import run_page
 
 # A page of some runs
 
@@ -82,12 +87,52 @@ def test_every_number_is_the_runs(html, runs):
                 assert f"{run.row(parse_measure(measure), subset).value:.{digits}f}" in text
 
 
-def test_the_audit_counts_every_finding_and_shows_those_that_are_not_ok(html):
+def test_key_numbers_of_several_runs_are_the_best_with_their_model(html, runs):
+    cards = re.findall(r"<dt>(.*?)</dt>\s*<dd class=\"value\">(.*?)</dd>", html)
+    best = [runs[0].row(parse_measure(text)).value for text in ("nme", "fr@0.10", "auc@0.10")]
+    assert cards == [
+        ("Lowest NME", f"{best[0]:.2f} <small>%</small>"),
+        ("Lowest FR@0.10", f"{best[1]:.2f} <small>%</small>"),
+        ("Highest AUC@0.10", f"{best[2]:.4f}"),
+        ("Faces", "20"),
+    ]
+    assert unescape(html).count(f'<dd class="model">{HOSTILE}</dd>') == 3
+
+
+def test_the_best_number_is_bold_if_the_faces_are_the_same(runs):
+    def bold(shown):
+        return re.findall("<strong>(.*?)</strong>", page(shown).partition('id="ced"')[0])
+
+    shown = [runs[0].row(parse_measure(m), s) for s in runs[0].subsets for m in ("nme", "auc@0.10")]
+    assert {f"{row.value:.{2 if row.metric == 'nme' else 4}f}" for row in shown} <= set(bold(runs))
+    assert bold(runs[:1]) == []
+    fewer = run_of("fewer", 3.0, make_dataset(20).take(np.arange(15)))
+    assert bold([runs[0], fewer]) == []
+    assert "different faces: their numbers cannot be compared" in page([runs[0], fewer])
+    # NME leaves out what a model missed, so that the one that misses the hard faces would win.
+    nme = f"{runs[1].row(parse_measure('nme')).value:.2f}"
+    missing = replace(runs[0], record=runs[0].record.model_copy(update={"missed": 3}))
+    assert nme not in bold([missing, runs[1]]) and bold([missing, runs[1]])
+    assert "3 of 20 faces missed: failures in FR and AUC, left out of NME." in page([missing])
+
+
+def test_every_note_stands_once_and_folded(html):
+    notes = re.findall("<li>(.*?)</li>", html)
+    assert any("Wilson interval" in note for note in notes)
+    assert all(html.count(note) == 1 for note in notes)
+    outside = re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
+    assert not any(note in outside for note in notes)
+
+
+def test_the_audit_is_of_the_published_numbers_of_this_data_set(html):
+    assert "udit of" not in html
+    wflw = page([run_of("a", 1.0, replace(make_dataset(20), name="wflw"))])
     findings = [f for f in audit.audit() if f.table == "table3_wflw"]
     wrong = [f for f in findings if f.verdict != "ok"]
-    cells = re.findall(r"<td[^>]*>([^<]*)</td>", html.partition("table3_wflw</td>")[2])
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", wflw.partition("table3_wflw</th>")[2])
     assert cells[:2] == [str(len(findings)), str(len(findings) - len(wrong))]
-    assert all(escape(one.proof) in html for one in wrong)
+    assert all(escape(one.proof) in wflw for one in wrong)
+    assert "table2_300w" not in wflw
 
 
 def test_runs_of_two_data_sets_have_two_pages():
@@ -97,32 +142,95 @@ def test_runs_of_two_data_sets_have_two_pages():
 
 
 @pytest.fixture(scope="module")
-def shown(html, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_text(html, encoding="utf-8")
-    with chromium() as browser:
-        browser.get(path.as_uri())
-        yield browser
+def browser():
+    with chromium() as one:
+        yield one
 
 
-def test_it_renders_without_a_word_on_the_console(shown):
+@pytest.fixture
+def shown(html, browser, tmp_path):
+    open_text(browser, html, tmp_path)
+    return browser
+
+
+def open_text(browser, text, folder):
+    path = folder / "page.html"
+    path.write_text(text, encoding="utf-8")
+    resize(browser, 1400)
+    browser.get(path.as_uri())
+
+
+def check_in_browser(browser, address):
+    """A page asks for nothing, says nothing, and can be used by everybody, narrow and wide."""
+    for width, scheme in ((400, "light"), (800, "dark"), (1600, "light"), (1600, "dark")):
+        resize(browser, width)
+        use_colours(browser, scheme)
+        browser.get(address)
+        assert browser.get_log("browser") == []
+        assert requests(browser) == []
+        assert too_wide(browser) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        broken = "return [...document.images].filter(i => !i.naturalWidth).length"
+        assert browser.execute_script(broken) == 0
+        size = "return parseFloat(getComputedStyle(document.body).fontSize)"
+        assert browser.execute_script(size) >= 16
+    assert barriers(browser) == []  # dark and wide
+    # Nothing folded, light and narrow: everything is checked, and tables scroll.
+    resize(browser, 400)
+    use_colours(browser, "light")
+    browser.execute_script(
+        "for (const one of document.querySelectorAll('details')) one.open = true"
+    )
+    assert too_wide(browser) == []
+    assert barriers(browser) == []
+
+
+def test_a_page_of_several_runs_holds_in_a_browser(shown, tmp_path):
     assert shown.title == "made test"
-    assert shown.get_log("browser") == []
-    broken = "return [...document.images].filter(i => !i.naturalWidth).length"
-    assert shown.execute_script(broken) == 0
+    check_in_browser(shown, (tmp_path / "page.html").as_uri())
 
 
-@pytest.mark.parametrize("width", [400, 1400])
-def test_it_is_readable_narrow_and_wide(shown, width):
-    resize(shown, width)
-    wide = "return document.documentElement.scrollWidth"
-    assert shown.execute_script(wide) <= width
-    size = "return parseFloat(getComputedStyle(document.body).fontSize)"
-    assert shown.execute_script(size) >= 16
+def test_a_page_of_one_run_holds_in_a_browser(browser, runs, tmp_path):
+    part = replace(make_dataset(20), name="n" * 90, notes=("A note " + "x" * 120,))
+    run = run_of("long-" * 30, 4.0, part.take(np.arange(9)))
+    open_text(browser, page([run]), tmp_path)
+    assert browser.title.startswith("long-long-")
+    check_in_browser(browser, (tmp_path / "page.html").as_uri())
+
+
+def test_curves_stand_beside_the_table_where_there_is_room(shown):
+    def places():
+        table = shown.find_element("css selector", ".beside .table").rect
+        return table, shown.find_element("id", "ced").rect
+
+    table, curves = places()
+    assert curves["x"] > table["x"] + table["width"] and curves["y"] == table["y"]
+    resize(shown, 400)
+    table, curves = places()
+    assert curves["x"] == table["x"] and curves["y"] >= table["y"] + table["height"]
+
+
+def test_a_table_that_scrolls_says_so_and_is_reached_by_the_keyboard(shown):
+    region = shown.find_element("css selector", "#comparison .scroll")
+    hints = "return arguments[0].parentElement.querySelectorAll('.scroll-hint').length"
+    assert region.get_attribute("tabindex") == "-1" and shown.execute_script(hints, region) == 0
+    resize(shown, 400)
+    WebDriverWait(shown, 5).until(lambda _: region.get_attribute("tabindex") == "0")
+    assert shown.execute_script(hints, region) == 1
+    region.send_keys(Keys.ARROW_RIGHT * 3)
+    WebDriverWait(shown, 5).until(lambda _: region.get_property("scrollLeft") > 0)
+
+
+def test_on_paper_there_is_no_control(shown):
+    shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    for hidden in ("nav", "input", "#records"):
+        assert not shown.find_element("css selector", hidden).is_displayed()
+    for seen in (".cards", ".beside table", ".plot svg"):
+        assert shown.find_element("css selector", seen).is_displayed()
+    shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_a_curve_is_hidden_and_shown_by_its_checkbox(shown):
-    resize(shown, 1400)
     boxes = shown.find_elements("css selector", "input[data-curve]")
     assert len(boxes) == 2
     curve = shown.find_element("id", "curve-0")
@@ -178,14 +286,14 @@ def test_runs_stand_by_their_auc(stored, tmp_path):
     board = leaderboard.read_board(tmp_path)
     assert [entry.record.model.name for entry in board.entries] == ["best", "between", "worst"]
     (table,) = leaderboard.tables(board)
-    assert [row[0] for row in table.rows] == ["1", "2", "3"]
-    assert [row[7].value for row in table.rows] == [0.9, 0.5, 0.1]
+    assert [row[0].text for row in table.rows] == ["1", "2", "3"]
+    assert [row[4].value for row in table.rows] == [0.9, 0.5, 0.1]
 
 
 def test_numbers_and_how_they_were_made_are_those_of_the_run(template):
     run = load_run(template)
     (table,) = leaderboard.tables(leaderboard.read_board(template))
-    for text, cell in zip(("nme", "fr@0.10", "auc@0.10"), table.rows[0][5:8], strict=True):
+    for text, cell in zip(("nme", "fr@0.10", "auc@0.10"), table.rows[0][2:5], strict=True):
         row = run.row(parse_measure(text))
         assert (cell.value, cell.low, cell.high) == (row.value, row.ci_low, row.ci_high)
     assert "FR: Wilson interval. NME and AUC: bootstrap, 100 samples." in table.notes[1]
@@ -195,7 +303,7 @@ def test_an_incomplete_run_has_no_rank_however_good_it_is(stored, tmp_path):
     stored("whole", 0.1)
     stored("part", 0.9, complete=False, incomplete=["12 of 20 faces annotated"])
     (table,) = leaderboard.tables(leaderboard.read_board(tmp_path))
-    assert [(row[0], row[1]) for row in table.rows] == [("1", "whole"), ("–", "part")]
+    assert [(row[0].text, row[1].text) for row in table.rows] == [("1", "whole"), ("–", "part")]
     assert any("12 of 20 faces annotated" in note for note in table.notes)
 
 
@@ -243,6 +351,75 @@ def test_an_unfinished_run_is_no_run(stored, tmp_path):
     assert leaderboard.read_board(tmp_path).broken == ()
 
 
+@pytest.fixture
+def board_page(stored, tmp_path, browser):
+    """A leaderboard of two data sets in the browser."""
+    for name, auc in (("worst", 0.1), ("best", 0.9), ("between", 0.5)):
+        stored(name, auc)
+    stored("part", 0.95, complete=False)
+    stored("elsewhere", 0.3, name="other")
+    board = leaderboard.read_board(tmp_path)
+    shown = [sites._Shown(t, [], len(some), "x") for t, some in leaderboard.boards(board).items()]
+    content = sites._boards(board, shown, {entry.folder: "a.html" for entry in board.entries})
+    text = document("Runs", "", [Section("leaderboard", "Leaderboard", "", content)])
+    open_text(browser, text, tmp_path)
+    return browser
+
+
+def models(browser):
+    """The models that are seen, from top to bottom."""
+    names = browser.find_elements("css selector", ".board tbody th")
+    return [name.text for name in names if name.is_displayed()]
+
+
+def test_a_leaderboard_is_sorted_by_its_headings_with_the_keyboard(board_page):
+    ranked = ["best", "between", "worst", "part", "elsewhere"]
+    assert models(board_page) == ranked
+    headings = board_page.find_elements("css selector", ".set:first-child thead th")
+    rank, model, auc = headings[0], headings[1], headings[4]
+    auc.find_element("css selector", "button").send_keys(Keys.ENTER)
+    assert auc.get_attribute("aria-sort") == "ascending"
+    assert models(board_page) == ["worst", "between", "best", "part", "elsewhere"]
+    auc.find_element("css selector", "button").send_keys(Keys.SPACE)
+    assert auc.get_attribute("aria-sort") == "descending"
+    assert models(board_page) == ["part", "best", "between", "worst", "elsewhere"]
+    model.find_element("css selector", "button").click()
+    assert auc.get_attribute("aria-sort") is None
+    assert models(board_page) == ["best", "between", "part", "worst", "elsewhere"]
+    for _ in range(2):  # A run without a rank is last in both orders.
+        rank.find_element("css selector", "button").click()
+        assert models(board_page)[3] == "part"
+
+
+def test_a_leaderboard_is_filtered_by_words(board_page):
+    entry, count = (
+        board_page.find_element("css selector", f".tools {x}") for x in ("input", "span")
+    )
+    assert count.text == "5 of 5 runs" and count.get_attribute("role") == "status"
+    entry.send_keys("BE")
+    assert models(board_page) == ["best", "between"]
+    assert count.text == "2 of 5 runs"
+    assert not board_page.find_element("css selector", ".set:last-child").is_displayed()
+    entry.send_keys(" worst")
+    assert models(board_page) == []
+    entry.send_keys(Keys.CONTROL, "a")
+    entry.send_keys(Keys.DELETE)
+    assert len(models(board_page)) == 5
+
+
+def test_the_page_of_a_run_has_its_stored_numbers(template, browser, tmp_path):
+    (entry,) = leaderboard.read_board(template).entries
+    text = run_page(entry, [Link("Leaderboard", "../index.html")])
+    run = load_run(template)
+    words = "".join(Contents(text).text)
+    for measure, digits in (("nme", 2), ("fr@0.10", 2), ("auc@0.10", 4)):
+        for subset in run.subsets:
+            assert f"{run.row(parse_measure(measure), subset).value:.{digits}f}" in words
+    assert run.record.key in words and run.record.dataset.fingerprint in words
+    open_text(browser, text, tmp_path)
+    check_in_browser(browser, (tmp_path / "page.html").as_uri())
+
+
 # The site
 
 
@@ -252,7 +429,7 @@ def two_runs(cli):
         assert cli("run", "--model", "mean-shape", "--dataset", *SAMPLE, "--boxes", boxes).code == 0
 
 
-def test_the_command_makes_all_of_it(cli, two_runs, tmp_path):
+def test_the_command_makes_all_of_it(cli, two_runs, tmp_path, browser):
     result = cli("report", "--all", "--out", "site")
     assert result.code == 0, result.err
     assert "Site of 2 runs" in result.err
@@ -262,16 +439,38 @@ def test_the_command_makes_all_of_it(cli, two_runs, tmp_path):
     tables = {f"tables/table{k}{end}" for k in range(1, 9) for end in endings}
     names = ("ced-synthetic-sample", "landmarks-synthetic-sample")
     figures = {f"figures/{name}{end}" for name in names for end in (".svg", ".png")}
-    assert files == {"index.html", "synthetic-sample.html", ".alignbench-site"} | tables | figures
-    with chromium() as browser:
-        browser.get((site / "index.html").as_uri())
-        links = [a.get_attribute("href") for a in browser.find_elements("css selector", "li a")]
-        assert len(links) == len(tables) + len(figures) + 1
-        for link in links:
-            if link.endswith(".html"):
-                browser.get(link)
-                assert browser.get_log("browser") == []
-        assert browser.title
+    keys = [path.parent.name for path in (tmp_path / "runs").rglob("run.json")]
+    runs = {f"runs/mean-shape-{key}.html" for key in keys}
+    pages = {"index.html", "synthetic-sample.html", ".alignbench-site"}
+    assert files == pages | tables | figures | runs
+    # Every file can be reached from the first page, and every page leads back to it.
+    reached, left = set(), ["index.html"]
+    while left:
+        name = left.pop()
+        reached.add(name)
+        addresses = Contents((site / name).read_text()).addresses if name.endswith(".html") else []
+        for address in addresses:
+            if not address.startswith(("#", "data:")):
+                target = str((site / name).parent.joinpath(address).resolve().relative_to(site))
+                left += [target] if target not in reached else []
+        if name.startswith(("runs/", "synthetic")):
+            assert any(address.endswith("index.html") for address in addresses)
+    assert reached == files - {".alignbench-site"}
+    check_in_browser(browser, (site / "index.html").as_uri())
+    check_in_browser(browser, (site / "tables" / "table3.html").as_uri())
+
+
+def test_faces_on_a_page_are_small_pictures(cli, two_runs, tmp_path):
+    runs = [load_run(path.parent) for path in (tmp_path / "runs").rglob("run.json")]
+    text = page(runs)
+    images = re.findall(r"data:image/webp;base64,([^\"]*)", text)
+    assert len(images) == 2 * 12
+    for image in map(b64decode, images):
+        pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels.shape == (224, 224, 3)
+    errors = np.sort(runs[0].errors("inter_ocular"))[::-1][:12]
+    assert re.findall(r"<b>(\d+\.\d\d %)</b>", text)[:12] == [f"{100 * e:.2f} %" for e in errors]
+    assert len(text) < 2 * 330_000  # six such runs are below 2 MB
 
 
 def test_a_former_site_is_replaced_and_damaged_runs_are_named(cli, two_runs, tmp_path, monkeypatch):
@@ -308,6 +507,7 @@ def test_a_data_set_may_have_any_name(cli, two_runs, tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {"site"}
     pages = {path.name for path in (tmp_path / "deep" / "site").glob("*.html")}
     assert pages == {"index.html", "out-of-it-sample.html", "javascript-alert-1-sample.html"}
+    assert len(list((tmp_path / "deep" / "site" / "runs").iterdir())) == 2
 
 
 @pytest.mark.parametrize(

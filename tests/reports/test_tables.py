@@ -193,9 +193,19 @@ def test_hostile_text_stays_text_in_markdown():
 def test_hostile_text_stays_text_in_html():
     read = Cells(to_html([NASTY]))
     assert set(read.tags) == {
-        "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "strong", "small", "sup", "p"
+        "figure", "figcaption", "div", "table", "thead", "tbody", "tr", "th", "td", "strong",
+        "small", "sup", "p",
     }  # fmt: skip
     assert read.cells[0] == read.cells[3] == read.cells[4] == visible(HOSTILE)
+
+
+def test_a_row_is_named_by_its_first_text_and_a_region_by_its_table():
+    rows = ((1, Text("m<b>", link="runs/m.html"), Number(1.0)), (2, "n", Number(2.0)))
+    html_text = to_html([Table.of_rows('A "table"', ("Rank", "Model", "NME"), rows)])
+    assert '<th scope="row"><a href="runs/m.html">m&lt;b&gt;</a></th>' in html_text
+    assert '<th scope="row">n</th>' in html_text
+    assert '<td class="number">1</td>' in html_text
+    assert 'role="region" aria-label="A &quot;table&quot;" tabindex="0"' in html_text
 
 
 def test_hostile_text_stays_text_on_a_terminal():
