@@ -16,7 +16,6 @@ from pydantic import TypeAdapter
 
 from alignbench import InputError, Measure, load_run
 from alignbench.datasets.base import FULL
-from alignbench.io.notation import parse_json
 from alignbench.metrics import usual_measures
 from alignbench.runs import MetricRow, RunRecord
 from alignbench.runs.folders import run_folders
@@ -91,8 +90,7 @@ def _entry(folder: Path) -> Entry:
     check_digest(folder, record, METRICS)
     norm, measures = record.dataset.normalisers[0], usual_measures(record.dataset.threshold)
     try:
-        stored = parse_json((folder / METRICS).read_text(encoding="utf-8"))
-        rows = _ROWS.validate_python(stored)
+        rows = _ROWS.validate_json((folder / METRICS).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(folder / METRICS, f"damaged ({error})") from error
     usual = {(r.metric, r.threshold): r for r in rows if (r.subset, r.norm) == (FULL, norm)}

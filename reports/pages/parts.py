@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup as Html
+from markupsafe import escape
 
 from alignbench import Measure
+from alignbench.exceptions import visible
 from alignbench.runs import MetricRow, RunRecord
 from reports.labels import box_text, missed_text
 from reports.pages.document import fold, render
@@ -150,13 +152,12 @@ def facts(record: RunRecord) -> Html:
 
 def record_text(record: RunRecord) -> Html:
     """The record as it is stored, folded."""
-    lines = record.model_dump_json(indent=2).splitlines()
+    text = visible(record.model_dump_json(indent=2), lines=True)
     pre = render(
         """<pre tabindex="0" role="region" aria-label="Record of {{ key }}">
-{% for line in lines %}{{ line }}
-{% endfor %}
+{{ text }}
 </pre>""",
         key=record.key,
-        lines=lines,
+        text=escape(text),
     )
     return fold("The whole record: run.json", pre)

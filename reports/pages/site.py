@@ -169,11 +169,9 @@ def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
             drawing = landmarks.figure(one.runs, data_root=data_root)
             drawings.append(("Error by landmark", "landmarks", drawing))
         for title, name, drawing in drawings:
-            files = {kind: f"{name}-{one.stem}.{kind}" for kind in ("svg", "png")}
-            for file in files.values():
-                save(drawing, folder / file)
-            addresses = [Link(kind, f"figures/{file}") for kind, file in files.items()]
-            links.append((f"{title} on {one.title}", addresses))
+            file = f"{name}-{one.stem}.svg"
+            save(drawing, folder / file)
+            links.append((f"{title} on {one.title}", [Link("svg", f"figures/{file}")]))
     return links
 
 
