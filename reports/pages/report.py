@@ -22,7 +22,7 @@ from reports.labels import box_text, interval_note, labels
 from reports.pages import gallery, parts
 from reports.pages.document import Link, Section, data_uri, document, fold, render, trust
 from reports.summary import run_notes
-from reports.tables import Group, Number, Row, Table, to_html
+from reports.tables import Number, Row, Table, to_html
 
 _PLOT = (4.8, 3.5)
 """Inches of the CED plot: so small that its letters can be read on a phone."""
@@ -60,7 +60,7 @@ def page(runs: Sequence[Run], *, data_root: Root = None, back: Sequence[Link] = 
 
 
 def _summary(runs: Sequence[Run]) -> Section:
-    """Key numbers, warnings, the table beside the curves; further normalisers and notes folded."""
+    """Key numbers, warnings, the table beside the curves, subsets; further tables folded."""
     norm, *others = runs[0].record.dataset.normalisers
     measures = _measures(runs, norm)
     beside = render(
@@ -69,6 +69,7 @@ def _summary(runs: Sequence[Run]) -> Section:
         plot=_curves(runs),
     )
     content = [_cards(runs, norm), parts.warning_box(_warnings(runs, measures)), beside]
+    content.append(_by_subset(runs, norm))
     content += [
         fold(f"Errors divided by the {style.unit(other)}", _to_html([_table(runs, other)]))
         for other in others
@@ -141,29 +142,56 @@ def _warnings(runs: Sequence[Run], measures: Sequence[Measure]) -> list[str]:
 
 
 def _table(runs: Sequence[Run], norm: str) -> Table:
-    """A row for each run, in groups by subset; of one run, a row for each subset."""
-    names, measures, several = labels(runs), _measures(runs, norm), len(runs) > 1
-    groups: dict[str, list[Row]] = {}
-    for subset in dict.fromkeys(name for run in runs for name in run.subsets):
-        best = [_best(runs, measure, subset) for measure in measures]
-        sizes = {int(run.members(subset).sum()) for run in runs if subset in run.subsets}
-        heading = f"{subset}, {sizes.pop():,} faces" if several and len(sizes) == 1 else subset
-        for k, (name, run) in enumerate(zip(names, runs, strict=True)):
-            if subset in run.subsets:
-                found = [run.row(measure, subset) for measure in measures]
-                numbers = [
-                    Number(row.value, measure.digits, row.ci_low, row.ci_high, best=k in firsts)
-                    for row, measure, firsts in zip(found, measures, best, strict=True)
-                ]
-                first: Row = (name,) if several else (subset, found[0].faces)
-                groups.setdefault(heading if several else "", []).append((*first, *numbers))
-    headings = ("Model",) if several else ("Subset", "Faces")
-    columns = (*headings, *(measure.heading for measure in measures))
-    rows = tuple(Group(heading, tuple(some)) for heading, some in groups.items())
-    title = f"Results by {'model' if several else 'subset'}"
+    """Of one run, a row for each subset; of several, a row for each run on the whole set."""
+    measures = _measures(runs, norm)
+    if len(runs) == 1:
+        title, heading = "Results by subset", "Subset"
+        shown = [(subset, runs[0], subset) for subset in runs[0].subsets]
+    else:
+        title, heading = "Results by model", "Model"
+        shown = [(name, run, FULL) for name, run in zip(labels(runs), runs, strict=True)]
     if norm != runs[0].record.dataset.normalisers[0]:
         title += f", divided by the {style.unit(norm)}"
-    return Table(title, columns, rows)
+    best = [_best(runs, measure, FULL) for measure in measures]
+    rows: list[Row] = []
+    for k, (name, run, subset) in enumerate(shown):
+        numbers = [
+            _number(run, measure, subset, best=k in firsts)
+            for measure, firsts in zip(measures, best, strict=True)
+        ]
+        rows.append((name, int(run.members(subset).sum()), *numbers))
+    columns = (heading, "Faces", *(measure.heading for measure in measures))
+    if len(runs) > 1 and len({row[1] for row in rows}) == 1:  # It stands among the key numbers.
+        columns, rows = (columns[0], *columns[2:]), [(row[0], *row[2:]) for row in rows]
+    return Table.of_rows(title, columns, rows)
+
+
+def _by_subset(runs: Sequence[Run], norm: str) -> Html:
+    """Of several runs, a table a measure as papers print it, a column for each subset."""
+    subsets = list(dict.fromkeys(name for run in runs for name in run.subsets))
+    if len(runs) == 1 or len(subsets) == 1:
+        return Html()
+    tables = []
+    for measure in _measures(runs, norm):
+        best = [_best(runs, measure, subset) for subset in subsets]
+        rows: list[Row] = []
+        for k, (name, run) in enumerate(zip(labels(runs), runs, strict=True)):
+            numbers = [
+                _number(run, measure, subset, best=k in firsts)
+                if subset in run.subsets
+                else Number(None)
+                for subset, firsts in zip(subsets, best, strict=True)
+            ]
+            rows.append((name, *numbers))
+        tables.append(Table.of_rows(f"{measure.heading} by subset", ("Model", *subsets), rows))
+    first, *others = tables
+    folded = fold("The other measures by subset", _to_html(others))
+    return Html("\n").join([_to_html([first]), folded])
+
+
+def _number(run: Run, measure: Measure, subset: str, *, best: bool) -> Number:
+    row = run.row(measure, subset)
+    return Number(row.value, measure.digits, row.ci_low, row.ci_high, best=best)
 
 
 def _curves(runs: Sequence[Run]) -> Html:
@@ -205,10 +233,8 @@ def _comparison(runs: Sequence[Run]) -> Section:
         size = len(tables) // (len(comparison.subsets) if len(runs) > 2 else 1)
         first, *others = (tables[k : k + size] for k in range(0, len(tables), size))
         shown = [_to_html(first[:1]), fold("Each with each, and face by face", _to_html(first[1:]))]
-        shown += [
-            fold(f"Subset {subset}", _to_html(some))
-            for subset, some in zip(comparison.subsets[1:], others, strict=False)
-        ]
+        if others:
+            shown.append(fold("Every other subset", Html("\n").join(map(_to_html, others))))
         notes = [note for table in tables for note in (*table.notes, *table.footnotes)]
         return Html("\n").join([*shown, parts.notes(notes)])
 

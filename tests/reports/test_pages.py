@@ -101,7 +101,7 @@ def test_key_numbers_of_several_runs_are_the_best_with_their_model(html, runs):
 
 def test_the_best_number_is_bold_if_the_faces_are_the_same(runs):
     def bold(shown):
-        return re.findall("<strong>(.*?)</strong>", page(shown).partition('id="ced"')[0])
+        return re.findall("<strong>(.*?)</strong>", page(shown).partition('id="comparison"')[0])
 
     shown = [runs[0].row(parse_measure(m), s) for s in runs[0].subsets for m in ("nme", "auc@0.10")]
     assert {f"{row.value:.{2 if row.metric == 'nme' else 4}f}" for row in shown} <= set(bold(runs))
