@@ -79,6 +79,12 @@ def test_nothing_is_asked_of_anywhere_and_hostile_names_are_text(html):
     assert "Left out:" in html  # what needs images that are not there
 
 
+def test_characters_that_cannot_be_seen_are_spelled_out():
+    text = page([run_of("a\u202eb\x07c", 2.0)])
+    assert "a\\u202eb\\x07c on made test" in text
+    assert all(one.isprintable() or one == "\n" for one in text)
+
+
 def test_every_number_is_the_runs(html, runs):
     text = "".join(Contents(html).text)
     for run in runs:
