@@ -69,6 +69,12 @@ def load_dataset(
         For ``FORMAT:PATH``: the name of the mark-up, by default the one with as many landmarks;
         and the coordinate of the centre of an image's first pixel, by default the format's own.
 
+    Returns
+    -------
+    Dataset
+        The faces of the split: ids, true landmarks (N, L, 2) in pixels, boxes and subsets. Images
+        are read when they are needed.
+
     Raises
     ------
     InputError

@@ -27,7 +27,7 @@ from alignbench.io.text import lines_of
 from alignbench.markups import Markup, markup_names
 from alignbench.matching import match_ids
 
-SHOWN = "docs/data.md"
+SHOWN = "docs/how-to/own-data.md"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

@@ -142,7 +142,20 @@ def find_common(one: Markup, other: Markup) -> Markup:
 
 
 def convert(points: Floats, source: Markup, target: Markup) -> Floats:
-    """Points (N, L, 2) of one mark-up as points (N, L', 2) of another, in any coordinates.
+    """Points of one mark-up as points of another.
+
+    Parameters
+    ----------
+    points
+        (N, L, 2) in any coordinates, such as pixels.
+    source, target
+        The mark-ups, of L and L' landmarks.
+
+    Returns
+    -------
+    Floats
+        (N, L', 2) in the same coordinates. :func:`approximate_landmarks` names those that are not
+        quite at the same place.
 
     Raises
     ------

@@ -117,12 +117,19 @@ def _decimals(value: float) -> str:
 
 
 def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measure:
-    """The measure a text names.
+    """The measure that a text names.
 
     Parameters
     ----------
+    text
+        Such as ``nme``, ``fr@0.10`` or ``auc(inter_pupil)@0.08``; the threshold is a fraction.
     normalisers
         The known normalisers; any other is refused. None accepts every name.
+
+    Returns
+    -------
+    Measure
+        Its normaliser is None where the text names none.
 
     Raises
     ------

@@ -55,6 +55,10 @@ class Origin:
 class Predictor(ABC):
     """A landmark model.
 
+    A model overrides :meth:`predict`; or, so that its steps overlap, :meth:`preprocess`,
+    :meth:`forward` and :meth:`postprocess`. The harness calls the first and the last of these in
+    threads of their own, while the second computes another batch.
+
     Attributes
     ----------
     name
@@ -79,10 +83,6 @@ class Predictor(ABC):
         How :func:`alignbench.load_predictor` made it; None where it was made otherwise.
     facts
         What its weights were trained on, and more; None where that is not known.
-
-    A model overrides :meth:`predict`; or, so that its steps overlap, :meth:`preprocess`,
-    :meth:`forward` and :meth:`postprocess`. The harness calls the first and the last of these in
-    threads of their own, while the second computes another batch.
     """
 
     name: str = ""

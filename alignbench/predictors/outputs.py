@@ -111,5 +111,5 @@ def _count_remedy(number: int, what: str) -> str:
         return f"It has {number} {what}: set markup = {names} in the model's settings."
     return (
         f"It has {number} {what}, and no registered mark-up has as many landmarks: register one "
-        "(docs/extending.md), or check markup and output in the model's settings."
+        "(docs/how-to/extend.md), or check markup and output in the model's settings."
     )

@@ -133,6 +133,11 @@ def load_predictor(
         Further options of the model's factory: ``backend``, ``precision``, ``device`` and
         ``flip_test`` for a network.
 
+    Returns
+    -------
+    Predictor
+        A network predictor has its ``torch.nn.Module`` as ``network``.
+
     Raises
     ------
     InputError

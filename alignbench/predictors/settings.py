@@ -19,7 +19,7 @@ from alignbench import plugins
 from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.models import Strict, read_model, toml_text
 
-SHOWN = "docs/models.md"
+SHOWN = "docs/how-to/onnx-model.md"
 """The document that shows every key."""
 Layout = Literal["nchw", "nhwc"]
 """Order of the axes of a batch of images or maps: batch, channels, height and width."""

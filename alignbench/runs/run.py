@@ -152,6 +152,12 @@ class Run:
         A measure the run did not store is computed from its faces, with the same intervals; it has
         no value where the package of the measure is not installed.
 
+        Returns
+        -------
+        MetricRow
+            ``value`` with its interval ``ci_low`` and ``ci_high``, in the measure's unit (percent
+            for NME and FR, a fraction for AUC), and the number of ``faces``.
+
         Raises
         ------
         InputError
@@ -179,7 +185,13 @@ class Run:
         return (self.faces[subset] == 1).to_numpy(np.bool_)
 
     def errors(self, normaliser: str, subset: str = "full") -> Floats:
-        """Error of each face of a subset, a fraction; infinite for a missed face.
+        """Error of each face of a subset, by a normaliser.
+
+        Returns
+        -------
+        Floats
+            (F,) for the F faces of the subset, in the order of ``faces``: fractions of the
+            normaliser, infinite for a missed face.
 
         Raises
         ------
@@ -221,6 +233,11 @@ def load_run(path: str | Path) -> Run:
 
     Its files must be those that the run wrote, errors finite and not negative, ids unique, and
     the stored values must follow from the errors.
+
+    Returns
+    -------
+    Run
+        The run; :meth:`Run.row` reads a number from it, :meth:`Run.to_frame` all of them.
 
     Raises
     ------

@@ -184,7 +184,8 @@ def read_toml(kind: str, name: str | Path, shipped: Mapping[str, Traversable]) -
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(name, f"cannot be read ({error})") from error
     except ValueError as error:
-        raise InputError(name, f"not TOML ({error})", "TOML as in docs/training.md") from error
+        accepted = "TOML as in docs/reference/recipes.md"
+        raise InputError(name, f"not TOML ({error})", accepted) from error
 
 
 def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str, Recipe]:
@@ -280,5 +281,5 @@ def first_mistake(
         dotted = ".".join(parts)
     place = f"{'--set' if dotted in changed else where}, key {dotted}"
     if first["type"] == "missing":
-        return InputError(place, "is missing", remedy="docs/training.md shows every key.")
+        return InputError(place, "is missing", remedy="docs/reference/recipes.md shows every key.")
     return InputError(place, f"{first['msg']}, found {first['input']!r}")

@@ -35,8 +35,8 @@ def audit(
     Parameters
     ----------
     paths
-        Tables, and claims about them, as CSV files of the forms in docs/audit.md; by default the
-        PropNet paper's.
+        Tables, and claims about them, as CSV files of the forms in docs/reference/audit-rules.md;
+        by default the PropNet paper's.
     dataset, norm
         Data set (with its split behind a blank if it is not ``test``) and normaliser of tables
         that name none.

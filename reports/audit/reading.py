@@ -1,4 +1,4 @@
-"""Reads published tables and claims from CSV files; docs/audit.md describes their forms."""
+"""Reads published tables and claims from CSV files; docs/reference/audit-rules.md has the forms."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ TIE = 1e-6
 """Two errors of a face tie if they differ by no more than this, as fractions of the normaliser.
 
 Another number of threads or another batch moves a landmark by up to 2e-5 pixels, an error by up to
-4e-8 (docs/trust.md). For a face of 1,000 pixels a tie is a thousandth of a pixel; no annotation is
-as exact."""
+4e-8 (docs/explanation/trust-notes.md). For a face of 1,000 pixels a tie is a thousandth of a pixel;
+no annotation is as exact."""
 
 
 @dataclass(frozen=True, eq=False)

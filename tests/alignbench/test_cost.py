@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+import documents
 import pytest
 import torch
 from torch import nn
@@ -162,8 +163,8 @@ def test_a_setting_that_is_not_to_be_had_is_a_row_with_its_reason(cli):
 
 
 def test_a_users_own_network_is_counted(cli):
-    code = Path(__file__).parents[2].joinpath("docs/models.md").read_text()
-    Path("own_net.py").write_text(code.split("```python\n")[2].split("```")[0])
+    (code,) = documents.files("docs/tutorials/your-model.md", "mynet.py")
+    Path("own_net.py").write_text(code)
     result = cli("complexity", "--model", "own_net:load", "--format", "csv")
     assert result.code == 0, result.err
     (row,) = csv.DictReader(io.StringIO(result.out))

@@ -477,14 +477,14 @@ def test_a_name_with_blanks_or_of_a_registered_data_set_is_refused(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('format = "pts"', "", "key format: is missing. docs/data.md"),
+        ('format = "pts"', "", "key format: is missing. docs/how-to/own-data.md"),
         ('format = "pts"', 'format = "ptz"', "format 'ptz': unknown"),
         ('name = "my"', 'name = "../x"', "key name: found '../x'; accepted: at most"),
         ("threshold = 0.1", "threshold = 7", "key threshold: Input should be less"),
         (
             "threshold = 0.1",
             "speed = 7",
-            "key 'speed': unknown; accepted: .*docs/data.md shows every",
+            "key 'speed': unknown; accepted: .*docs/how-to/own-data.md shows every",
         ),
         ('format = "pts"', 'formt = "pts"', "key 'formt': unknown.* Did you mean 'format'"),
         ("path =", "pth =", "key 'splits.test.pth': unknown.* Did you mean 'splits.test.path'"),

@@ -453,7 +453,7 @@ def test_the_simulated_population_is_what_it_says():
 
 @pytest.mark.parametrize("case", [Case(500, False), Case(500, True)], ids=str)
 def test_intervals_hold_the_truth_as_often_as_they_say(case):
-    # The whole simulation, of more trials and larger sets, is in docs/comparison.md.
+    # The whole simulation, of more trials and larger sets, is in docs/explanation/intervals.md.
     for name, share in coverage(case, 600, Bootstrap(600)).items():
         assert 0.925 < share < 0.98 or "FR, percentile" in name, name
 

@@ -844,7 +844,7 @@ def test_workers_are_none_on_a_cpu():
 
 
 def test_the_recipe_in_the_document_shows_every_key_with_its_default():
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")
     shown = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
     lab = SCHEMAS["lab"](model="lab", dataset="wflw", adversarial=Adversarial())
     propnet = SCHEMAS["propnet"](model="propnet", dataset="wflw")

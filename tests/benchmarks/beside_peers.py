@@ -1,6 +1,6 @@
-"""Our functions beside other people's, timed in turn: tables for docs/performance.md.
+"""Our functions beside other people's, timed in turn: tables for performance-notes.md.
 
-``tox -e peers``, or ``python tests/benchmarks/beside_peers.py [docs/performance.md]`` where the
+``tox -e peers``, or ``python tests/benchmarks/beside_peers.py [performance-notes.md]`` where the
 packages of ``peers/packages.txt`` are installed: prints the tables, and puts them between the
 marks in a document. With ``--only metrics`` (decoding, targets, crops, inference) it prints those.
 Answers are compared before anything is timed.

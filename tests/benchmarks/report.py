@@ -1,6 +1,6 @@
-"""Tables for docs/performance.md from what pytest-benchmark wrote.
+"""Tables for performance-notes.md from what pytest-benchmark wrote.
 
-``python tests/benchmarks/report.py benchmark.json [docs/performance.md]`` prints them, or puts
+``python tests/benchmarks/report.py benchmark.json [performance-notes.md]`` prints them, or puts
 them between the marks in a document.
 """
 

@@ -293,11 +293,11 @@ def differing(whole: Path, other: Path) -> list[str]:
 
 
 def report(name: str, table: str) -> None:
-    """Print a table, and put it between its marks in docs/trust.md, with the command before it."""
+    """Print a table, and put it between its marks in trust-notes.md, with the command before it."""
     sys.stdout.write(f"\n{table}\n")
     words = [f"tests/faults/{Path(sys.argv[0]).name}", *sys.argv[1:]]
     text = f"By `python {' '.join(map(shlex.quote, words))}`:\n\n{table}"
-    documents.put(TESTS.parent / "docs" / "trust.md", name, text)
+    documents.put(TESTS.parent / "docs" / "explanation" / "trust-notes.md", name, text)
 
 
 if __name__ == "__main__":

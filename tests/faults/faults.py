@@ -1,6 +1,6 @@
 """Every other fault, made: a full disk, a deleted image, two writers, dead workers and ranks.
 
-``python tests/faults/faults.py`` puts a table into docs/trust.md; with names of faults, such as
+``python tests/faults/faults.py`` puts a table into trust-notes.md; with names of faults, such as
 ``full_disk``, it prints those alone. It mounts small file systems,
 for which it must be root. After each fault the command must have ended by itself with the status
 and the message that are expected, what was there before must be there still, and once the fault is

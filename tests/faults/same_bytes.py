@@ -1,6 +1,6 @@
 """Whether the same inputs give the same bytes: threads, batches, resumed, shared, again.
 
-``python tests/faults/same_bytes.py run``, ``... train`` print the tables of docs/trust.md. Every
+``python tests/faults/same_bytes.py run``, ``... train`` print the tables of trust-notes.md. Every
 variant is held against the first one, with one thread and the model's own size of batch. The
 seconds that records name are left out, nothing else is.
 """

@@ -1,7 +1,7 @@
 """How many small faults, put into the measures and the statistics, the tests find.
 
 ``tox -e mutation`` or, where mutmut is installed, ``python tests/mutation/score.py
-[docs/trust.md]``: breaks ``alignbench/metrics`` and ``alignbench/stats`` in every way mutmut
+[trust-notes.md]``: breaks ``alignbench/metrics`` and ``alignbench/stats`` in every way mutmut
 knows, one at a time, runs the tests that ``[tool.mutmut]`` of pyproject.toml names on each, and
 prints the score, or puts it between the marks in a document. Status 1 where the score is under
 the goal, or where a survivor has no reason in equivalent.toml beside this file, or a reason no

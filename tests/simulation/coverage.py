@@ -1,11 +1,11 @@
 """How often intervals hold the truth, and whether p-values are uniform where nothing differs.
 
 ``python tests/simulation/coverage.py [--trials N] [--replicates B]`` prints the tables of
-docs/comparison.md. Trials are columns, so that all share the draws, as all runs of one data set
+intervals.md. Trials are columns, so that all share the draws, as all runs of one data set
 do.
 
 Errors of a face are log-normal, from a core and a tail of hard faces, as those of the real models
-of docs/results.md nearly are; two models find the same faces hard. Where images have several
+of results.md nearly are; two models find the same faces hard. Where images have several
 faces, as many as in WFLW's test set, these have a part of their errors in common. NME, FR and AUC
 of this population have closed forms.
 """
