@@ -15,6 +15,7 @@ from typing import Any
 
 MARK = "<!-- commands -->"
 COMMAND = re.compile(r"<code>alignbench [^<]*</code>")
+OUTSIDE = re.compile(r"<(?:iframe|img|link|script)\b[^>]*=[\"']?(?:https?:)?//[^>]*>")
 OPTION = re.compile(r"(?<= )--[\w-]+")
 ROLE = re.compile(r":(?:attr|class|func|meth|mod):(?=<code>)")
 LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)#]+)(?:#[^)]*)?\)")
@@ -40,6 +41,12 @@ def on_page_content(html: str, **_: Any) -> str:
     """Take away the roles of docstrings, which Sphinx alone knows; keep names of options whole."""
     html = ROLE.sub("", html)
     return COMMAND.sub(lambda code: OPTION.sub(r'<span class="option">\g<0></span>', code[0]), html)
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> None:
+    """Refuse a page that would load something from elsewhere."""
+    if loads := OUTSIDE.findall(output):
+        raise ValueError(f"{page.file.src_uri}: loads {loads}")
 
 
 def render_commands() -> Iterator[str]:
