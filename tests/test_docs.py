@@ -90,6 +90,7 @@ def execute(workshop, cli, monkeypatch):
 @pytest.mark.parametrize("block", ALL, ids=str)
 def test_every_block_is_executed_or_says_why_not(block):
     assert block.language in ("", "toml", *EXECUTED)
+    assert block.language == "sh" or not re.search("^alignbench ", block.text, re.MULTILINE)
     assert set(block.needs) <= NEEDS
     assert not block.tested or f"test_{block.tested}" in globals()
     if is_executed(block) and block.language == "sh":
