@@ -13,6 +13,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import typer
+
+from alignbench.cli import app
+from alignbench.cli.mount import make_command
+
 MARK = "<!-- commands -->"
 COMMAND = re.compile(r"<code>alignbench [^<]*</code>")
 OUTSIDE = re.compile(r"<(?:iframe|img|link|script)\b[^>]*=[\"']?(?:https?:)?//[^>]*>")
@@ -51,15 +56,10 @@ def on_post_page(output: str, page: Any, **_: Any) -> None:
 
 def render_commands() -> Iterator[str]:
     """A section of Markdown for each command of ``alignbench``."""
-    from alignbench.cli import app
-    from alignbench.cli.mount import make_command
-
     yield from _render_parts("alignbench", make_command("alignbench", app))
 
 
 def _render_parts(path: str, group: Any) -> Iterator[str]:
-    import typer
-
     context = typer.Context(group, info_name=path)
     for name in sorted(group.list_commands(context)):
         shown, command, _ = group.resolve_command(context, [name])
@@ -72,8 +72,6 @@ def _render_parts(path: str, group: Any) -> Iterator[str]:
 
 
 def _render_command(path: str, command: Any) -> str:
-    import typer
-
     context = typer.Context(command, info_name=path)
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = [f"## {path}", "", f"```\n{' '.join(usage.split())}\n```", ""]
