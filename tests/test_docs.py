@@ -11,6 +11,7 @@ import tomllib
 from inspect import signature
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import typer
 from documents import DOCUMENTS, ROOT, Block, blocks
@@ -84,7 +85,8 @@ def execute(workshop, cli, monkeypatch):
         assert result.code in (0, 1)[: 1 + bool(CHECKS & set(words))], f"{block}: {result.err}"
         return result.out
 
-    return call
+    yield call
+    plt.close("all")
 
 
 @pytest.mark.parametrize("block", ALL, ids=str)
