@@ -151,6 +151,7 @@ class Format(StrEnum):
     latex = "latex"
     html = "html"
     csv = "csv"
+    json = "json"
 
 
 FORMATS = {
@@ -158,6 +159,7 @@ FORMATS = {
     ".tex": Format.latex,
     ".html": Format.html,
     ".csv": Format.csv,
+    ".json": Format.json,
     ".txt": Format.terminal,
 }
 """Endings of files, and the format that each stands for."""

@@ -57,7 +57,7 @@ def audit(
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a list of all findings as JSON.")
+        bool, typer.Option("--json", help="List all findings as JSON; the same as --format json.")
     ] = False,
     form: Form = None,
     everything: Annotated[
@@ -96,12 +96,11 @@ def audit(
     import reports.audit
     from reports.tables import render
 
-    as_json = as_json or (form is None and out is not None and out.suffix.lower() == ".json")
-    chosen = None if as_json else choose_format(form, out)
+    chosen = Format.json if as_json else choose_format(form, out)
     findings = reports.audit.audit(
         tables or (), dataset=dataset, norm=norm, partitions=partition or ()
     )
-    if chosen is None:
+    if chosen is Format.json:
         text = json.dumps([asdict(finding) for finding in findings], indent=1)
     else:
         text = render(reports.audit.tables(findings, everything=everything), chosen)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from alignbench.exceptions import unknown
 from reports.tables.csv import to_csv
 from reports.tables.html import TABLE_STYLE, to_html, to_page
+from reports.tables.json import to_json
 from reports.tables.latex import to_latex
 from reports.tables.markdown import to_markdown
 from reports.tables.model import (
@@ -36,8 +37,9 @@ FORMS: Mapping[str, Callable[[Sequence[Table]], str]] = {
     "latex": to_latex,
     "html": to_page,
     "csv": to_csv,
+    "json": to_json,
 }
-"""The writer of each form. HTML is a whole page; CSV is the tables' records."""
+"""The writer of each form. HTML is a whole page; CSV is the tables' records; JSON has both."""
 
 
 def render(tables: Sequence[Table], form: str) -> str:

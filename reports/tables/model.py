@@ -140,12 +140,12 @@ class Table:
     def footnotes(self) -> dict[str, str]:
         """The text of each footnote, and the letter that marks it: a, b, ... in order."""
         cells = chain.from_iterable(self.rows)
-        texts = dict.fromkeys(note for cell in cells for note in _notes_of(cell))
+        texts = dict.fromkeys(note for cell in cells for note in notes_of(cell))
         return {note: _letter(k) for k, note in enumerate(texts)}
 
     def marks(self, cell: Cell) -> str:
         """The letters of a cell's footnotes, with commas between them."""
-        return ",".join(self.footnotes[note] for note in _notes_of(cell))
+        return ",".join(self.footnotes[note] for note in notes_of(cell))
 
     def align(self, column: int) -> str:
         """``right`` for a column of numbers and empty cells, ``left`` for any other."""
@@ -184,7 +184,8 @@ def plain(cell: str | int | Text) -> str:
     return f"{cell:,}" if isinstance(cell, int) else visible(cell)
 
 
-def _notes_of(cell: Cell) -> tuple[str, ...]:
+def notes_of(cell: Cell) -> tuple[str, ...]:
+    """The footnotes of a cell."""
     return cell.notes if isinstance(cell, Number | Text) else ()
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -432,6 +433,9 @@ def test_the_json_has_exactly_the_documented_keys(cli):
     assert all(list(f) == ["table", "row", "column", "rule", "verdict", "proof"] for f in findings)
     assert {f["verdict"] for f in findings} == {"ok", "marginal", "suspect", "impossible"}
     assert all(f["proof"] and "\n" not in f["proof"] for f in findings)
+    assert cli("audit", "--format", "json").out == result.out
+    assert cli("audit", "--out", "audit.json").code == 0
+    assert Path("audit.json").read_text(encoding="utf-8") == result.out
 
 
 def test_the_gate_is_asked_for(cli, tmp_path):

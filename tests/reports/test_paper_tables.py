@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from doubles import Shifted, compile_latex, make_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alignbench import evaluate, parse_measure
+from alignbench import evaluate, load_run, parse_measure
 from alignbench.exceptions import visible
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.stats import Bootstrap
@@ -531,6 +532,10 @@ def test_files_by_ending_and_folders(one, quick, cli, tmp_path):
     assert (tmp_path / "one.md").read_text().count("of the PropNet paper)**") == 8
     assert cli("report", one, "--table", "3", "--format", "csv", "--out", "deep").code == 0
     assert (tmp_path / "deep" / "table3.csv").is_file()
+    assert cli("report", one, "--out", "one.json").code == 0
+    (table,) = json.loads((tmp_path / "one.json").read_text())
+    row = load_run(one).metrics[0]
+    assert table["rows"][0]["NME %"]["value"] == table["records"][0]["value"] == row.value
 
 
 def test_runs_alone_give_the_summary_with_or_without_intervals(one, cli):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from html.parser import HTMLParser
 
@@ -219,7 +220,7 @@ def test_what_cannot_be_seen_is_spelled_out():
 
 
 def test_an_unknown_form_is_refused_with_all_there_are():
-    with pytest.raises(InputError, match="accepted: csv, html, latex, md, terminal"):
+    with pytest.raises(InputError, match="accepted: csv, html, json, latex, md, terminal"):
         render([TYPED], "docx")
 
 
@@ -343,3 +344,39 @@ def test_notes_that_all_tables_share_are_printed_once():
     assert text.rstrip().endswith("Of both.")
     assert text.index("Only of a.") < text.index("Only of b.")
     assert "Of both." in render([one], "terminal")
+
+
+def test_json_has_every_part_of_a_table_in_full_precision():
+    table = Table(
+        "T",
+        ("name", "NME", "n", "NME"),
+        (
+            Group("G", ((Text("é\x1b", ("Of it.",)), Number(1 / 3, 1, 0.3, 0.4), 3, ""),)),
+            Group("", (("b", Number(None), 4, Number(float("nan"))),)),
+        ),
+        ("A note.",),
+        ({"value": float("inf"), "threshold": (0.1, 0.2)},),
+    )
+    text = render([table, TYPED], "json")
+    first, second = json.loads(text)
+    nothing = {"low": None, "high": None, "source": "", "best": False, "spread": False}
+    assert text.isascii() and "\x1b" not in text
+    assert first == {
+        "title": "T",
+        "columns": ["name", "NME", "n", "NME (2)"],
+        "rows": [
+            {
+                "group": "G", "name": "é\x1b", "n": 3, "NME (2)": "", "notes": ["Of it."],
+                "NME": nothing | {"value": 1 / 3, "low": 0.3, "high": 0.4},
+            },
+            {
+                "group": "", "name": "b", "n": 4, "notes": [],
+                "NME": nothing | {"value": None}, "NME (2)": nothing | {"value": None},
+            },
+        ],
+        "notes": ["A note."],
+        "records": [{"value": None, "threshold": [0.1, 0.2]}],
+    }  # fmt: skip
+    (best, *_, span) = [row["NME %"] for row in second["rows"]]
+    assert best == nothing | {"value": 4.0, "source": PUBLISHED, "best": True}
+    assert (span["low"], span["high"], span["spread"]) == (6.5, 7.5, True)
