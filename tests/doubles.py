@@ -50,14 +50,29 @@ class Shifted(Predictor):
         return {"source": "shifted", "pixels": self.pixels}
 
 
-def compile_latex(body, folder):
-    """The log of pdflatex, with booktabs alone, and the text of its pages if pdftotext is there.
+_ONE_COLUMN = r"""\documentclass{article}
+"""
+_TWO_COLUMNS = r"""\documentclass[10pt,twocolumn,letterpaper]{article}
+\setlength{\textwidth}{6.875in}\setlength{\textheight}{8.875in}\setlength{\columnsep}{0.3125in}
+"""
+"""The columns of CVPR's template: 237 points each, 497 for both."""
 
-    The test is skipped where pdflatex is not installed.
+
+def compile_latex(body, folder, *, two_columns=False):
+    """The log of pdflatex, and the text of its pages if pdftotext is there.
+
+    With two columns no table is scaled down: one that is too wide is an overfull box. The test is
+    skipped where pdflatex or siunitx is not installed.
     """
     if shutil.which("pdflatex") is None:
         pytest.skip("no pdflatex is installed")
-    head = "\\documentclass{article}\n\\usepackage{booktabs}\n\\pagestyle{empty}\n"
+    found = subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip("LaTeX has no siunitx (texlive-science)")
+    head = _TWO_COLUMNS if two_columns else _ONE_COLUMN
+    head += "\\usepackage{booktabs,graphicx,siunitx}\n\\pagestyle{empty}\n"
+    if two_columns:
+        head += "\\renewcommand{\\resizebox}[3]{#3}\n"
     (folder / "t.tex").write_text(f"{head}\\begin{{document}}\n{body}\n\\end{{document}}\n")
     done = subprocess.run(
         ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "t.tex"],

@@ -74,7 +74,7 @@ def _two_runs(comparison: Comparison) -> Table:
     notes = [
         f"A is better where A - B is {', '.join(better_if)}.",
         *_notes(comparison),
-        f"Bold, or with a star: better by Holm's {_alpha(comparison)}.",
+        f"Bold: better by Holm's {_alpha(comparison)}.",
         *_run_notes(comparison),
     ]
     return Table.of_rows(_title(comparison), columns, rows, notes)

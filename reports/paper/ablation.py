@@ -27,8 +27,8 @@ _VARIANTS: dict[int, Mapping[str, tuple[str, ...]]] = {
 _NAME = re.compile(r"(?P<variant>.+), seed (?P<seed>[0-9]+)")
 _NOTES = (
     NOTE,
-    "Italics, in plain text =: derived. A change is in percent of its group's first variant.",
-    "Bold, in plain text a star: best of its group among numbers of the same source.",
+    "Italics: derived. A change is in percent of its group's first variant.",
+    "Bold: best of its group among numbers of the same source.",
 )
 _NO_BASE = "The baseline was not run on these faces."
 

@@ -20,7 +20,7 @@ _PARTS = ("common", "challenging", "full")
 _NORMS = {"inter_pupil": "inter-pupil", "inter_ocular": "inter-ocular"}
 
 _BOLD = (
-    "Bold, in plain text a star: best of its group. Published numbers compete with published "
+    "Bold: best of its group. Published numbers compete with published "
     "ones, measured ones with measured ones of the same normaliser and the same faces."
 )
 _MIXED = (

@@ -27,7 +27,7 @@ _COUNT_RECORD = (
     "torch_flops", "inference_conv",
 )  # fmt: skip
 _COUNT_NOTES = (
-    "Operations of one image, in 10^9. FLOPs: as printed, or measured by the counter beside them.",
+    "Operations of one image, in billions. FLOPs: as printed, or measured by the counter beside.",
     (
         "conv: multiply-adds of convolutions and fully connected layers. thop: these, biases of "
         "convolutions, and two for each element of a batch normalisation. torch: PyTorch's own "

@@ -1,163 +1,313 @@
-"""Tables for LaTeX with booktabs."""
+"""Tables for the LaTeX of a paper: booktabs, numbers aligned by siunitx.
+
+A table takes one column of a two-column paper where it fits, otherwise ``table*`` across both.
+"""
 
 from __future__ import annotations
 
 import re
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from alignbench.exceptions import visible
-from reports.tables.model import DERIVED, Cell, Number, Table, plain
+from reports.tables.model import DERIVED, Cell, Number, Row, Table, plain
 
-_PAGE = 335
-"""Width of a line of LaTeX's article class in points, less a margin for estimated widths."""
+_COLUMN, _PAGE = 234, 490
+"""Widths in points that a table may take in a column and across both.
+
+Those of CVPR's template are 237 and 497; the rest is for the error of estimated widths.
+"""
+_NARROW = 100
+"""Width of a text column, in points at 10 pt, up to which its lines are not broken."""
+_MOST_LINES = 3
+"""Lines of a broken text in a table of one column."""
+_HEADING_WIDTH = 8
+"""Characters up to which the heading of a column of numbers is not broken."""
+_GAP = 6
+"""Space between two columns, in points."""
 
 
 class _Size(NamedTuple):
-    """A size of type: about how wide a character and the gap between columns are, in points."""
+    """A size of type, and how wide its characters are compared with those of 10 pt."""
 
     name: str
-    character: float
-    gap: int
+    scale: float
 
 
-_SIZES = (
-    _Size("normalsize", 5.2, 12), _Size("small", 4.8, 6), _Size("footnotesize", 4.4, 6),
-    _Size("scriptsize", 4.1, 6),
-)  # fmt: skip
-_TEXT_WIDTH = 28
-"""Characters of a text column from which on its lines are broken."""
-_HEADING_WIDTH = 10
-"""Characters up to which the heading of a column of numbers is not broken."""
+_SMALL, _FOOTNOTE, _SCRIPT = (
+    _Size("small", 0.925),
+    _Size("footnotesize", 0.85),
+    _Size("scriptsize", 0.8),
+)
+
+
+class _Form(NamedTuple):
+    """How a table is set: across both columns, intervals below their numbers, size of type."""
+
+    is_wide: bool
+    is_stacked: bool
+    size: _Size
+
+
+_FORMS = (
+    *(_Form(False, *rest) for rest in product((False, True), (_SMALL, _FOOTNOTE))),
+    *(_Form(True, *rest) for rest in product((False, True), (_SMALL, _FOOTNOTE))),
+    *(_Form(True, stacked, _SCRIPT) for stacked in (False, True)),
+)
+"""The forms, the best first; a table takes the first one in which it fits."""
 
 
 def to_latex(tables: Sequence[Table]) -> str:
-    """Tables for LaTeX with the booktabs package, in the largest type in which they fit a page.
+    """Tables for LaTeX with the packages booktabs, graphicx and siunitx (version 3).
 
-    If a table fits in no type, its intervals stand below their numbers. If it still does not fit,
-    it extends into both margins.
+    Each has the largest type in which it fits a column of a two-column paper, or else both columns.
+    Where it would have to be smaller than 8 pt, intervals stand below their numbers. One that still
+    does not fit, or whose paper has a single narrower column, is scaled down to the page.
     """
-    return "% needs \\usepackage{booktabs}\n" + "\n\n".join(map(_latex_table, tables))
+    return "% needs \\usepackage{booktabs,graphicx,siunitx}\n" + "\n\n".join(map(_latex, tables))
 
 
-def _latex_table(table: Table) -> str:
-    for stacked in (False, True):
-        widths = [_width(table, k, stacked) for k in range(len(table.columns))]
-        if fitting := _fitting_size(table, widths):
-            break
-    size = fitting or _SIZES[-1]
-    body = _tabular(table, widths, size, stacked)
-    notes = [_latex(note) for note in table.notes]
-    notes += [f"\\textsuperscript{{{m}}} {_latex(note)}" for note, m in table.footnotes.items()]
-    lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex(table.title)}}}"]
-    if size != _SIZES[0]:
-        lines.append(f"\\{size.name}\\setlength{{\\tabcolsep}}{{3pt}}")
-    lines += body if fitting else ["\\makebox[\\linewidth]{%", *body, "}"]
+def _latex(table: Table) -> str:
+    form, widths = _choose_form(table)
+    notes = [_note(note) for note in table.notes]
+    notes += [f"\\textsuperscript{{{m}}} {_note(note)}" for note, m in table.footnotes.items()]
+    environment = "table*" if form.is_wide else "table"
+    lines = [
+        f"\\begin{{{environment}}}",
+        "\\centering",
+        "\\setlength{\\belowcaptionskip}{4pt}",
+        f"\\caption{{{_escape(table.title)}}}",
+        f"\\{form.size.name}\\setlength{{\\tabcolsep}}{{{_GAP / 2:g}pt}}",
+        # Numbers keep the font of the text around them, and bold or italic type.
+        "\\sisetup{mode=text, reset-text-series=false, reset-text-shape=false}",
+        # The minus of text fonts is a bitmap where cm-super is not installed.
+        "\\def\\textminus{\\ensuremath{-}}",
+    ]
+    body = _tabular(table, widths, form)
+    if form.is_wide:
+        # A paper of one column may have less room.
+        shrunk = "\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi"
+        body = [f"\\resizebox{{{shrunk}}}{{!}}{{%", *body, "}"]
+    lines += body
     if notes:
-        lines.append(f"\\par\\raggedright\\{'scriptsize' if stacked else 'footnotesize'}")
-    return "\n".join([*lines, *(f"{note}\\par" for note in notes), "\\end{table}"])
+        lines.append("\\par\\smallskip\\raggedright\\scriptsize")
+    return "\n".join([*lines, *(f"{note}\\par" for note in notes), f"\\end{{{environment}}}"])
 
 
-def _tabular(table: Table, widths: Sequence[int], size: _Size, stacked: bool) -> list[str]:
+def _note(note: str) -> str:
+    """A note, with commands in it in quotation marks."""
+    return _escape(re.sub(r"`([^`]+)`", r"‘\1’", note))
+
+
+def _choose_form(table: Table) -> tuple[_Form, list[int]]:
+    """The first form in which a table fits, and the width of each broken text column, else 0."""
+    for form in _FORMS:
+        if (widths := _break_texts(table, form)) is not None:
+            return form, widths
+    limit = round(_NARROW * form.size.scale)
+    texts = [_width(table, k, form) if _is_text(table, k) else 0 for k in range(len(table.columns))]
+    return form, [limit if width > limit else 0 for width in texts]
+
+
+def _break_texts(table: Table, form: _Form) -> list[int] | None:
+    """The width in points of each text column that is broken, else 0; None if it does not fit."""
+    places = range(len(table.columns))
+    natural = [_width(table, k, form) for k in places]
+    room = (_PAGE if form.is_wide else _COLUMN) - _GAP * (len(places) - 1)
+    narrow = _NARROW * form.size.scale
+    least = [
+        min(w, narrow if form.is_wide else max(narrow, w / _MOST_LINES))
+        if _is_text(table, k)
+        else w
+        for k, w in enumerate(natural)
+    ]
+    if sum(least) > room:
+        return None
+    # What is left over is shared by the texts that need it, in proportion to what they lack.
+    lacking = sum(natural) - sum(least)
+    share = min(1, (room - sum(least)) / lacking) if lacking else 1
+    widths = [low + share * (w - low) for low, w in zip(least, natural, strict=True)]
+    return [int(w) if share < 1 and w < natural[k] else 0 for k, w in enumerate(widths)]
+
+
+def _is_text(table: Table, column: int) -> bool:
+    return table.align(column) == "left"
+
+
+def _numbers(table: Table, column: int) -> list[Number]:
+    return [cell for row in table.rows if isinstance(cell := row[column], Number)]
+
+
+def _has_intervals(table: Table, column: int) -> bool:
+    return any(number.interval for number in _numbers(table, column))
+
+
+def _width(table: Table, column: int, form: _Form) -> float:
+    """About how wide a column is, in points; the heading of numbers may be broken."""
+    name, cells = table.columns[column], [row[column] for row in table.rows]
+    heading = [name] if _is_text(table, column) else _break_heading(name, _HEADING_WIDTH)
+    numbers = _numbers(table, column)
+    texts = [max((_points(line, form.size) for line in heading), default=0)]
+    for cell in cells:
+        if not isinstance(cell, Number):
+            marks = 0.7 * _points(table.marks(cell), form.size)
+            texts.append(_points(plain(cell), form.size) + marks)
+    number = 0.0
+    if shape := _shape(table, column):
+        bold = 1.15 if any(cell.best for cell in numbers) else 1
+        digits = f"{shape.sign}{'0' * shape.whole}.{'0' * shape.decimals}"
+        number = bold * _points(digits, form.size) + 0.7 * _points(shape.marks, form.size)
+    small = _SCRIPT if form.is_stacked else form.size
+    interval = max((_points(cell.interval, small) for cell in numbers), default=0)
+    if form.is_stacked:
+        return max(number, interval, *texts)
+    return max(number + interval + (4 if interval else 0), *texts)
+
+
+class _Shape(NamedTuple):
+    """What the numbers of a column take: a sign, digits before and behind the point, marks."""
+
+    sign: str
+    whole: int
+    decimals: int
+    marks: str
+
+
+def _shape(table: Table, column: int) -> _Shape | None:
+    """The shape of a column's numbers; None where there is no number."""
+    numbers = _numbers(table, column)
+    printed = [number.text.partition(".") for number in numbers if number.value is not None]
+    if not printed:
+        return None
+    return _Shape(
+        "-" if any(whole.startswith("-") for whole, *_ in printed) else "",
+        max(len(whole.removeprefix("-")) for whole, *_ in printed),
+        max(len(decimals) for *_, decimals in printed),
+        max(map(table.marks, numbers), key=len),
+    )
+
+
+def _points(text: str, size: _Size) -> float:
+    """About how wide a text is in Computer Modern, in points; Times is narrower."""
+    wide = sum(c.isupper() or c in "mw%&+=<>@–—×±≤≥" for c in text)
+    narrow = sum(c in "fijlrt.,:;'!|()[]- " for c in text)
+    return size.scale * (7.4 * wide + 3.4 * narrow + 5.2 * (len(text) - wide - narrow))
+
+
+def _tabular(table: Table, widths: Sequence[int], form: _Form) -> list[str]:
     """The lines of the table's tabular environment."""
     places = range(len(table.columns))
-    broken = [table.align(k) == "left" and widths[k] > _TEXT_WIDTH for k in places]
-    kinds = "".join(
-        f"p{{{_TEXT_WIDTH * size.character:.0f}pt}}" if broken[k] else table.align(k)[0]
-        for k in places
-    )
-    names = []
-    for k, name in enumerate(table.columns):
-        if table.align(k) == "right":
-            lines = [_latex(line) for line in _break_heading(name, widths[k])]
-            names.append(_latex_lines(lines, "b"))
-        else:
-            names.append(_latex_text(name, broken[k]))
+    kinds = [_kind(table, k, widths[k], form) for k in places]
     # In a broken cell \\ is the end of a line, not of a row.
-    end = r" \tabularnewline" if any(broken) else r" \\"
-    lines = [f"\\begin{{tabular}}{{{kinds}}}", "\\toprule", " & ".join(names) + end]
+    end = r" \tabularnewline" if any(widths) else r" \\"
+    heads = [_heading(table, k, widths[k], form) for k in places]
+    lines = [
+        f"\\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}", "\\toprule", " & ".join(heads) + end
+    ]  # fmt: skip
+    beside = 0 if form.is_stacked else sum(_has_intervals(table, k) for k in places)
     for group in table.groups:
         lines.append("\\midrule")
         if group.heading:
-            long = len(visible(group.heading)) * size.character > _PAGE
-            kind = f"p{{{_PAGE}pt}}" if long else "l"
-            heading = _latex_text(group.heading, long)
-            lines.append(f"\\multicolumn{{{len(places)}}}{{{kind}}}{{{heading}}}{end}")
+            page = _PAGE if form.is_wide else _COLUMN
+            is_long = _points(visible(group.heading), form.size) > page
+            kind = f"p{{{page}pt}}" if is_long else "l"
+            text = _latex_text(group.heading, is_long)
+            lines.append(f"\\multicolumn{{{len(places) + beside}}}{{@{{}}{kind}}}{{{text}}}{end}")
         for row in group.rows:
-            cells = [
-                _latex_cell(cell, table.marks(cell), stacked=stacked, broken=broken[k])
-                for k, cell in enumerate(row)
-            ]
-            lines.append(" & ".join(cells) + end)
+            lines += [" & ".join(cells) + end for cells in _lines(table, row, widths, form)]
     return [*lines, "\\bottomrule", "\\end{tabular}"]
 
 
-def _fitting_size(table: Table, widths: Sequence[int]) -> _Size | None:
-    """The largest type in which the table fits a page; None where it fits in none."""
-    left = [table.align(k) == "left" for k in range(len(widths))]
-    total = sum(min(w, _TEXT_WIDTH) if text else w for w, text in zip(widths, left, strict=True))
-    fitting = (s for s in _SIZES if total * s.character + s.gap * len(widths) <= _PAGE)
-    return next(fitting, None)
+def _kind(table: Table, column: int, width: int, form: _Form) -> str:
+    """What the head of the tabular environment says of a column."""
+    if _is_text(table, column):
+        return f"p{{{width}pt}}" if width else "l"
+    shape = _shape(table, column)
+    if shape is None:
+        return "r"
+    marks = f"{{\\textsuperscript{{{shape.marks}}}}}" if shape.marks else ""
+    interval = "@{\\ }r" if _has_intervals(table, column) and not form.is_stacked else ""
+    return f"S[table-format={shape.sign}{shape.whole}.{shape.decimals}{marks}]{interval}"
 
 
-def _width(table: Table, column: int, stacked: bool) -> int:
-    """About how many characters wide a column is; the heading of numbers may be broken."""
+def _heading(table: Table, column: int, width: int, form: _Form) -> str:
     name = table.columns[column]
-    heading = _break_heading(name, 1) if table.align(column) == "right" else [name]
-    cells = [_length(row[column], len(table.marks(row[column])), stacked) for row in table.rows]
-    return max([*map(len, heading), *cells], default=0)
+    if _is_text(table, column):
+        return _latex_text(name, bool(width))
+    cells = [row[column] for row in table.rows]
+    # A line of the heading may be as long as what stands below it.
+    widest = max((_letters(cell, form) for cell in cells), default=0)
+    lines = [_escape(line) for line in _break_heading(name, widest)]
+    is_number = any(isinstance(cell, Number) for cell in cells)
+    text = _below_each_other(lines, "c" if is_number else "r")
+    if _has_intervals(table, column) and not form.is_stacked:
+        return f"\\multicolumn{{2}}{{c}}{{{text}}}"
+    return f"{{{text}}}"
 
 
-def _length(cell: Cell, marks: int, stacked: bool) -> int:
-    """About how many characters wide a cell is."""
+def _letters(cell: Cell, form: _Form) -> int:
+    """How many letters a line of a heading may have above a cell."""
     if not isinstance(cell, Number):
-        return len(plain(cell)) + marks
-    number, interval = len(cell.text) + marks, len(cell.interval)
-    if stacked:
-        return max(number, round(0.85 * interval))
-    return number + (interval + 1 if interval else 0)
+        return len(plain(cell))
+    if form.is_stacked:
+        return max(len(cell.text), round(0.8 * len(cell.interval)))
+    return len(str(cell))
 
 
 def _break_heading(heading: str, width: int) -> list[str]:
-    """The heading of a column of numbers in lines of about this width."""
-    return textwrap.wrap(visible(heading), max(width, _HEADING_WIDTH), break_long_words=False)
+    """The heading of a column of numbers in lines of about this width; no line is a unit alone."""
+    kept = visible(heading).replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = textwrap.wrap(kept, max(width, _HEADING_WIDTH), break_long_words=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _latex_lines(lines: Sequence[str], at: str) -> str:
-    """Lines below each other, aligned to the right; the top or the bottom one is in the row."""
+def _below_each_other(lines: Sequence[str], side: str) -> str:
+    """Lines of a heading; the last one is in the row."""
     if len(lines) < 2:
         return "".join(lines)
     below = r" \\ ".join(lines)
-    return f"\\begin{{tabular}}[{at}]{{@{{}}r@{{}}}}{below}\\end{{tabular}}"
+    return f"\\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{below}\\end{{tabular}}"
 
 
-def _latex_text(text: str, broken: bool) -> str:
-    if not broken:
-        return _latex(text)
+def _latex_text(text: str, is_broken: bool) -> str:
+    if not is_broken:
+        return _escape(text)
     # A long word may be broken anywhere.
-    words = re.sub(rf"(\S{{{_TEXT_WIDTH // 2}}})(?=\S)", rf"\1{_BREAK}", visible(text))
+    words = re.sub(r"(\S{14})(?=\S)", rf"\1{_BREAK}", visible(text))
     return r"\raggedright " + _escaped(words)
 
 
-def _latex_cell(cell: Cell, marks: str, *, stacked: bool, broken: bool) -> str:
-    if isinstance(cell, Number):
-        text = _latex(cell.text.replace("-", "−"))
-        if cell.source == DERIVED:
-            text = f"\\textit{{{text}}}"
-        if cell.best:
-            text = f"\\textbf{{{text}}}"
-    else:
-        text = _latex_text(plain(cell), broken)
-    if marks:
-        text += f"\\textsuperscript{{{marks}}}"
-    if not isinstance(cell, Number) or not cell.interval:
-        return text
-    interval = _latex(cell.interval.replace("-", "−"))
-    if stacked:
-        return _latex_lines([text, f"{{\\tiny {interval}}}"], "t")
-    return f"{text} {interval.removeprefix('{}')}"
+def _lines(table: Table, row: Row, widths: Sequence[int], form: _Form) -> Iterator[list[str]]:
+    """The cells of a row; intervals that stand below their numbers are another line."""
+    intervals = [_interval(cell) for cell in row]
+    cells: list[str] = []
+    for k, cell in enumerate(row):
+        cells.append(_cell(cell, table.marks(cell), is_broken=bool(widths[k])))
+        if _has_intervals(table, k) and not form.is_stacked:
+            cells.append(intervals[k])
+    yield cells
+    if form.is_stacked and any(intervals):
+        yield [f"{{\\scriptsize {text}}}" if text else "" for text in intervals]
+
+
+def _interval(cell: Cell) -> str:
+    return _escape(cell.interval.replace("-", "−")) if isinstance(cell, Number) else ""
+
+
+def _cell(cell: Cell, marks: str, *, is_broken: bool) -> str:
+    mark = f"\\textsuperscript{{{marks}}}" if marks else ""
+    if not isinstance(cell, Number):
+        # A text may be a number, such as a difference with its interval.
+        text = re.sub(r"(?<![\w.)-])-(?=[0-9])", "−", plain(cell))
+        text = _latex_text(text, is_broken) + mark
+        return f"{{{text}}}" if isinstance(cell, int) else text
+    if cell.value is None:
+        return f"{{--{mark}}}"
+    font = (r"\bfseries" if cell.best else "") + (r"\itshape" if cell.source == DERIVED else "")
+    return f"{font} {cell.text}{mark}".lstrip()
 
 
 _BREAK = "\N{ZERO WIDTH SPACE}"
@@ -180,7 +330,7 @@ _ACCENTS = {
 """LaTeX's command for each combining accent that its usual fonts have."""
 
 
-def _latex(text: str) -> str:
+def _escape(text: str) -> str:
     """Text that LaTeX prints as it is; a character that its usual fonts lack by its number."""
     return _escaped(visible(text))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from textwrap import wrap
 
 from rich import box
@@ -40,9 +40,18 @@ def to_terminal(tables: Sequence[Table]) -> str:
     star = "" if real.is_terminal else "*"
     tables, shared = share_notes(tables)
     texts = [_terminal_table(table, real, width, star) for table in tables]
-    if shared:
-        texts.append("\n".join(_note(note, real, width) for note in shared))
+    if last := [*shared, *_explain_signs(tables, star)]:
+        texts.append("\n".join(_note(note, real, width) for note in last))
     return "\n\n".join(texts).rstrip()
+
+
+def _explain_signs(tables: Sequence[Table], star: str) -> list[str]:
+    """What stands for bold and italic type, if any number has it."""
+    cells = chain.from_iterable(row for table in tables for row in table.rows)
+    numbers = [cell for cell in cells if isinstance(cell, Number) and cell.value is not None]
+    bold = star and any(number.best for number in numbers)
+    italic = any(number.source == DERIVED for number in numbers)
+    return ["A star stands for bold type."] * bool(bold) + ["= stands for italics."] * italic
 
 
 def _terminal_table(table: Table, real: Console, width: int, star: str) -> str:
