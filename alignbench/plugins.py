@@ -30,6 +30,8 @@ FIGURES = "alignbench.figures"
 PLOTS = "alignbench.plots"
 """Functions that draw on axes of the caller's; ``alignbench.plot_NAME`` is the one registered as
 ``plot_NAME``."""
+TRACKERS = "alignbench.trackers"
+"""Typed Typer functions, which ``alignbench log NAME`` calls."""
 RUN_FILES = "alignbench.run_files"
 """Functions of (run, folder) that write files into the folder of a finished run."""
 RUN_SUMMARIES = "alignbench.run_summaries"
