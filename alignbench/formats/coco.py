@@ -54,7 +54,7 @@ def _annotation(path: Path, content: Mapping[str, Any]) -> StoredFaces:
         # Sets without visibility have the same flag everywhere.
         visible = flags == _VISIBLE if len(set(labelled.tolist())) > 1 else None
     times = Counter(image_ids)
-    ids = [
+    ids = _face_ids(faces) or [
         image_id if times[image_id] == 1 else f"{image_id}#{face.get('id', k)}"
         for k, (image_id, face) in enumerate(zip(image_ids, faces, strict=True))
     ]
@@ -73,9 +73,15 @@ def _results(path: Path, faces: list[Any]) -> StoredFaces:
             raise InputError(f"{path}, result {k}", "no 'image_id' or no 'keypoints'", "both")
     names = [_image_id(face, f"{path}, result {k}") for k, face in enumerate(faces)]
     points, third = _keypoints(path, faces)
-    return StoredFaces(
-        names, points, _boxes(path, faces), None, _scores(path, faces), notes=_third(third)
-    )
+    boxes, scores, ids = _boxes(path, faces), _scores(path, faces), _face_ids(faces)
+    return StoredFaces(names, points, boxes, None, scores, ids, notes=_third(third))
+
+
+def _face_ids(faces: Iterable[Mapping[str, Any]]) -> list[str] | None:
+    """The ids that alignbench writes beside COCO's own; None unless each face has another one."""
+    ids = [face.get("face_id") for face in faces]
+    texts = [one for one in ids if isinstance(one, str) and one]
+    return texts if len(set(texts)) == len(ids) > 0 else None
 
 
 def _third(values: Floats | None) -> tuple[str, ...]:
