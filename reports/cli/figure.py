@@ -17,7 +17,7 @@ from alignbench.cli.options import (
     require_ending,
     require_one_process,
 )
-from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
+from reports.cli.options import FigureFile, Norm, Runs, Subset, Width, number, put_figure, read_runs
 
 
 class _Figures(PluginGroup):
@@ -74,6 +74,7 @@ def ced(
     ] = None,
     subset: Subset = "full",
     norm: Norm = None,
+    width: Width = None,
 ) -> None:
     """Plot cumulative error distributions (CED).
 
@@ -81,10 +82,11 @@ def ced(
 
     For example:
       alignbench ced run-a run-b --out ced.svg --max 0.08 --subset pose
+      alignbench ced run-a run-b --out ced.pdf --width 3.25
     """
     from reports.figures import ced
 
-    put_figure(ced.figure(read_runs(runs), subset, norm, maximum=maximum), out)
+    put_figure(ced.figure(read_runs(runs), subset, norm, maximum=maximum), out, width)
 
 
 def show(

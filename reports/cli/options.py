@@ -50,6 +50,14 @@ FigureFile = Annotated[
         help=f"File to write: {', '.join(FIGURE_ENDINGS)}.",
     ),
 ]
+Width = Annotated[
+    float | None,
+    number(
+        "IN", 3, 12,
+        "Width in inches, such as 3.25 for a column of a paper; text has 7 and 8 points then. "
+        "Default: as wide as it needs.",
+    ),
+]  # fmt: skip
 Norm = Annotated[
     str | None,
     typer.Option(metavar="NORM", help="Normaliser. Default: the usual one of the data set."),
@@ -85,9 +93,12 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return list(map(load_run, folders))
 
 
-def put_figure(figure: Figure, out: Path) -> None:
-    """Write a figure, and say so on the error stream."""
+def put_figure(figure: Figure, out: Path, width: float | None = None) -> None:
+    """Write a figure, as wide as asked for in inches, and say so on the error stream."""
+    from reports.figures.column import fit_width
     from reports.figures.style import save
 
+    if width is not None:
+        fit_width(figure, width)
     save(figure, out)
     typer.echo(f"Figure written to {as_typed(out)}", err=True)

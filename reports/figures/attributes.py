@@ -13,7 +13,7 @@ from alignbench import Dataset, InputError, Run, load_dataset
 from alignbench.cli.options import DataRoot, Threads
 from alignbench.datasets import DataNotFoundError, source
 from alignbench.datasets.base import FULL
-from reports.cli.options import FigureFile, OptionalRuns, put_figure, read_runs, several
+from reports.cli.options import FigureFile, OptionalRuns, Width, put_figure, read_runs, several
 from reports.data import Root, require_one_dataset
 from reports.figures import style
 
@@ -88,6 +88,7 @@ def draw(
     split: Annotated[list[str] | None, several("S", "Split", "every split that is there")] = None,
     data_root: DataRoot = None,
     threads: Threads = None,
+    width: Width = None,
 ) -> None:
     """Share of a data set's faces that have each attribute.
 
@@ -97,7 +98,7 @@ def draw(
       alignbench figure attributes --dataset wflw --out attributes.svg
     """
     drawing = figure(read_runs(runs or ()), dataset=dataset, splits=split, data_root=data_root)
-    put_figure(drawing, out)
+    put_figure(drawing, out, width)
 
 
 def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[Dataset], list[str]]:

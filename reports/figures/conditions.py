@@ -26,6 +26,7 @@ from reports.cli.options import (
     Norm,
     Runs,
     Subset,
+    Width,
     number,
     put_figure,
     read_runs,
@@ -139,6 +140,7 @@ def draw(
     subset: Subset = "full",
     norm: Norm = None,
     data_root: DataRoot = None,
+    width: Width = None,
 ) -> None:
     """Error against yaw, size and occlusion, with intervals.
 
@@ -148,7 +150,7 @@ def draw(
     drawing = figure(
         read_runs(runs), subset, norm, conditions=condition, bins=bins, data_root=data_root
     )
-    put_figure(drawing, out)
+    put_figure(drawing, out, width)
 
 
 def known_conditions(faces: Dataset) -> dict[str, Floats]:

@@ -22,7 +22,7 @@ from alignbench.cli.options import DataRoot
 from alignbench.datasets.base import FULL
 from alignbench.markups import Markup
 from alignbench.metrics.errors import BOX, distances, is_annotated, landmark_errors, normalisers
-from reports.cli.options import FigureFile, Norm, Runs, Subset, number, put_figure, read_runs
+from reports.cli.options import FigureFile, Norm, Runs, Subset, Width, number, put_figure, read_runs
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.labels import labels
@@ -167,6 +167,7 @@ def draw(
     subset: Subset = "full",
     norm: Norm = None,
     data_root: DataRoot = None,
+    width: Width = None,
 ) -> None:
     """Error of each landmark, drawn on the mean face.
 
@@ -178,7 +179,7 @@ def draw(
     drawing = figure(
         read_runs(runs), subset, norm, sigma=sigma, ellipses=ellipses, data_root=data_root
     )
-    put_figure(drawing, out)
+    put_figure(drawing, out, width)
 
 
 def _spreads(
