@@ -25,6 +25,7 @@ class Kind(StrEnum):
     formats = "formats"
     reports = "reports"
     figures = "figures"
+    trackers = "trackers"
     recipes = "recipes"
     commands = "commands"
 

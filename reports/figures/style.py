@@ -131,6 +131,7 @@ def encode(figure: Figure, ending: str, *, live_text: bool = False) -> bytes:
         "svg.hashsalt": "alignbench",
         "svg.fonttype": "none" if live_text else "path",
         "text.parse_math": False,
+        "pdf.fonttype": 42,  # journals refuse fonts of type 3, matplotlib's default
     }
     with mpl.rc_context(rules), warnings.catch_warnings():
         # In place of a character the font lacks a box is drawn, which says enough.

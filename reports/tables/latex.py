@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
 from alignbench.exceptions import visible
+from reports.tables.latex_text import escape, escape_breakable, shown_character
 from reports.tables.model import DERIVED, Cell, Number, Row, Table, plain
 
 _COLUMN, _PAGE = 234, 490
@@ -79,7 +79,7 @@ def _latex(table: Table) -> str:
         f"\\begin{{{environment}}}",
         "\\centering",
         "\\setlength{\\belowcaptionskip}{4pt}",
-        f"\\caption{{{_escape(table.title)}}}",
+        f"\\caption{{{escape(table.title)}}}",
         f"\\{form.size.name}\\setlength{{\\tabcolsep}}{{{_GAP / 2:g}pt}}",
         # Numbers keep the font of the text around them, and bold or italic type.
         "\\sisetup{mode=text, reset-text-series=false, reset-text-shape=false}",
@@ -99,7 +99,7 @@ def _latex(table: Table) -> str:
 
 def _note(note: str) -> str:
     """A note, with commands in it in quotation marks."""
-    return _escape(re.sub(r"`([^`]+)`", r"‘\1’", note))
+    return escape(re.sub(r"`([^`]+)`", r"‘\1’", note))
 
 
 def _choose_form(table: Table) -> tuple[_Form, list[int]]:
@@ -192,6 +192,7 @@ def _shape(table: Table, column: int) -> _Shape | None:
 
 def _points(text: str, size: _Size) -> float:
     """About how wide a text is in Computer Modern, in points; Times is narrower."""
+    text = "".join(map(shown_character, text))
     wide = sum(c.isupper() or c in "mw%&+=<>@–—×±≤≥" for c in text)
     narrow = sum(c in "fijlrt.,:;'!|()[]- " for c in text)
     return size.scale * (7.4 * wide + 3.4 * narrow + 5.2 * (len(text) - wide - narrow))
@@ -214,7 +215,7 @@ def _tabular(table: Table, widths: Sequence[int], form: _Form) -> list[str]:
             page = _PAGE if form.is_wide else _COLUMN
             is_long = _points(visible(group.heading), form.size) > page
             kind = f"p{{{page}pt}}" if is_long else "l"
-            text = _latex_text(group.heading, is_long)
+            text = _text(group.heading, is_long)
             lines.append(f"\\multicolumn{{{len(places) + beside}}}{{@{{}}{kind}}}{{{text}}}{end}")
         for row in group.rows:
             lines += [" & ".join(cells) + end for cells in _lines(table, row, widths, form)]
@@ -236,11 +237,11 @@ def _kind(table: Table, column: int, width: int, form: _Form) -> str:
 def _heading(table: Table, column: int, width: int, form: _Form) -> str:
     name = table.columns[column]
     if _is_text(table, column):
-        return _latex_text(name, bool(width))
+        return _text(name, bool(width))
     cells = [row[column] for row in table.rows]
     # A line of the heading may be as long as what stands below it.
     widest = max((_letters(cell, form) for cell in cells), default=0)
-    lines = [_escape(line) for line in _break_heading(name, widest)]
+    lines = [escape(line) for line in _break_heading(name, widest)]
     is_number = any(isinstance(cell, Number) for cell in cells)
     text = _below_each_other(lines, "c" if is_number else "r")
     if _has_intervals(table, column) and not form.is_stacked:
@@ -272,12 +273,8 @@ def _below_each_other(lines: Sequence[str], side: str) -> str:
     return f"\\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{below}\\end{{tabular}}"
 
 
-def _latex_text(text: str, is_broken: bool) -> str:
-    if not is_broken:
-        return _escape(text)
-    # A long word may be broken anywhere.
-    words = re.sub(r"(\S{14})(?=\S)", rf"\1{_BREAK}", visible(text))
-    return r"\raggedright " + _escaped(words)
+def _text(text: str, is_broken: bool) -> str:
+    return rf"\raggedright {escape_breakable(text)}" if is_broken else escape(text)
 
 
 def _lines(table: Table, row: Row, widths: Sequence[int], form: _Form) -> Iterator[list[str]]:
@@ -294,7 +291,7 @@ def _lines(table: Table, row: Row, widths: Sequence[int], form: _Form) -> Iterat
 
 
 def _interval(cell: Cell) -> str:
-    return _escape(cell.interval.replace("-", "−")) if isinstance(cell, Number) else ""
+    return escape(cell.interval.replace("-", "−")) if isinstance(cell, Number) else ""
 
 
 def _cell(cell: Cell, marks: str, *, is_broken: bool) -> str:
@@ -302,53 +299,9 @@ def _cell(cell: Cell, marks: str, *, is_broken: bool) -> str:
     if not isinstance(cell, Number):
         # A text may be a number, such as a difference with its interval.
         text = re.sub(r"(?<![\w.)-])-(?=[0-9])", "−", plain(cell))
-        text = _latex_text(text, is_broken) + mark
+        text = _text(text, is_broken) + mark
         return f"{{{text}}}" if isinstance(cell, int) else text
     if cell.value is None:
         return f"{{--{mark}}}"
     font = (r"\bfseries" if cell.best else "") + (r"\itshape" if cell.source == DERIVED else "")
     return f"{font} {cell.text}{mark}".lstrip()
-
-
-_BREAK = "\N{ZERO WIDTH SPACE}"
-"""Where a word may be broken. Text from outside has none: ``visible`` spells it out."""
-_LATEX = {
-    _BREAK: r"\hspace{0pt}",
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "–": "--", "—": "---", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\dots{}",
-    "×": r"\ensuremath{\times}", "±": r"\ensuremath{\pm}", "−": r"\ensuremath{-}",
-    "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "µ": r"\ensuremath{\mu}",
-    "°": r"\ensuremath{^\circ}", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}",
-    "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
-} | {c: f"\\{c}" for c in "&%$#_{}"}  # fmt: skip
-_ACCENTS = {
-    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u",
-    "\u0307": ".", "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d",
-    "\u0327": "c",
-}  # fmt: skip
-"""LaTeX's command for each combining accent that its usual fonts have."""
-
-
-def _escape(text: str) -> str:
-    """Text that LaTeX prints as it is; a character that its usual fonts lack by its number."""
-    return _escaped(visible(text))
-
-
-def _escaped(text: str) -> str:
-    # LaTeX prints two of these in a row, such as --, as one other character.
-    apart = re.sub(r"([-`'?!,])(?=[-`'])", "\\1\0", text)
-    escaped = "".join("{}" if c == "\0" else _latex_character(c) for c in apart)
-    # After the end of a row or a rule LaTeX takes these for an option.
-    return "{}" + escaped if escaped[:1] in ("[", "*") else escaped
-
-
-def _latex_character(character: str) -> str:
-    if character in _LATEX:
-        return _LATEX[character]
-    if character.isascii():
-        return character
-    parts = unicodedata.normalize("NFD", character)
-    if len(parts) == 2 and parts[0].isascii() and parts[1] in _ACCENTS:
-        return f"\\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
-    return f"[U+{ord(character):04X}]"

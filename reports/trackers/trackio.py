@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout, suppress
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from alignbench import Run
+from alignbench.cli.console import tell
 from alignbench.exceptions import blame
 from reports.cli.options import Runs, read_runs
 from reports.trackers import (
@@ -22,6 +24,9 @@ from reports.trackers import (
     params_of,
     title_of,
 )
+
+_ELSEWHERE = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
+"""Variables by which trackio stores runs on another machine."""
 
 
 def log(
@@ -40,6 +45,8 @@ def log(
       alignbench log trackio runs/synthetic --project faces
     """
     chosen = read_runs(runs)
+    if any(os.environ.get(name) for name in _ELSEWHERE):
+        tell("trackio cannot say what is stored elsewhere: a run that is there is logged again.")
     # What trackio prints is no result of the command.
     with redirect_stdout(sys.stderr), blame("trackio"):
         trackio = import_package("trackio")
