@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-_TITLE, _TEXT = 8, 7
-"""Sizes of type in points."""
+_TITLE = 8
+"""Size of the type of titles, in points."""
+_TEXT = 7
+"""Size of all other type."""
 _LETTER = 0.55
 """Width of a letter, as a share of the size of type: more than most have."""
 _MARGIN = 0.6
