@@ -48,7 +48,7 @@ def predictions(
     results.
 
     For example:
-      alignbench predictions run --out results.json --truth truth.json --data-root ~/faces
+      alignbench predictions run --out results.json --truth truth.json
     """
     from alignbench.cli.console import tell
     from alignbench.progress import show_progress
