@@ -52,6 +52,11 @@ def box_text(record: RunRecord) -> str:
     return f"{protocol.boxes}{scale}"
 
 
+def percent(share: float) -> str:
+    """A share such as 0.95 as ``95 %``."""
+    return f"{100 * share:.4g} %"
+
+
 def join_words(words: Iterable[str]) -> str:
     """``NME, FR and AUC``; each word once."""
     *first, last = dict.fromkeys(words)
@@ -84,7 +89,7 @@ def interval_note(record: RunRecord, measures: Iterable[Measure]) -> str:
         for measure in measures
     }
     return (
-        f"[low, high]: {100 * statistics.confidence:.4g} % intervals over {statistics.clusters:,} "
+        f"[low, high]: {percent(statistics.confidence)} intervals over {statistics.clusters:,} "
         f"{record.dataset.sampled}. {by_measure(texts)}"
     )
 

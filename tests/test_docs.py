@@ -167,13 +167,6 @@ def test_the_onnx_settings_shown_are_valid_and_all_there_are():
     assert set(shown) == set(CropSettings.model_fields)
 
 
-def test_the_complexity_shown_is_what_the_command_prints(cli):
-    printed = cli("complexity", "--format", "md").out
-    rows = [line for line in printed.splitlines() if line.startswith("|")]
-    assert len(rows) == 8
-    assert "\n".join(rows) in DOCUMENTS["docs/reference/networks.md"]
-
-
 def test_every_option_of_the_networks_is_in_their_document():
     for model in MODELS.values():
         for option in signature(model.network).parameters:

@@ -28,6 +28,11 @@ def _core() -> Any:
     return openvino.Core()
 
 
+def has_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this processor; on others it ignores the wish."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def load(
     model: bytes | Path, where: object, output: str | None = None, precision: Precision = "fp32"
 ) -> Network:
@@ -41,6 +46,11 @@ def load(
     except ImportError as error:
         raise not_installed("openvino", "openvino") from error
     core = _core()
+    if precision == "bf16" and not has_bfloat16():
+        raise InputError(
+            "back end 'openvino'", "has no bf16 on this processor: it would compute in fp32",
+            "fp32, or bf16 with the back end eager",
+        )  # fmt: skip
     options = {
         # Without it OpenVINO uses bfloat16 wherever the processor has it.
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],

@@ -17,7 +17,14 @@ from reports.compare.comparison import (
     smaller_is_better,
 )
 from reports.compare.gate import Verdict
-from reports.labels import box_text, by_measure, incomplete_notes, join_words, missed_text
+from reports.labels import (
+    box_text,
+    by_measure,
+    incomplete_notes,
+    join_words,
+    missed_text,
+    percent,
+)
 from reports.tables import Cell, Number, Record, Row, Table
 
 _SMALLEST = 1e-3
@@ -141,7 +148,7 @@ def _face_by_face(comparison: Comparison, subsets: Sequence[str]) -> Table:
     columns = (*who, "A nearer", "ties", "B nearer", "Shift %", "p (Holm)", "Detectable %")
     shift_note = (
         "Shift: Hodges-Lehmann estimate of a face's error under A minus that under B, below 0 "
-        f"where A is nearer, with its {_percent(comparison.bootstrap.confidence)} interval; p: "
+        f"where A is nearer, with its {percent(comparison.bootstrap.confidence)} interval; p: "
         "Wilcoxon's signed-rank test."
     )
     least_note = (
@@ -170,7 +177,7 @@ def _notes(comparison: Comparison) -> list[str]:
         for m in measures
     }
     sampled = f"{clusters:,} {comparison.pairing.runs[0].record.dataset.sampled}"
-    intervals = f"{_percent(bootstrap.confidence)} intervals over {sampled}"
+    intervals = f"{percent(bootstrap.confidence)} intervals over {sampled}"
     differences = by_measure({measure: measure.difference for measure in measures})
     tests = int((~np.isnan([one.p for one in comparison.tests])).sum())
     return [
@@ -211,10 +218,6 @@ def _boxes(run: Run) -> str:
     if run.record.protocol.boxes == "none":
         return "unknown (stored predictions)"
     return f"{box_text(run.record)} (leak: {run.record.protocol.leak})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
 
 
 def _alpha(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from markupsafe import escape
 from alignbench import Measure
 from alignbench.exceptions import visible
 from alignbench.runs import MetricRow, RunRecord
-from reports.labels import box_text, missed_text
+from reports.labels import box_text, missed_text, percent
 from reports.pages.document import fold, render
 
 
@@ -31,7 +31,7 @@ def measure_card(measure: Measure, row: MetricRow, record: RunRecord, model: str
     lines = []
     if row.ci_low is not None and row.ci_high is not None:
         low, high = (f"{end:.{measure.digits}f}" for end in (row.ci_low, row.ci_high))
-        lines.append(f"{record.statistics.confidence:.0%} interval {low} to {high}")
+        lines.append(f"{percent(record.statistics.confidence)} interval {low} to {high}")
     value = "–" if row.value is None else f"{row.value:.{measure.digits}f}"
     title = measure.heading.removesuffix(measure.unit).rstrip()
     return Card(title, value, measure.unit, model, tuple(lines))
@@ -134,7 +134,7 @@ def facts(record: RunRecord) -> Html:
         "Boxes": boxes,
         "What the boxes tell of the truth": leak,
         "Decoding": protocol.decoding,
-        "Intervals": f"{record.statistics.confidence:.0%}, over "
+        "Intervals": f"{percent(record.statistics.confidence)}, over "
         f"{record.statistics.clusters:,} {dataset.sampled}",
         "Run": record.key,
         "Made": record.timings.get("started"),

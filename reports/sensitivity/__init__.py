@@ -18,6 +18,7 @@ from alignbench import Measure, Run
 from alignbench.arrays import Floats, Ints
 from alignbench.metrics.measure import mean_counted
 from alignbench.stats import Bootstrap, replicated_means
+from reports.labels import percent
 from reports.tables import Group, Number, Row, Table
 
 Changed = tuple[Number, Number]
@@ -112,6 +113,6 @@ def title_of(name: str, run: Run) -> str:
 def reference_note(row: str, run: Run, bootstrap: Bootstrap) -> str:
     """Names the reference row, and says how the intervals of changes were made."""
     return (
-        f"Reference: {row}. Changes from it with {bootstrap.confidence:.0%} intervals of a paired "
-        f"bootstrap over {run.record.dataset.sampled} ({bootstrap.replicates:,} samples)."
+        f"Reference: {row}. Changes from it with {percent(bootstrap.confidence)} intervals of a "
+        f"paired bootstrap over {run.record.dataset.sampled} ({bootstrap.replicates:,} samples)."
     )

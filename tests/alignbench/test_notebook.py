@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from doubles import QUICK, Shifted, make_dataset
+from layouts import points, pts_text, write_image
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -61,11 +62,13 @@ def test_an_array_may_have_another_mark_up_and_only_some_faces_be_evaluated(samp
     assert (run.record.model.markup, len(run.faces)) == ("mediapipe468", 7)
 
 
-def test_a_function_and_names_are_models_and_data_sets(sample):
+def test_a_function_and_names_are_models_and_data_sets(sample, tmp_path):
     run = evaluate(centre, sample, limit=4, bootstrap=QUICK)
     assert (run.record.model.name, len(run.faces)) == ("centre", 4)
-    named = evaluate("mean-shape", "synthetic", limit=4, bootstrap=QUICK)
-    assert (named.record.dataset.name, named.record.dataset.split) == ("synthetic", "test")
+    write_image(tmp_path / "face.jpg", 0)
+    (tmp_path / "face.pts").write_text(pts_text(points(1, 68)[0]))
+    named = evaluate("mean-shape", f"pts:{tmp_path}", boxes="tight", bootstrap=QUICK)
+    assert (named.record.model.name, len(named.faces)) == ("mean-shape", 1)
     with pytest.raises(InputError, match="Did you mean 'wflw'"):
         evaluate(centre, "wflww")
 

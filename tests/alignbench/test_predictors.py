@@ -151,7 +151,7 @@ def test_names_may_be_written_in_different_ways():
         "1 names, such as 'B/Jos\u00e9', agree by bare name.",
     )
     assert match_ids(["x/1"], ["y/1"], "f").notes == (
-        "Names agree with the data set in the bare names of images alone.",
+        "Faces were matched by the file names of their images, without folders.",
     )
 
 

@@ -441,7 +441,7 @@ def test_the_command_makes_all_of_it(cli, two_runs, tmp_path, browser):
     assert "Site of 2 runs" in result.err
     site = tmp_path / "site"
     files = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
-    endings = (".md", ".tex", ".html", ".csv")
+    endings = (".md", ".tex", ".html", ".csv", ".json")
     tables = {f"tables/table{k}{end}" for k in range(1, 9) for end in endings}
     figures = {f"figures/{name}-synthetic-sample.svg" for name in ("ced", "landmarks")}
     keys = [path.parent.name for path in (tmp_path / "runs").rglob("run.json")]
