@@ -23,9 +23,11 @@ def visible(text: str, lines: bool = False) -> str:
     """
     if text.isprintable():
         return text
+    if lines:
+        return "\n".join(map(visible, text.split("\n")))
 
     def spell(c: str) -> str:
-        if c.isprintable() or (lines and c == "\n"):
+        if c.isprintable():
             return c
         return " " if c.isspace() else c.encode("unicode_escape").decode()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,19 @@ from alignbench.metrics.errors import normalisers
 from reports.labels import labels
 
 Root = str | Path | None
+
+
+_read: ContextVar[dict[tuple[object, ...], Dataset] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Inside, the data set of several runs and figures is read once. Its files must not change."""
+    token = _read.set({} if _read.get() is None else _read.get())
+    try:
+        yield
+    finally:
+        _read.reset(token)
 
 
 class OtherDataError(InputError):
@@ -47,9 +62,7 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
     if record.source is not None and not record.source.endswith(".toml"):
         annotated = record.whole_markup or record.markup.name
         markup = annotated if annotated in markup_names() else None
-    dataset = load_dataset(
-        record.source or record.name, root, record.split, markup=markup, origin=record.origin
-    )
+    dataset = _load(record.source or record.name, root, record.split, markup, record.origin)
     if record.whole_markup is not None:
         scales = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)
         dataset = select_landmarks(dataset, load_markup(record.markup.name), scales)
@@ -64,6 +77,17 @@ def evaluated_faces(run: Run, root: Root = None) -> Dataset:
             "Name the folder of that data set with --data-root, or evaluate the model again.",
         )
     return faces
+
+
+def _load(name: str, root: Root, split: str, markup: str | None, origin: float | None) -> Dataset:
+    cache = _read.get()
+    key = (name, root, split, markup, origin)
+    if cache is not None and key in cache:
+        return cache[key]
+    dataset = load_dataset(name, root, split, markup=markup, origin=origin)
+    if cache is not None:
+        cache[key] = dataset
+    return dataset
 
 
 def all_landmarks(run: Run) -> Floats:

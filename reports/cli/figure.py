@@ -25,8 +25,9 @@ class _Figures(PluginGroup):
 
     def invoke(self, ctx: Any) -> Any:
         from alignbench.progress import show_status
+        from reports.data import read_once
 
-        with show_status("Drawing"):
+        with show_status("Drawing"), read_once():
             return super().invoke(ctx)
 
 

@@ -16,7 +16,7 @@ from alignbench.metrics import default_measures, usual_measures
 from reports import audit, compare
 from reports.audit.reading import published, read
 from reports.compare.comparison import best_first, smaller_is_better
-from reports.data import Root, require_one_dataset
+from reports.data import Root, read_once, require_one_dataset
 from reports.figures import ced, landmarks, style
 from reports.labels import box_text, interval_note, labels
 from reports.pages import gallery, parts
@@ -53,7 +53,9 @@ def page(runs: Sequence[Run], *, data_root: Root = None, back: Sequence[Link] = 
     sections = [_summary(runs)]
     if len(runs) > 1:
         sections.append(_comparison(runs))
-    sections += [_landmarks(runs, data_root), _worst(runs, data_root), *_audit(runs[0])]
+    with read_once():
+        sections += [_landmarks(runs, data_root), _worst(runs, data_root)]
+    sections += _audit(runs[0])
     sections.append(_records(runs))
     about = f"{what}, measured with alignbench {', '.join(versions)}."
     return document(title, about, sections, back)

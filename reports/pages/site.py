@@ -15,7 +15,7 @@ from markupsafe import Markup as Html
 
 from alignbench import InputError, Run, load_run
 from alignbench.cli.options import FORMATS, Format
-from reports.data import Root
+from reports.data import Root, read_once
 from reports.figures import ced, landmarks
 from reports.figures.style import save
 from reports.pages import leaderboard, parts
@@ -76,25 +76,11 @@ def build(
             ", ".join(map(str, stores)), "no finished run is there", "a folder with runs",
             "`alignbench run` makes one.",
         )  # fmt: skip
-    groups = leaderboard.boards(board)
-    steps = len(groups) + len(NUMBERS)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".site-", dir=out.parent))
     try:
-        shown: list[_Shown] = []
-        for title in groups:
-            board, runs = _read_runs(board, title)
-            if runs:
-                total = len(leaderboard.boards(board)[title])
-                stem = _stem(title.replace(" ", "-").replace(",", ""), {o.stem for o in shown})
-                shown.append(_Shown(title, runs, total, stem))
-                back = [Link("Leaderboard", _HOME)]
-                _write(draft / f"{stem}.html", page(runs, data_root=data_root, back=back))
-            progress(len(shown), steps)
-        pages = _run_pages(board, shown, draft / _RUNS)
-        figures = _figures(shown, draft / "figures", data_root)
-        tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
-        _write(draft / "index.html", _index(board, shown, pages, tables, figures))
+        with read_once():
+            board = _write_parts(board, draft, data_root, progress)
         _write(draft / _MARK, "\n".join(_files(draft)))
         draft.chmod(0o755)
         if out.exists():
@@ -102,6 +88,29 @@ def build(
         draft.replace(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    return board
+
+
+def _write_parts(
+    board: leaderboard.Board, draft: Path, data_root: Root, progress: Callable[[int, int], None]
+) -> leaderboard.Board:
+    """Write every page, table and figure; gives the board without damaged runs."""
+    groups = leaderboard.boards(board)
+    steps = len(groups) + len(NUMBERS)
+    shown: list[_Shown] = []
+    for title in groups:
+        board, runs = _read_runs(board, title)
+        if runs:
+            total = len(leaderboard.boards(board)[title])
+            stem = _stem(title.replace(" ", "-").replace(",", ""), {o.stem for o in shown})
+            shown.append(_Shown(title, runs, total, stem))
+            back = [Link("Leaderboard", _HOME)]
+            _write(draft / f"{stem}.html", page(runs, data_root=data_root, back=back))
+        progress(len(shown), steps)
+    pages = _run_pages(board, shown, draft / _RUNS)
+    figures = _figures(shown, draft / "figures", data_root)
+    tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
+    _write(draft / "index.html", _index(board, shown, pages, tables, figures))
     return board
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alignbench import InputError, Run, load_predictor
-from alignbench.cost import Complexity, Timing, count_predictor, network_of
 from alignbench.environment import processor
 from alignbench.predictors import RANDOM_IF_TAKEN, predictor_names
 from reports.paper.model import NOTE, make_row, make_table, published_row, published_rows
 from reports.tables import MEASURED, Group, Number, Quantity, Record, Row, Table
+
+if TYPE_CHECKING:  # it imports torch, which no published row needs
+    from alignbench.cost import Complexity, Timing
 
 _NAMES = ("lab", "awing", "propnet")
 _COUNTERS = {
@@ -70,6 +72,8 @@ def count_named(name: str) -> Complexity:
     The network is made but not computed, so that counting takes no time.
     """
     import torch
+
+    from alignbench.cost import count_predictor, network_of
 
     predictor = load_predictor(name, None, RANDOM_IF_TAKEN)
     network_of(name, predictor).network.to("meta")

@@ -672,3 +672,22 @@ def test_mistakes_are_one_message(cli, stored):
         assert result.code == 2, arguments
         assert part in " ".join(result.err.split()), result.err
         assert not Path("a.svg").exists()
+
+
+def test_a_data_set_is_read_once_for_all_runs_of_a_page(run, root, monkeypatch):
+    read = []
+    load = data.load_dataset
+
+    def note(*arguments, **options):
+        read.append(arguments)
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(data, "load_dataset", note)
+    with data.read_once():
+        first = data.evaluated_faces(run, root)
+        with data.read_once():  # a page inside a site
+            assert data.evaluated_faces(run, root).fingerprint() == first.fingerprint()
+    assert len(read) == 1
+    data.evaluated_faces(run, root)
+    data.evaluated_faces(run, root)
+    assert len(read) == 3  # outside nothing is kept
