@@ -68,8 +68,9 @@ def landmarks(points: object, where: str) -> Floats:
     """
     try:
         array = np.asarray(points)
-    except ValueError as error:  # a list of lists of different lengths
-        raise InputError(where, "no array", "landmarks (N, L, 2)") from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        # Lists of different lengths; tensors with a gradient or on a GPU beside arrays.
+        raise InputError(where, f"no array ({error})", "an array of real numbers") from error
     masked = isinstance(points, np.ma.MaskedArray)
     if array.dtype.kind not in "fiu" or masked:
         found = "a masked array" if masked else f"{array.dtype} values"
@@ -98,9 +99,12 @@ def one_normaliser(truth: Floats, markup: Markup, name: str) -> Floats:
     the square root of the area of the landmarks' tight box and ``diagonal`` its diagonal.
     """
     if name in markup.normalisers:
-        left, right = (truth[:, list(side)].mean(axis=1) for side in markup.normalisers[name])
-        return _lengths(np.subtract(left, right, dtype=np.float64, order="C"))
-    boxes = tight_boxes(truth)
+        left, right = (
+            truth[:, list(side)].mean(axis=1, dtype=np.float64) for side in markup.normalisers[name]
+        )
+        return _lengths(np.subtract(left, right, order="C"))
+    # Products of short numbers, such as float16 and int16, would overflow.
+    boxes = tight_boxes(truth).astype(np.float64)
     width, height = (boxes[:, 2:] - boxes[:, :2]).T
     return np.asarray(np.sqrt(width * height) if name == BOX else np.hypot(width, height))
 

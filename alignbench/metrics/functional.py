@@ -237,7 +237,7 @@ def errors(
         scale = kind.column(normaliser, truth)
     if tuple(scale.shape) != (len(truth),):
         raise InputError("normaliser", f"shape {tuple(scale.shape)}", f"({len(truth)},)")
-    if not (scale > 0).all():
+    if not ((scale > 0) & (scale < np.inf)).all():
         _check_faces(predicted, truth, scale)
     distance = kind.distances(predicted, truth)
     result = kind.face_errors(distance, scale, mask)
@@ -294,12 +294,24 @@ def _check_shapes(predicted: Array, truth: Array, mask: Array | None, markup: Ma
         )  # fmt: skip
     if tuple(predicted.shape) != shape:
         raise InputError("predicted", f"shape {tuple(predicted.shape)}", f"{shape}, as the truth")
+    if is_tensor(truth):
+        _check_device("predicted", predicted, truth)
     if mask is None:
         return
     kind = str(getattr(mask, "dtype", type(mask).__name__)).removeprefix("torch.")
     if kind != "bool" or tuple(mask.shape) != shape[:2]:
         found = f"{kind} of shape {tuple(getattr(mask, 'shape', ()))}"
         raise InputError("mask", found, f"bool of shape {shape[:2]}", "Give visible > 0.")
+    if is_tensor(mask) != is_tensor(truth):
+        accepted = "a tensor" if is_tensor(truth) else "an array"
+        raise InputError("mask", f"a {type(mask).__name__}", f"{accepted}, as the landmarks")
+    if is_tensor(truth):
+        _check_device("mask", mask, truth)
+
+
+def _check_device(where: str, values: Array, truth: Array) -> None:
+    if values.device != truth.device:
+        raise InputError(where, f"on {values.device}", f"{truth.device}, where the truth is")
 
 
 def _check_faces(predicted: Array, truth: Array, scale: Array) -> None:
@@ -318,7 +330,7 @@ def _check_faces(predicted: Array, truth: Array, scale: Array) -> None:
         (
             "normaliser",
             ~((scale > 0) & (scale < np.inf)),
-            "zero, negative or no number",
+            "zero, negative, infinite or no number",
             "pixels above 0: the landmarks it needs are annotated and differ",
         ),
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,10 @@ USUAL = ("nme", "fr@0.10", "auc@0.10")
 
 
 class Bound:
-    """Measures of one mark-up, each with its normaliser, and the names they were asked for by.
+    """Measures of one mark-up, by the names they were asked for by, and their normalisers.
 
-    What :class:`Metric` and its adapters share.
+    The usual normaliser is that of the measures that name none; an empty text stands for it in
+    ``normalisers``. What :class:`Metric` and its adapters share.
     """
 
     def __init__(
@@ -34,28 +35,26 @@ class Bound:
         asked = [m if isinstance(m, Measure) else parse_measure(m, names) for m in measures]
         if not asked:
             raise InputError("measures", "none", "one or more, such as nme and fr@0.10")
-        self.measures = {str(m): m.with_normaliser(m.normaliser or self.usual) for m in asked}
-        self.normalisers = tuple(dict.fromkeys(m.normaliser or "" for m in self.measures.values()))
+        self.measures = {str(m): m for m in asked}
+        self.normalisers = tuple(dict.fromkeys(m.normaliser or "" for m in asked))
 
     def errors(
         self, predicted: Array, truth: Array, scale: Array | None, mask: Array | None
     ) -> dict[str, Array]:
         """Errors (N,) by normaliser; ``scale`` (N,), in pixels, stands for the usual one."""
-        if scale is not None and self.usual not in self.normalisers:
+        if scale is not None and "" not in self.normalisers:
             accepted = f"a measure without a normaliser, beside {', '.join(self.measures)}"
             raise InputError("normaliser", "an array that no measure uses", accepted)
+        usual = self.usual if scale is None else scale
         return {
-            name: errors(
-                predicted, truth, self.markup, mask=mask,
-                normaliser=scale if scale is not None and name == self.usual else name,
-            )
+            name: errors(predicted, truth, self.markup, normaliser=name or usual, mask=mask)
             for name in self.normalisers
-        }  # fmt: skip
+        }
 
     def values(self, by_normaliser: Mapping[str, Floats]) -> dict[str, float]:
         """The measures over errors (N,) by normaliser."""
         return {
-            name: measure.value(by_normaliser[str(measure.normaliser)])
+            name: measure.value(by_normaliser[measure.normaliser or ""])
             for name, measure in self.measures.items()
         }
 
@@ -104,7 +103,10 @@ class Metric:
 
     def __repr__(self) -> str:
         names = ", ".join(self._bound.measures)
-        return f"Metric({self._bound.markup.name}: {names}; {self.faces:,} faces here)"
+        return (
+            f"Metric({self._bound.markup.name}: {names}; normaliser {self._bound.usual}; "
+            f"{self.faces:,} faces here)"
+        )
 
     @property
     def faces(self) -> int:
@@ -114,7 +116,7 @@ class Metric:
     def reset(self) -> None:
         """Forget all faces."""
         self._errors: dict[str, list[Array]] = {name: [] for name in self._bound.normalisers}
-        self._ids: list[Hashable] = []
+        self._ids: list[str | int] = []
 
     def update(
         self,
@@ -123,7 +125,7 @@ class Metric:
         *,
         normaliser: Array | None = None,
         mask: Array | None = None,
-        ids: Sequence[Hashable] | None = None,
+        ids: Sequence[str | int] | None = None,
     ) -> None:
         """Add a batch of faces.
 
@@ -144,17 +146,18 @@ class Metric:
         Raises
         ------
         InputError
-            As :func:`alignbench.errors`; or if ids are missing or not one for each face.
+            As :func:`alignbench.errors`; or if ids are missing, of another type, or not one for
+            each face.
         """
-        if ids is not None and len(ids) != len(truth):
-            raise InputError("ids", f"{len(ids)} ids", f"{len(truth)}, one for each face")
+        added = [] if ids is None else _read_ids(ids)
+        if ids is not None and len(added) != len(truth):
+            raise InputError("ids", f"{len(added)} ids", f"{len(truth)}, one for each face")
         if len(self._ids) != (0 if ids is None else self.faces):
             raise InputError("ids", "in some batches only", "ids of every batch, or of none")
         batch = self._bound.errors(predicted, truth, normaliser, mask)
         for name, values in batch.items():
             self._errors[name].append(values)
-        if ids is not None:
-            self._ids += ids.tolist() if hasattr(ids, "tolist") else ids
+        self._ids += added
 
     def compute(self, *, across_ranks: bool = True) -> dict[str, float]:
         """The measures over all faces, by the names they were asked for.
@@ -201,16 +204,26 @@ class Metric:
         Raises
         ------
         InputError
-            If it has another mark-up or other measures, or only one of the two has ids.
+            If it has another mark-up, other measures or another normaliser, or only one of the two
+            has ids.
         """
         mine, theirs = self._bound, other._bound
-        if (theirs.markup, theirs.measures) != (mine.markup, mine.measures):
+        if any(getattr(theirs, k) != getattr(mine, k) for k in ("markup", "measures", "usual")):
             raise InputError("Metric.merge", f"{other!r}", f"{self!r}")
         if self.faces and other.faces and bool(self._ids) != bool(other._ids):
             raise InputError("Metric.merge", "ids in one of the two", "in both or in none")
         for name, parts in other._errors.items():
             self._errors[name] += parts
         self._ids += other._ids
+
+
+def _read_ids(ids: Any) -> list[str | int]:
+    values = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    for value in values:
+        # A tensor of one number is another object each time: a face that is repeated would count.
+        if not isinstance(value, str | int | np.integer):
+            raise InputError("ids", f"a {type(value).__name__}", "texts or whole numbers")
+    return values
 
 
 def _join(parts: Sequence[Any]) -> Floats:

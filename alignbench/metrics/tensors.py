@@ -32,7 +32,13 @@ def widest(device: torch.device) -> torch.dtype:
 
 def column(values: Any, truth: Tensor) -> Tensor:
     """A normaliser (N,) that the user gives, on the device of the true landmarks."""
-    return torch.as_tensor(values).detach().to(truth)
+    try:
+        tensor = torch.as_tensor(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InputError(
+            "normaliser", f"no tensor ({error})", "a tensor of real numbers"
+        ) from error
+    return landmarks(tensor, "normaliser").to(truth)
 
 
 def distances(predicted: Tensor, truth: Tensor) -> Tensor:

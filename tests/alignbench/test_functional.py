@@ -145,6 +145,29 @@ def test_without_a_name_errors_are_divided_by_the_outer_eye_corners_or_the_box()
     assert functional.choose_normaliser(alignbench.Markup("two", 2), None) == "box"
 
 
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+@pytest.mark.parametrize("kind", [np.float16, np.int16, np.uint16, np.float32])
+@pytest.mark.parametrize("norm", NORMS)
+def test_short_numbers_give_what_their_values_give_in_float64(make, kind, norm):
+    # The box of such a face has more pixels than float16 and int16 can hold.
+    short = [np.clip(4 * points, 0, 900).astype(kind) for points in (PREDICTED, TRUTH)]
+    wide = [points.astype(np.float64) for points in short]
+    expected = alignbench.errors(*wide, "wflw98", normaliser=norm)
+    ours = alignbench.errors(*map(make, short), "wflw98", normaliser=norm)
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+def test_a_mask_is_of_the_kind_and_on_the_device_of_the_landmarks(make):
+    other = torch.from_numpy if make is np.asarray else np.asarray
+    flags = np.ones((12, 98), bool)
+    with pytest.raises(InputError, match=r"mask: a \w+; accepted: an? \w+, as the landmarks"):
+        alignbench.errors(make(PREDICTED), make(TRUTH), "wflw98", mask=other(flags))
+    with pytest.raises(InputError, match=r"mask: "):
+        far = torch.from_numpy(flags).to("meta")
+        alignbench.errors(make(PREDICTED), make(TRUTH), "wflw98", mask=far)
+
+
 def test_results_of_tensors_stay_on_their_device_without_a_gradient():
     predicted = torch.from_numpy(PREDICTED).requires_grad_()
     for value in (
@@ -188,11 +211,16 @@ def spoil(points, value, at=(2, 5)):
         (lambda p, t: (spoil(p, np.inf), spoil(t, np.nan), {}), "predicted, face 2: a landmark"),
         (lambda p, t: (p, spoil(t, np.inf), {}), "truth, face 2: an infinite landmark"),
         (lambda p, t: (p, spoil(t, np.nan, 2), {}), "truth, face 2: no landmark is annotated"),
-        (lambda p, t: (p, spoil(t, np.nan, (2, 60)), {}), "normaliser, face 2: zero, negative or"),
-        (lambda p, t: (p, spoil(t, 1.0, 2), {}), "normaliser, face 2: zero, negative or no number"),
+        (lambda p, t: (p, spoil(t, np.nan, (2, 60)), {}), "normaliser, face 2: zero, negative,"),
+        (lambda p, t: (p, spoil(t, 1.0, 2), {}), "normaliser, face 2: zero, negative, infin"),
         (lambda p, t: (p, t, {"normaliser": "eyes"}), "normaliser of wflw98 'eyes': unknown; acce"),
         (lambda p, t: (p, t, {"normaliser": np.ones(3)}), r"normaliser: shape \(3,\); .*\(12,\)"),
         (lambda p, t: (p, t, {"normaliser": -np.ones(12)}), "normaliser, face 0: zero, negative"),
+        (
+            lambda p, t: (p, t, {"normaliser": spoil(np.ones(12), np.inf, 3)}),
+            "normaliser, face 3: zero, negative, infinite",
+        ),
+        (lambda p, t: (p, t, {"normaliser": ["a"] * 12}), "normaliser: .*real numbers"),
         (lambda p, t: (p, t, {"mask": np.ones((12, 98))}), r"mask: float64 of shape \(12, 98\); "),
         (lambda p, t: (p, t, {"mask": np.ones(98, bool)}), r"mask: bool of shape \(98,\); accept"),
     ],
@@ -209,6 +237,12 @@ def test_bad_input_is_one_clear_error(make, change, message):
     [
         (PREDICTED, torch.from_numpy(TRUTH), "predicted: a ndarray; accepted: a tensor"),
         (PREDICTED.astype(str), TRUTH, "predicted: <U32 values; accepted: real numbers"),
+        ([torch.ones(98, 2, requires_grad=True)] * 12, TRUTH, "predicted: no array .*grad"),
+        (
+            torch.from_numpy(PREDICTED).to("meta"),
+            torch.from_numpy(TRUTH),
+            "predicted: on meta; accepted: cpu, where the truth is",
+        ),
         (np.ma.masked_array(PREDICTED), TRUTH, "predicted: a masked array"),
         ([[1.0], [1.0, 2.0]], TRUTH, "predicted: no array"),
         (torch.from_numpy(PREDICTED + 1j), torch.from_numpy(TRUTH), "complex128 values"),
@@ -247,7 +281,8 @@ def test_a_metric_is_the_same_in_any_batches(make):
     assert parts.compute() == whole.compute()
     assert list(whole.compute()) == list(MEASURES)
     assert (parts.faces, other.faces) == (12, 8)
-    assert repr(parts).startswith("Metric(wflw98: nme, nme(box), fr@0.08, auc(diagonal)@0.10; 12")
+    names = "nme, nme(box), fr@0.08, auc(diagonal)@0.10"
+    assert repr(parts) == f"Metric(wflw98: {names}; normaliser inter_ocular; 12 faces here)"
     expected = alignbench.auc(PREDICTED, TRUTH, "wflw98", normaliser="diagonal")
     assert whole.compute()["auc(diagonal)@0.10"] == pytest.approx(expected, abs=1e-15)
     parts.reset()
@@ -257,14 +292,17 @@ def test_a_metric_is_the_same_in_any_batches(make):
 
 def test_a_metric_takes_masks_scales_and_ids():
     mask, scale = RNG.random((12, 98)) < 0.5, RNG.uniform(50, 90, 12)
-    one = Metric("wflw98", ["nme", "nme(box)"])
+    one = Metric("wflw98", ["nme", "nme(box)", "nme(inter_ocular)"])
     for rows in (slice(0, 8), slice(6, 12)):  # two faces come twice
         one.update(
             PREDICTED[rows], TRUTH[rows], mask=mask[rows], normaliser=scale[rows],
             ids=np.arange(12)[rows],
         )  # fmt: skip
     values = one.compute()
-    for name, normaliser in (("nme", scale), ("nme(box)", "box")):
+    # The array stands for the normaliser of the measures that name none, and for no other.
+    for name, normaliser in (
+        ("nme", scale), ("nme(box)", "box"), ("nme(inter_ocular)", "inter_ocular"),
+    ):  # fmt: skip
         expected = alignbench.nme(PREDICTED, TRUTH, "wflw98", mask=mask, normaliser=normaliser)
         assert values[name] == pytest.approx(expected, abs=1e-12)
 
@@ -276,12 +314,15 @@ def test_a_metric_takes_masks_scales_and_ids():
         (lambda m: m.update(PREDICTED, TRUTH, ids=[1]), "ids: 1 ids; accepted: 12"),
         (lambda m: [m.update(PREDICTED, TRUTH, ids=i) for i in (range(12), None)], "in some batch"),
         (lambda m: [m.update(PREDICTED, TRUTH, ids=i) for i in (None, range(12))], "in some batch"),
+        (lambda m: m.update(PREDICTED, TRUTH, ids=list(torch.arange(12))), "ids: a Tensor; acce"),
+        (lambda m: m.update(PREDICTED, TRUTH, ids=np.ones((12, 1), int)), "ids: a list; accepted"),
         (lambda m: m.merge(Metric("ibug68")), "Metric.merge: Metric.ibug68"),
+        (lambda m: m.merge(Metric("wflw98", normaliser="box")), "Metric.merge: .* normaliser box"),
         (lambda m: Metric("wflw98", []), "measures: none"),
         (lambda m: Metric("wflw98", ["nme(eyes)"]), "normaliser 'eyes': unknown"),
         (lambda m: Metric("wflw", ["nme"]), "markup 'wflw': unknown"),
         (
-            lambda m: Metric("wflw98", ["nme(box)"]).update(
+            lambda m: Metric("wflw98", ["nme(inter_ocular)"]).update(
                 PREDICTED, TRUTH, normaliser=np.ones(12)
             ),
             "normaliser: an array that no measure uses",
