@@ -125,7 +125,7 @@ class Dataset:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return (
+        return visible(
             f"Dataset({self.name} {self.split}: {len(self):,} faces, {self.markup.landmarks} "
             f"landmarks ({self.markup.name}))"
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -154,6 +154,20 @@ def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measur
             f"It has {kind.thresholds} thresholds." if kind.thresholds > 1 else "",
         )
     return kind(normaliser, values if len(values) > 1 else values[0] if values else None)
+
+
+def read_measures(measures: Sequence[str | Measure], normalisers: Collection[str]) -> list[Measure]:
+    """Measures, of which some may be names.
+
+    Raises
+    ------
+    InputError
+        If a name is that of no measure, as for :func:`parse_measure`; or if there is one text in
+        place of a list.
+    """
+    if isinstance(measures, str):
+        raise InputError("measures", f"the text {measures!r}", f"a list, such as [{measures!r}]")
+    return [m if isinstance(m, Measure) else parse_measure(m, normalisers) for m in measures]
 
 
 def _threshold(text: str, threshold: str) -> float:

@@ -13,7 +13,7 @@ from alignbench.exceptions import InputError
 from alignbench.markups import Markup, load_markup
 from alignbench.metrics.errors import normaliser_names
 from alignbench.metrics.functional import Array, choose_normaliser, errors, to_numpy
-from alignbench.metrics.measure import Measure, parse_measure
+from alignbench.metrics.measure import Measure, read_measures
 
 USUAL = ("nme", "fr@0.10", "auc@0.10")
 """Measures by default."""
@@ -31,8 +31,7 @@ class Bound:
     ) -> None:
         self.markup = load_markup(markup) if isinstance(markup, str) else markup
         self.usual = choose_normaliser(self.markup, normaliser)
-        names = normaliser_names(self.markup)
-        asked = [m if isinstance(m, Measure) else parse_measure(m, names) for m in measures]
+        asked = read_measures(measures, normaliser_names(self.markup))
         if not asked:
             raise InputError("measures", "none", "one or more, such as nme and fr@0.10")
         self.measures = {str(m): m for m in asked}

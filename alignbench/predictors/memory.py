@@ -33,7 +33,13 @@ class ArrayPredictor(Predictor):
         self._rows: dict[str, int] = {}
 
     def prepare(self, dataset: Dataset) -> None:
-        shape = tuple(np.shape(self._landmarks))
+        try:
+            shape = tuple(np.shape(self._landmarks))
+        except ValueError as error:
+            raise InputError(
+                "array of landmarks", "a list of arrays of different shapes",
+                f"({len(dataset)}, L, 2)", "Join batches with numpy.concatenate or torch.cat.",
+            ) from error  # fmt: skip
         if len(shape) < 2 or shape[0] != len(dataset):
             raise InputError(
                 "array of landmarks", f"shape {shape}",

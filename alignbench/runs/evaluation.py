@@ -18,6 +18,8 @@ from alignbench.datasets import Dataset, load_dataset
 from alignbench.distributed import ALONE, Ranks
 from alignbench.exceptions import InputError
 from alignbench.metrics import Measure, default_measures
+from alignbench.metrics.errors import normaliser_names
+from alignbench.metrics.measure import read_measures
 from alignbench.predictors.base import Predictor
 from alignbench.predictors.guard import guard_streams
 from alignbench.predictors.memory import as_predictor
@@ -41,7 +43,7 @@ def evaluate(
     box_scale: float = 1.0,
     limit: int | None = None,
     landmarks: str | None = None,
-    measures: Sequence[Measure] | None = None,
+    measures: Sequence[Measure | str] | None = None,
     bootstrap: Bootstrap | None = None,
     batch_size: int | None = None,
     require_complete: bool = False,
@@ -76,8 +78,8 @@ def evaluate(
         converted to, such as ``inner51``, or ``common``, the one of most landmarks. Errors are
         still divided by the normalisers of the whole annotation. By default the data set's own.
     measures
-        Measures; by default NME, and FR and AUC at 0.08 and 0.10. One without normaliser is taken
-        under every normaliser of the mark-up.
+        Measures, or their names, such as ``"fr@0.05"``; by default NME, and FR and AUC at 0.08
+        and 0.10. One without normaliser is taken under every normaliser of the mark-up.
     bootstrap
         How intervals are made.
     batch_size
@@ -116,14 +118,17 @@ def evaluate(
     started = time.time()
     predictor = as_predictor(model)
     faces = load_dataset(dataset) if isinstance(dataset, str) else dataset
+    if not isinstance(faces, Dataset):
+        raise InputError("data set", f"a {type(faces).__name__}", "a Dataset, or its name")
+    norms = normaliser_names(faces.markup, tuple(faces.scales))
+    shown = read_measures(measures or default_measures(), norms)
     if batch_size is not None and batch_size < 1:
         raise InputError("--batch-size", f"{batch_size}", "1 or more")
     # The bar is drawn outside: what is printed inside does not reach the screen.
     with _report(progress, f"{name or predictor.name} on {faces.name}") as report, guard_streams():
         plan = make_plan(
             predictor, faces, name=name, boxes=boxes, box_scale=box_scale, limit=limit,
-            landmarks=landmarks,
-            measures=tuple(dict.fromkeys(measures or default_measures())),
+            landmarks=landmarks, measures=tuple(dict.fromkeys(shown)),
             bootstrap=bootstrap or Bootstrap(), require_complete=require_complete,
         )  # fmt: skip
         with open_place(out if ranks.first else None, plan, fresh) as place:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alignbench.exceptions import InputError
 from alignbench.runs.record import RunRecord
-from alignbench.runs.run import RECORD, Run, load_run, read_record
+from alignbench.runs.run import RECORD, UNFINISHED, Run, load_run, read_record
 
 HOME = Path("runs")
 """The folder, below the working folder, in which runs are kept by default."""
@@ -18,7 +18,7 @@ HOME = Path("runs")
 
 @dataclass(frozen=True)
 class Chosen:
-    """Folders of runs, and those left out because a newer run replaces them: (older, newer)."""
+    """Folders of runs, and those left out because another run replaces them: (left out, kept)."""
 
     folders: tuple[Path, ...]
     replaced: tuple[tuple[Path, Path], ...] = ()
@@ -45,33 +45,35 @@ def run_folders(store: str | Path) -> Iterator[Path]:
 def choose_runs(path: str | Path) -> Chosen:
     """The run in a folder; or the newest run of each model, data set and boxes below it.
 
+    A complete run is kept rather than a newer one that is incomplete, such as a trial of few faces.
+
     Raises
     ------
     InputError
         If a record is damaged.
     """
     path = Path(path)
-    if (path / RECORD).exists() or not path.is_dir():
+    # An unfinished run is chosen too: `load_run` says what is the matter with it.
+    if not path.is_dir() or (path / RECORD).exists() or (path / UNFINISHED).exists():
         return Chosen((path,))
-    newest: dict[tuple[object, ...], tuple[str, Path]] = {}
-    replaced: list[tuple[Path, Path]] = []
+    same: dict[tuple[object, ...], list[tuple[bool, str, Path]]] = {}
     for folder in run_folders(path):
         record = read_record(folder)
-        own = str(record.timings.get("started", "")), folder
-        other = newest.setdefault(_what(record), own)
-        older, newer = sorted((other, own), key=lambda run: run[0])
-        newest[_what(record)] = newer
-        if older is not newer:
-            replaced.append((older[1], newer[1]))
-    if not newest:
+        rank = record.dataset.complete, str(record.timings.get("started", "")), folder
+        same.setdefault(_what(record), []).append(rank)
+    if not same:
         raise InputError(
             path, "no finished run is there", "a folder with runs", "`alignbench run` makes one."
         )
-    return Chosen(tuple(folder for _, folder in newest.values()), tuple(replaced))
+    best = {what: max(ranks)[-1] for what, ranks in same.items()}
+    replaced = [(one[-1], best[what]) for what, ranks in same.items() for one in sorted(ranks)[:-1]]
+    return Chosen(tuple(sorted(best.values())), tuple(replaced))
 
 
 def load_runs(path: str | Path = HOME) -> list[Run]:
     """Read the runs below a folder: the newest one of each model, data set and box protocol.
+
+    A complete run is read rather than a newer one that is incomplete.
 
     Parameters
     ----------
@@ -99,7 +101,7 @@ def has_runs(path: Path = HOME) -> bool:
 
 
 def _what(record: RunRecord) -> tuple[object, ...]:
-    """What a newer run must share with an older one to replace it."""
+    """What a run must share with another one to replace it."""
     protocol = record.protocol
     return (
         record.dataset.title, record.model.name, protocol.boxes, protocol.boxes_digest,

@@ -77,7 +77,7 @@ class Run:
         record = self.record
         rows = [(measure, self.row(measure)) for measure in self._shown()]
         values = ", ".join(f"{m.title}{_at(m)} {_text(m, row.value)}" for m, row in rows)
-        return (
+        return visible(
             f"Run({record.model.name} on {record.dataset.title}: {len(self.faces):,} faces, "
             f"{values}; {record.dataset.normalisers[0]})"
         )

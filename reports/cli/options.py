@@ -37,7 +37,7 @@ def number(metavar: str, low: float, high: float, text: str, *names: str) -> Any
 
 _RUNS = (
     "Folders of runs. A folder above runs stands for the newest run of each model, data set and "
-    "box protocol in it."
+    "box protocol in it, or the newest complete one."
 )
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help=_RUNS, show_default=False)]
 OptionalRuns = Annotated[list[Path] | None, typer.Argument(metavar="RUN", help=_RUNS)]
@@ -73,8 +73,8 @@ Truth = Annotated[
 def read_runs(paths: Sequence[Path]) -> list[Run]:
     """The runs in some folders, or below them.
 
-    Below a folder only the newest run of each model, data set and box protocol is read; the others
-    are named on the error stream.
+    Below a folder only the newest run of each model, data set and box protocol is read, a complete
+    one if there is any; the others are named on the error stream.
 
     Raises
     ------
@@ -86,8 +86,10 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     from alignbench.runs.folders import choose_runs
 
     chosen = [choose_runs(path) for path in paths]
-    for older, newer in chain.from_iterable(one.replaced for one in chosen):
-        tell(f"Not used: {older}; {newer} is a newer run of the same model and boxes.")
+    for left_out, kept in chain.from_iterable(one.replaced for one in chosen):
+        tell(
+            f"Not used: {left_out}; {kept} is a newer or complete run of the same model and boxes."
+        )
     # A run is read once, even if a folder is named twice or inside another one.
     folders = dict.fromkeys(chain.from_iterable(one.folders for one in chosen))
     return list(map(load_run, folders))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import alignbench
-from alignbench import InputError, evaluate, load_dataset, load_run
+from alignbench import InputError, evaluate, load_dataset, load_run, load_runs
 from alignbench.progress import show_progress
 
 HOSTILE = "<script>alert('$x$')</script>"
@@ -79,6 +80,7 @@ def test_a_function_and_names_are_models_and_data_sets(sample, tmp_path):
         (np.zeros((3, 98, 2)), r"shape \(3, 98, 2\); accepted: \(12, L, 2\).*order of dataset.ids"),
         (np.zeros((12, 30, 2)), "30 landmarks a face"),
         (np.zeros(12), r"shape \(12,\)"),
+        ([np.zeros((8, 98, 2)), np.zeros((4, 98, 2))], "of different shapes.*numpy.concatenate"),
         (np.full((12, 98, 2), np.inf), "face face0: gave a landmark that is not finite"),
         ("propnet-mimi", "Did you mean 'propnet-mini'"),
         (Shifted, "model: a ABCMeta; accepted: a Predictor, a name, a function"),
@@ -88,6 +90,44 @@ def test_a_function_and_names_are_models_and_data_sets(sample, tmp_path):
 def test_what_is_no_model_is_refused(model, message):
     with pytest.raises(InputError, match=message):
         evaluate(model, make_dataset(12))
+
+
+@pytest.mark.parametrize("dataset", [None, Path("my.toml"), np.zeros((12, 98, 2))])
+def test_what_is_no_data_set_is_refused(dataset):
+    with pytest.raises(InputError, match=r"data set: a .*; accepted: a Dataset, or its name"):
+        evaluate(np.zeros((12, 98, 2)), dataset)
+
+
+def test_measures_may_be_names():
+    dataset = make_dataset(12)
+    run = evaluate(Shifted(dataset), dataset, measures=["fr(box)@0.05"], bootstrap=QUICK)
+    assert {(row.metric, row.norm, row.threshold) for row in run.metrics} == {("fr", "box", 0.05)}
+    for measures, message in (
+        (["nme(eyes)"], "normaliser 'eyes'"),
+        ("nme", r"a list, .*\['nme'\]"),
+    ):
+        with pytest.raises(InputError, match=message):
+            evaluate(Shifted(dataset), dataset, measures=measures)
+
+
+def test_a_trial_of_few_faces_does_not_replace_a_complete_run(tmp_path):
+    dataset = make_dataset(12)
+
+    def keep(folder, name, started, **options):
+        run = evaluate(Shifted(dataset), dataset, name=name, bootstrap=QUICK, **options,
+                       out=tmp_path / folder)  # fmt: skip
+        record = run.record.model_copy(update={"timings": {"started": started}})
+        (tmp_path / folder / "run.json").write_text(record.model_dump_json())
+
+    keep("a", "one", "2026-01-01")
+    keep("b", "other", "2026-01-01")
+    keep("c", "one", "2026-01-02")
+    keep("d", "one", "2026-01-03", limit=3)
+    assert [run.folder.name for run in load_runs(tmp_path)] == ["b", "c"]
+    (tmp_path / "e" / ".unfinished").mkdir(parents=True)
+    (tmp_path / "e" / ".unfinished" / "run.json").write_text("{}")
+    with pytest.raises(InputError, match="the run is not finished"):
+        load_runs(tmp_path / "e")
 
 
 def test_a_run_is_a_table_and_short(tmp_path):
@@ -124,6 +164,8 @@ def test_names_from_outside_are_text_in_html():
     for html in (run._repr_html_(), dataset._repr_html_()):
         assert "<script" not in html and "&lt;script&gt;" in html
     assert "INCOMPLETE: limited to the first 5 faces." in run._repr_html_()
+    hidden = replace(dataset, name="a\x1b[31m")
+    assert "\x1b" not in repr(hidden) + repr(evaluate(Shifted(hidden), hidden, bootstrap=QUICK))
 
 
 def test_progress_is_a_bar_a_function_or_nothing(capsys, monkeypatch):
