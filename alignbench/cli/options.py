@@ -172,7 +172,7 @@ Form = Annotated[
         "--format",
         metavar="FORMAT",
         help=f"{', '.join(Format)}. Default: the one that the ending of --out stands for "
-        f"({', '.join(FORMATS)}), otherwise terminal.",
+        f"({', '.join(FORMATS)}), otherwise terminal. --json is short for --format json.",
     ),
 ]
 Out = Annotated[

@@ -56,9 +56,6 @@ def audit(
             help="CSV files of published tables. Default: the tables of the PropNet paper.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="List all findings as JSON; the same as --format json.")
-    ] = False,
     form: Form = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show what is ok too; CSV and JSON always do.")
@@ -87,7 +84,7 @@ def audit(
 ) -> None:
     """Check published tables for numbers that cannot be right.
 
-    Each finding has a proof by arithmetic.
+    Each finding has a proof by arithmetic. JSON is a list of all findings.
 
     For example:
       alignbench audit
@@ -96,7 +93,7 @@ def audit(
     import reports.audit
     from reports.tables import render
 
-    chosen = Format.json if as_json else choose_format(form, out)
+    chosen = choose_format(form, out)
     findings = reports.audit.audit(
         tables or (), dataset=dataset, norm=norm, partitions=partition or ()
     )

@@ -63,6 +63,8 @@ class _Reports(PluginGroup):
 def _take_table(args: Sequence[str]) -> tuple[str | None, list[str]]:
     """The report that is asked for, and the other arguments."""
     rest = list(args)
+    if rest[-1:] == ["--table"]:
+        raise InputError("--table", "no value", "1 to 8, or a name of `alignbench list reports`")
     for k, arg in enumerate(rest):
         if arg == "--all":
             return "site", rest[:k] + rest[k + 1 :]

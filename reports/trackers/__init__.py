@@ -17,6 +17,7 @@ import typer
 from alignbench import InputError, Run
 from alignbench.cli.console import tell
 from alignbench.exceptions import visible
+from alignbench.metrics.measure import threshold_suffix
 from alignbench.runs.run import METRICS, RECORD
 
 IDENTITY = "alignbench_run"
@@ -80,10 +81,9 @@ def metrics_of(run: Run) -> dict[str, float]:
     for row in run.metrics:
         if row.norm != usual and row.norm not in further:
             continue
-        at = row.threshold if isinstance(row.threshold, tuple) else (row.threshold,)
-        measure = "_".join([row.metric, *(f"{one:.2f}" for one in at if one is not None)])
+        measure = row.metric + threshold_suffix(row.threshold)
         parts = [row.subset, *([row.norm] if row.norm != usual else []), measure]
-        # Trackers take no other characters in names.
+        # Trackers take no other characters in names: fr@0.10 is fr_0.10.
         name = re.sub(r"[^\w./ -]", "_", "/".join(parts))
         values = {"": row.value, "_low": row.ci_low, "_high": row.ci_high}
         result |= {name + end: value for end, value in values.items() if value is not None}

@@ -122,6 +122,14 @@ def test_the_best_number_is_bold_if_the_faces_are_the_same(runs):
     assert "3 of 20 faces missed: failures in FR and AUC, left out of NME." in page([missing])
 
 
+def test_the_confidence_of_intervals_is_not_rounded(runs):
+    record = runs[0].record
+    statistics = record.statistics.model_copy(update={"confidence": 0.995})
+    sure = replace(runs[0], record=record.model_copy(update={"statistics": statistics}))
+    text = page([sure])
+    assert "99.5 % interval " in text and "<dd>99.5 %, over " in text
+
+
 def test_every_note_stands_once_and_folded(html):
     notes = re.findall("<li>(.*?)</li>", html)
     assert any("Wilson interval" in note for note in notes)

@@ -561,6 +561,7 @@ def test_a_run_outside_the_table_is_said_on_the_error_stream(one, cli):
     ("arguments", "said"),
     [
         (("--table", "9"), "table: 9; accepted: 1 to 8"),
+        (("--table",), "--table: no value; accepted: 1 to 8, or a name"),
         (("--table", "0"), "table: 0; accepted: 1 to 8"),
         (("--table", "alll"), "report 'alll': unknown; accepted: all, "),
         (("--table", "summary"), "runs: no run: run.json is missing"),

@@ -32,6 +32,13 @@ def test_metrics_are_the_rows_of_the_run_with_the_ends_of_their_intervals(run):
         assert ends == [row.value, row.ci_low, row.ci_high]
 
 
+def test_each_threshold_has_a_name_of_its_own():
+    dataset, names = make_dataset(20), ["fr@0.08", "fr@0.081", "fr@0.001", "fr@0.002"]
+    metrics = metrics_of(evaluate(Shifted(dataset), dataset, measures=names, bootstrap=QUICK))
+    values = {name for name in metrics if name.startswith("full/fr") and name[-1].isdigit()}
+    assert values == {"full/fr_0.08", "full/fr_0.081", "full/fr_0.001", "full/fr_0.002"}
+
+
 def test_a_run_with_other_results_is_another_one(run, tmp_path):
     dataset = make_dataset(20)
     other = evaluate(Shifted(dataset, 3.0), dataset, bootstrap=QUICK, out=tmp_path / "other")
