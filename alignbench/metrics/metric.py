@@ -188,7 +188,7 @@ class Metric:
         ids = [one for _, some in everyone for one in some]
         faces = len(next(iter(errors.values())))
         if not faces:
-            raise InputError("Metric.compute", "no face", "one face or more", "Call update first.")
+            raise no_face("Metric.compute")
         if ids and len(ids) != faces:
             raise InputError("ids", "from some processes only", "ids from all, or from none")
         if ids:
@@ -214,6 +214,11 @@ class Metric:
         for name, parts in other._errors.items():
             self._errors[name] += parts
         self._ids += other._ids
+
+
+def no_face(where: str) -> InputError:
+    """The error for measures of no face at all."""
+    return InputError(where, "no face", "one face or more", "Call update first.")
 
 
 def _read_ids(ids: Any) -> list[str | int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from alignbench.markups import Markup
 from alignbench.metrics.functional import to_numpy
 from alignbench.metrics.measure import Measure
-from alignbench.metrics.metric import USUAL, Bound
+from alignbench.metrics.metric import USUAL, Bound, no_face
 from alignbench.metrics.tensors import widest
 
 
@@ -64,10 +64,13 @@ class LandmarkMetric(torchmetrics.Metric):
             getattr(self, f"errors{k}").append(values)
 
     def compute(self) -> dict[str, Tensor]:
-        """The measures over all faces: tensors of shape ()."""
+        """The measures over all faces: tensors of shape (); InputError if there is no face."""
+        kept = [getattr(self, f"errors{k}") for k in range(len(self._bound.normalisers))]
+        if not len(kept[0]):
+            raise no_face("LandmarkMetric.compute")
         errors = {
-            name: to_numpy(torchmetrics.utilities.dim_zero_cat(getattr(self, f"errors{k}")))
-            for k, name in enumerate(self._bound.normalisers)
+            name: to_numpy(torchmetrics.utilities.dim_zero_cat(parts))
+            for name, parts in zip(self._bound.normalisers, kept, strict=True)
         }
         values = self._bound.values(errors)
         like = torch.empty(0, dtype=widest(self.device), device=self.device)

@@ -397,6 +397,11 @@ def test_the_metric_of_torchmetrics_gives_the_same():
     assert {name: float(value) for name, value in theirs.compute().items()} == ours.compute()
     theirs.reset()
     assert theirs.update_count == 0
+    with (
+        pytest.warns(UserWarning, match="before"),
+        pytest.raises(InputError, match=r"LandmarkMetric\.compute: no face"),
+    ):
+        theirs.compute()
 
 
 @pytest.mark.parametrize("module", [functional, metric], ids=["functional", "metric"])
