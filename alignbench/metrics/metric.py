@@ -41,6 +41,11 @@ class Bound:
         self, predicted: Array, truth: Array, scale: Array | None, mask: Array | None
     ) -> dict[str, Array]:
         """Errors (N,) by normaliser; ``scale`` (N,), in pixels, stands for the usual one."""
+        if isinstance(scale, str):
+            raise InputError(
+                "normaliser", f"the name {scale!r}", "an array (N,) of pixels",
+                "Name it where the metric is made.",
+            )  # fmt: skip
         if scale is not None and "" not in self.normalisers:
             accepted = f"a measure without a normaliser, beside {', '.join(self.measures)}"
             raise InputError("normaliser", "an array that no measure uses", accepted)
@@ -116,6 +121,7 @@ class Metric:
         """Forget all faces."""
         self._errors: dict[str, list[Array]] = {name: [] for name in self._bound.normalisers}
         self._ids: list[str | int] = []
+        self._has_scale = False
 
     def update(
         self,
@@ -146,14 +152,17 @@ class Metric:
         ------
         InputError
             As :func:`alignbench.errors`; or if ids are missing, of another type, or not one for
-            each face.
+            each face; or if only some batches have ids or a normaliser.
         """
         added = [] if ids is None else _read_ids(ids)
         if ids is not None and len(added) != len(truth):
             raise InputError("ids", f"{len(added)} ids", f"{len(truth)}, one for each face")
         if len(self._ids) != (0 if ids is None else self.faces):
             raise InputError("ids", "in some batches only", "ids of every batch, or of none")
+        if self.faces and self._has_scale != (normaliser is not None):
+            raise InputError("normaliser", "in some batches only", "in every batch, or in none")
         batch = self._bound.errors(predicted, truth, normaliser, mask)
+        self._has_scale = normaliser is not None
         for name, values in batch.items():
             self._errors[name].append(values)
         self._ids += added
@@ -211,6 +220,9 @@ class Metric:
             raise InputError("Metric.merge", f"{other!r}", f"{self!r}")
         if self.faces and other.faces and bool(self._ids) != bool(other._ids):
             raise InputError("Metric.merge", "ids in one of the two", "in both or in none")
+        if self.faces and other.faces and self._has_scale != other._has_scale:
+            raise InputError("Metric.merge", "a normaliser in one of the two", "in both or none")
+        self._has_scale = other._has_scale if other.faces else self._has_scale
         for name, parts in other._errors.items():
             self._errors[name] += parts
         self._ids += other._ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -102,8 +103,9 @@ def has_runs(path: Path = HOME) -> bool:
 
 def _what(record: RunRecord) -> tuple[object, ...]:
     """What a run must share with another one to replace it."""
-    protocol = record.protocol
+    protocol, identity = record.protocol, record.model.identity
+    computed = json.dumps([identity.get("execution"), identity.get("flip_test")], sort_keys=True)
     return (
         record.dataset.title, record.model.name, protocol.boxes, protocol.boxes_digest,
-        protocol.box_scale,
+        protocol.box_scale, computed,
     )  # fmt: skip

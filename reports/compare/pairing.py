@@ -108,7 +108,10 @@ def _check_dataset(first: Run, other: Run, where: str) -> None:
         ("mark-up", first.markup.name, other.markup.name),
     ):
         if names[0] != names[1]:
-            raise InputError(where, f"{kind} {' and '.join(names)}", "the same one")
+            raise InputError(
+                where, f"{kind} {' and '.join(names)}", "the same one",
+                "Name the folders of runs on one data set, such as runs/DATASET.",
+            )  # fmt: skip
 
 
 def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:

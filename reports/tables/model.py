@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -66,7 +67,8 @@ class Number:
     @property
     def text(self) -> str:
         """The number without its interval."""
-        return "–" if self.value is None else f"{self.value:z.{self.digits}f}"
+        is_number = self.value is not None and not math.isnan(self.value)
+        return f"{self.value:z.{self.digits}f}" if is_number else "–"
 
     @property
     def interval(self) -> str:

@@ -317,6 +317,11 @@ def test_a_metric_takes_masks_scales_and_ids():
         (lambda m: m.update(PREDICTED, TRUTH, ids=list(torch.arange(12))), "ids: a Tensor; acce"),
         (lambda m: m.update(PREDICTED, TRUTH, ids=np.ones((12, 1), int)), "ids: a list; accepted"),
         (lambda m: m.merge(Metric("ibug68")), "Metric.merge: Metric.ibug68"),
+        (
+            lambda m: [m.update(PREDICTED, TRUTH, normaliser=n) for n in (np.ones(12), None)],
+            "normaliser: in some batches only",
+        ),
+        (lambda m: m.update(PREDICTED, TRUTH, normaliser="box"), "normaliser: the name 'box'"),
         (lambda m: m.merge(Metric("wflw98", normaliser="box")), "Metric.merge: .* normaliser box"),
         (lambda m: Metric("wflw98", []), "measures: none"),
         (lambda m: Metric("wflw98", ["nme(eyes)"]), "normaliser 'eyes': unknown"),

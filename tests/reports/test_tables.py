@@ -296,6 +296,7 @@ def test_any_text_comes_back_from_html(text):
 
 def test_a_number_that_rounds_to_zero_has_no_sign():
     assert str(Number(-0.001, 2, -0.002, 0.001)) == "0.00 [0.00, 0.00]"
+    assert str(Number(float("nan"))) == "–"
 
 
 def test_a_table_without_records_is_csv_as_it_stands():
