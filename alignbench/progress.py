@@ -27,6 +27,8 @@ Update = Callable[..., None]
 """Called with (things done, things in all) and, optionally, a few words beside the title."""
 
 _quiet = False
+_bar: Progress | None = None
+"""The bar that is shown on a terminal now."""
 _EVERY = 0.2
 """Seconds between two states of a bar in a notebook."""
 
@@ -82,7 +84,16 @@ def _rate(speed: float | None, unit: str) -> str:
     return f"{speed:,.{0 if speed >= 10 else 1}f} {unit}/s" if speed else ""
 
 
+def print_above_bar(line: str) -> bool:
+    """Print a line above the bar that is shown; gives False where there is none."""
+    if _bar is None:
+        return False
+    _bar.console.print(Text(line))
+    return True
+
+
 def _terminal_bar(console: Console, what: str, unit: str) -> Iterator[Update]:
+    global _bar
     title = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     numbers = [Column(no_wrap=True) for _ in range(3)]
     with Progress(
@@ -96,7 +107,11 @@ def _terminal_bar(console: Console, what: str, unit: str) -> Iterator[Update]:
         def update(done: int, total: int, words: str = "") -> None:
             bar.update(task, completed=done, total=total, description=f"{what} {words}".rstrip())
 
-        yield update
+        _bar = bar if console.is_terminal else None
+        try:
+            yield update
+        finally:
+            _bar = None
 
 
 def _notebook_bar(what: str, unit: str) -> Iterator[Update]:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from alignbench.exceptions import visible
-from alignbench.progress import is_quiet, show_progress
+from alignbench.progress import is_quiet, print_above_bar, show_progress
 
 if TYPE_CHECKING:
     from alignbench import Dataset
@@ -69,7 +69,7 @@ def tell(line: str) -> None:
 
     Its long lines are broken on a terminal; characters that cannot be seen are spelled out.
     """
-    if not is_quiet():
+    if not is_quiet() and not print_above_bar(visible(line)):
         typer.echo(wrap(visible(line)), err=True)
 
 

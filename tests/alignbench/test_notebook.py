@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 import alignbench
 from alignbench import InputError, evaluate, load_dataset, load_run, load_runs
+from alignbench.cli.console import tell
 from alignbench.progress import show_progress
 
 HOSTILE = "<script>alert('$x$')</script>"
@@ -194,6 +195,18 @@ def test_a_bar_takes_one_line_of_any_terminal(width, title, capsys, monkeypatch)
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").splitlines()
     assert 30 < max(map(len, lines)) <= width
     assert any("2000/2500" in line for line in lines)
+
+
+def test_a_remark_stands_above_the_bar(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    with show_progress("training", "steps") as update:
+        update(1, 2)
+        tell("epoch 1/2: loss 3.2")
+    tell("done")
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert "epoch 1/2: loss 3.2" in [line.strip("\r ") for line in shown.splitlines()]
+    assert shown.splitlines()[-1].strip("\r ") == "done"
 
 
 @pytest.fixture(scope="module")
