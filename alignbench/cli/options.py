@@ -203,7 +203,9 @@ def put(text: str, out: Path | None, what: str = "Table") -> None:
         typer.echo(text)
         return
     write_text(text, out)
-    typer.echo(f"{what} written to {as_typed(out)}", err=True)
+    from alignbench.cli.console import tell
+
+    tell(f"{what} written to {as_typed(out)}")
 
 
 def print_json(value: object) -> None:

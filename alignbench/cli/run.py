@@ -248,7 +248,9 @@ def export(model: options.Network, out: _OnnxFile, weights: options.Weights = No
     with show_status(f"Exporting {model} (10 to 40 s)"):
         settings = export_onnx(load_predictor(model, weights), out)
     files = f"{options.as_typed(out)}, its settings to {options.as_typed(settings)}"
-    typer.echo(f"Network written to {files}", err=True)
+    from alignbench.cli.console import tell
+
+    tell(f"Network written to {files}")
 
 
 def print_summaries(runs: Sequence[Run]) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torchmetrics
 from torch import Tensor
+
+try:
+    import torchmetrics
+except ImportError as error:
+    raise ImportError("LandmarkMetric needs torchmetrics: pip install torchmetrics") from error
 
 from alignbench.markups import Markup
 from alignbench.metrics.functional import to_numpy

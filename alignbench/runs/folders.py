@@ -54,6 +54,11 @@ def choose_runs(path: str | Path) -> Chosen:
         If a record is damaged.
     """
     path = Path(path)
+    if not path.exists():
+        raise InputError(
+            path, "no run: it is not there", "a folder of runs",
+            "`alignbench run` keeps runs below the folder runs.",
+        )  # fmt: skip
     # An unfinished run is chosen too: `load_run` says what is the matter with it.
     if not path.is_dir() or (path / RECORD).exists() or (path / UNFINISHED).exists():
         return Chosen((path,))

@@ -116,4 +116,6 @@ def show(
     require_one_process("data show")
     require_ending(out, SHEET_ENDINGS)
     draw_sheet(read_dataset(dataset, data_root, split, markup, origin), out, faces, landmarks)
-    typer.echo(f"Picture written to {out}", err=True)
+    from alignbench.cli.console import tell
+
+    tell(f"Picture written to {out}")

@@ -103,4 +103,6 @@ def put_figure(figure: Figure, out: Path, width: float | None = None) -> None:
     if width is not None:
         fit_width(figure, width)
     save(figure, out)
-    typer.echo(f"Figure written to {as_typed(out)}", err=True)
+    from alignbench.cli.console import tell
+
+    tell(f"Figure written to {as_typed(out)}")

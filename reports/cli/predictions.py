@@ -67,4 +67,6 @@ def predictions(
         texts[truth] = json.dumps(content)
     for path, text in texts.items():
         write_text(text, path)
-        typer.echo(f"Landmarks written to {as_typed(path)}", err=True)
+        from alignbench.cli.console import tell
+
+        tell(f"Landmarks written to {as_typed(path)}")

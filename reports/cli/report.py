@@ -91,8 +91,8 @@ def report() -> None:
 
     For example:
       alignbench report runs/synthetic
-      alignbench report run --table 3 --format latex --out table3.tex
-      alignbench report run --table page --out run.html
+      alignbench report runs/mine --table 3 --format latex --out table3.tex
+      alignbench report runs/mine --table page --out run.html
       alignbench report runs --all --out site
     """
 
@@ -113,8 +113,8 @@ def summary(
     CSV has every row of the runs' metrics, in full precision.
 
     For example:
-      alignbench report run --measure nme --measure auc@0.08 --format md
-      alignbench report run --subset pose --norm inter_pupil
+      alignbench report runs/mine --measure nme --measure auc@0.08 --format md
+      alignbench report runs/mine --subset pose --norm inter_pupil
     """
     from alignbench import parse_measure
     from alignbench.runs.folders import HOME
@@ -147,7 +147,7 @@ def paper(
 
     For example:
       alignbench report
-      alignbench report run --table 3 --format latex --out table3.tex
+      alignbench report runs/mine --table 3 --format latex --out table3.tex
       alignbench report runs --table all --format csv --out tables
     """
     from alignbench.cli.console import tell
@@ -176,7 +176,7 @@ def page(runs: Runs, form: Form = None, out: Out = None, data_root: DataRoot = N
     nothing from the network.
 
     For example:
-      alignbench report run --table page --out run.html --data-root ~/faces
+      alignbench report runs/mine --table page --out run.html --data-root ~/faces
     """
     from reports.pages import page as make_page
 
@@ -214,7 +214,7 @@ def site(
     for line in board.broken:
         tell(f"Left out: {line}")
     runs = f"{len(board.entries):,} run{'' if len(board.entries) == 1 else 's'}"
-    typer.echo(f"Site of {runs} in {out / 'index.html'}", err=True)
+    tell(f"Site of {runs} in {out / 'index.html'}")
 
 
 def summarize(runs: Sequence[Run]) -> str:
@@ -227,6 +227,8 @@ def summarize(runs: Sequence[Run]) -> str:
 
 def _put(texts: Mapping[str, str], form: Format, out: Path | None) -> None:
     """Print texts, or write them to a file, or each to a file of its own in a folder."""
+    from alignbench.cli.console import tell
+
     if out is None:
         typer.echo("\n\n".join(texts.values()))
         return
@@ -234,4 +236,5 @@ def _put(texts: Mapping[str, str], form: Format, out: Path | None) -> None:
     folder = out.is_dir()
     for name, text in texts.items():
         write_text(text, out / f"{name}{ending}" if folder else out)
-    typer.echo(f"{'Tables' if len(texts) > 1 else 'Table'} written to {out}", err=True)
+    what = "Page" if "page" in texts else "Tables" if len(texts) > 1 else "Table"
+    tell(f"{what} written to {out}")

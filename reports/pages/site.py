@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -16,7 +15,7 @@ from markupsafe import Markup as Html
 from alignbench import InputError, Run, load_run
 from alignbench.cli.options import FORMATS, Format
 from reports.data import Root, read_once
-from reports.figures import ced, landmarks
+from reports.figures import ced
 from reports.figures.style import save
 from reports.pages import leaderboard, parts
 from reports.pages.document import Link, Section, document, trust
@@ -108,7 +107,7 @@ def _write_parts(
             _write(draft / f"{stem}.html", page(runs, data_root=data_root, back=back))
         progress(len(shown), steps)
     pages = _run_pages(board, shown, draft / _RUNS)
-    figures = _figures(shown, draft / "figures", data_root)
+    figures = _figures(shown, draft / "figures")
     tables = _tables(shown, draft / "tables", lambda done: progress(len(groups) + done, steps))
     _write(draft / "index.html", _index(board, shown, pages, tables, figures))
     return board
@@ -168,19 +167,14 @@ def _run_pages(board: leaderboard.Board, shown: Sequence[_Shown], folder: Path) 
     return {place: f"{_RUNS}/{stem}.html" for stem, place in stems.items()}
 
 
-def _figures(shown: Sequence[_Shown], folder: Path, data_root: Root) -> Links:
-    """CED and error by landmark of each data set."""
+def _figures(shown: Sequence[_Shown], folder: Path) -> Links:
+    """CED of each data set; its page has the errors by landmark."""
     folder.mkdir()
     links: Links = []
     for one in shown:
-        drawings = [("CED", "ced", ced.figure(one.runs))]
-        with suppress(InputError):  # The truth is missing: the page of the data set says so.
-            drawing = landmarks.figure(one.runs, data_root=data_root)
-            drawings.append(("Error by landmark", "landmarks", drawing))
-        for title, name, drawing in drawings:
-            file = f"{name}-{one.stem}.svg"
-            save(drawing, folder / file)
-            links.append((f"{title} on {one.title}", [Link("svg", f"figures/{file}")]))
+        file = f"ced-{one.stem}.svg"
+        save(ced.figure(one.runs), folder / file)
+        links.append((f"CED on {one.title}", [Link("svg", f"figures/{file}")]))
     return links
 
 

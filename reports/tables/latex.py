@@ -230,7 +230,7 @@ def _kind(table: Table, column: int, width: int, form: _Form) -> str:
     if shape is None:
         return "r"
     marks = f"{{\\textsuperscript{{{shape.marks}}}}}" if shape.marks else ""
-    interval = "@{\\ }r" if _has_intervals(table, column) and not form.is_stacked else ""
+    interval = "@{\\ }l" if _has_intervals(table, column) and not form.is_stacked else ""
     return f"S[table-format={shape.sign}{shape.whole}.{shape.decimals}{marks}]{interval}"
 
 

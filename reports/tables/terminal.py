@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from itertools import chain, takewhile
+from itertools import chain
 from textwrap import wrap
 
 from rich import box
@@ -87,11 +87,18 @@ def _choose_columns(table: Table, star: str, width: int) -> tuple[list[int], lis
     places = list(range(len(table.columns)))
     if _fit(table, places, star, width) or len(table.rows) < 2:
         return places, []
-    texts = {k: {text.plain for text in _cells(table, k, star)} for k in places[1:]}
+    texts = {k: {text.plain for text in _cells(table, k, star)} for k in _describing(table)[1:]}
     same = {k: min(found) for k, found in texts.items() if len(found) == 1}
     if len(same) == len(places) - 1:  # nothing would be left
         return places, []
     return [k for k in places if k not in same], list(same.items())
+
+
+def _describing(table: Table) -> list[int]:
+    """The columns before the first one of measured numbers: they say what a row is about."""
+    places = range(len(table.columns))
+    measured = (k for k in places if any(isinstance(row[k], Number) for row in table.rows))
+    return list(range(next(measured, len(table.columns))))
 
 
 def _fit(table: Table, columns: Sequence[int], star: str, width: int) -> bool:
@@ -102,12 +109,12 @@ def _blocks(table: Table, columns: Sequence[int], star: str, width: int) -> list
     """The columns of each block: all in one, or in several that each begin with the same ones."""
     if _fit(table, columns, star, width):
         return [[*columns]]
-    # What names a row: the columns of text before the first number; one, if all are text.
-    names = list(takewhile(lambda k: table.align(k) == "left", columns))
+    # What names a row: the columns of text that describe it; one, if all are text.
+    names = [k for k in columns if k in _describing(table) and table.align(k) == "left"]
     if len(names) == len(columns):
         names = names[:1]
     blocks = [[*names]]
-    for k in columns[len(names) :]:
+    for k in (k for k in columns if k not in names):
         if len(blocks[-1]) > len(names) and not _fit(table, [*blocks[-1], k], star, width):
             blocks.append([*names])
         blocks[-1].append(k)
