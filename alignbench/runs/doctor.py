@@ -16,8 +16,6 @@ from functools import cached_property
 from operator import itemgetter
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import KDTree
 
 from alignbench.arrays import Floats, Ints
 from alignbench.datasets.base import Dataset
@@ -167,6 +165,8 @@ def _mistaken(faces: _Faces, now: float) -> Finding | None:
 
 def _strangers(faces: _Faces) -> Finding | None:
     """Faces whose landmarks fit another face of the data set, but not their own."""
+    from scipy.spatial import KDTree  # slow to import
+
     dataset = faces.dataset
     known = np.flatnonzero(~np.isnan(dataset.points).any(axis=(1, 2)))
     if not len(known):
@@ -306,6 +306,8 @@ def _shifted_error(faces: _Faces, step: int) -> float:
 
 def _best_order(faces: _Faces) -> Ints:
     """For each landmark the predicted one that lies nearest to it on average, each used once."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     corner, size = faces.boxes[:, None, :2], faces.sizes[:, None, None]
     predicted = np.median((faces.predicted - corner) / size, axis=0)
     known = ~np.isnan(faces.true)
