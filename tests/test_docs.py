@@ -143,6 +143,8 @@ def test_every_command_and_option_named_exists(document):
             command = command.get_command(context, rest.pop(0))
         if not hasattr(command, "list_commands"):
             options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+            if "--format" in options:  # --json is short for that of JSON
+                options.add("--json")
             used = {word.partition("=")[0] for word in rest if word.startswith("--")}
             assert used <= options | {"--help"}, f"{document}: {shlex.join(words)}"
 

@@ -564,7 +564,7 @@ def test_a_run_outside_the_table_is_said_on_the_error_stream(one, cli):
         (("--table",), "--table: no value; accepted: 1 to 8, or a name"),
         (("--table", "0"), "table: 0; accepted: 1 to 8"),
         (("--table", "alll"), "report 'alll': unknown; accepted: all, "),
-        (("--table", "summary"), "runs: no run: run.json is missing"),
+        (("--table", "summary"), "runs: no run: it is not there"),
         (("--table", "1", "--measure", "nme"), "No such option: --measure"),
         (("nowhere", "--table", "1"), "nowhere: no run"),
         (("--table", "1", "--format", "docx"), "docx"),
