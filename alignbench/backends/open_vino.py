@@ -29,7 +29,7 @@ def _core() -> Any:
 
 
 def has_bfloat16() -> bool:
-    """Whether OpenVINO computes in bfloat16 on this processor; on others it ignores the wish."""
+    """Whether OpenVINO computes in bfloat16 on this processor; on others it uses fp32."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

@@ -77,7 +77,7 @@ def _only_quiet(
         ),
     ] = False,
 ) -> None:  # fmt: skip
-    """Nothing: its option is that of every command."""
+    """Do nothing. Every command takes the option of this one."""
 
 
 @cache

@@ -199,17 +199,17 @@ def require_ending(path: Path, endings: Collection[str]) -> None:
 
 def put(text: str, out: Path | None, what: str = "Table") -> None:
     """Print a text, or write it to a file and say so on the error stream."""
+    from alignbench.cli.console import tell
+
     if out is None:
         typer.echo(text)
         return
     write_text(text, out)
-    from alignbench.cli.console import tell
-
     tell(f"{what} written to {as_typed(out)}")
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON; a number that is none is null in it already."""
+    """Print a value as JSON. It may hold None, which becomes null, but not NaN."""
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 

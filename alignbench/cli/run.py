@@ -241,6 +241,7 @@ def export(model: options.Network, out: _OnnxFile, weights: options.Weights = No
       alignbench export --model propnet-mini --out propnet-mini.onnx
     """
     from alignbench import load_predictor
+    from alignbench.cli.console import tell
     from alignbench.predictors.network import export_onnx
     from alignbench.progress import show_status
 
@@ -248,8 +249,6 @@ def export(model: options.Network, out: _OnnxFile, weights: options.Weights = No
     with show_status(f"Exporting {model} (10 to 40 s)"):
         settings = export_onnx(load_predictor(model, weights), out)
     files = f"{options.as_typed(out)}, its settings to {options.as_typed(settings)}"
-    from alignbench.cli.console import tell
-
     tell(f"Network written to {files}")
 
 

@@ -110,12 +110,10 @@ def show(
       alignbench data show synthetic --out faces.jpg
       alignbench data show pts:faces --out sheet.png
     """
-    from alignbench.cli.console import read_dataset
+    from alignbench.cli.console import read_dataset, tell
     from reports.figures.tiles import SHEET_ENDINGS, draw_sheet
 
     require_one_process("data show")
     require_ending(out, SHEET_ENDINGS)
     draw_sheet(read_dataset(dataset, data_root, split, markup, origin), out, faces, landmarks)
-    from alignbench.cli.console import tell
-
     tell(f"Picture written to {out}")

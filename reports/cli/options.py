@@ -97,12 +97,11 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 def put_figure(figure: Figure, out: Path, width: float | None = None) -> None:
     """Write a figure, as wide as asked for in inches, and say so on the error stream."""
+    from alignbench.cli.console import tell
     from reports.figures.column import fit_width
     from reports.figures.style import save
 
     if width is not None:
         fit_width(figure, width)
     save(figure, out)
-    from alignbench.cli.console import tell
-
     tell(f"Figure written to {as_typed(out)}")

@@ -67,6 +67,4 @@ def predictions(
         texts[truth] = json.dumps(content)
     for path, text in texts.items():
         write_text(text, path)
-        from alignbench.cli.console import tell
-
         tell(f"Landmarks written to {as_typed(path)}")
