@@ -7,8 +7,8 @@ processes nor a new start change anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from alignbench.arrays import Floats, Ints
 from alignbench.boxes import boxes_of
 from alignbench.datasets import load_dataset
 from alignbench.datasets.base import Dataset
+from alignbench.datasets.joined import join_datasets
 from alignbench.exceptions import InputError, unknown
 from alignbench.geometry import crop_transforms, square_crops, transform, warp
-from alignbench.markups import convert, load_markup
+from alignbench.markups import Markup, convert, load_markup
 from alignbench.predictors.crop import network_input
 from baselines.model import Faces
 from baselines.training.augmentation import change_light, draw_map, join
@@ -49,44 +50,65 @@ def chance(purpose: str, seed: int, *place: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Data:
-    """Faces to train on and to validate on, all with image, and how many have none."""
+    """Faces to train on and to validate on, all with image, and how many have none.
+
+    ``parts`` are those of each data set by its name, where there are several.
+    """
 
     train: Dataset
     validation: Dataset
     without_image: int
+    parts: Mapping[str, Data] = field(default_factory=dict)
 
 
 def load_data(
     recipe: Recipe, root: str | Path | None, progress: Callable[[int, int], object] | None = None
 ) -> Data:
-    """The faces a recipe asks for, in its mark-up.
+    """The faces a recipe asks for, in its mark-up; those of several data sets as one.
 
-    Raises InputError if the data set, split, subset or mark-up is unknown, no image is there,
-    or one side would have no faces or fewer than a batch.
+    Raises InputError if a data set, split, subset or mark-up is unknown, no image is there,
+    the data sets cannot be joined, or one side would have no faces or fewer than a batch.
     """
-    whole = load_dataset(recipe.dataset, root, recipe.split, progress)
+    if len(set(recipe.datasets)) < len(recipe.datasets):
+        raise InputError("key dataset", f"names one twice: {recipe.trained_on}", "each once")
+    parts = {name: _load(recipe, name, root, progress) for name in recipe.datasets}
+    if (faces := sum(len(part.train) for part in parts.values())) < recipe.batch_size:
+        raise InputError(
+            "key batch_size", f"{recipe.batch_size}, of {faces} faces to train on",
+            f"at most {faces}",
+        )  # fmt: skip
+    for part in parts.values():
+        for dataset in (part.train, part.validation):
+            if lacking := dataset.unannotated():
+                raise InputError(
+                    f"{dataset.name} {dataset.split}", f"{lacking:,} landmarks are not annotated",
+                    "a data set with every landmark of every face", "Train on another data set.",
+                )  # fmt: skip
+    first = next(iter(parts.values())).train.markup
+    markup = first if recipe.markup is None else load_markup(recipe.markup)
+    return Data(
+        join_datasets({name: _convert(part.train, markup) for name, part in parts.items()}),
+        join_datasets({name: _convert(part.validation, markup) for name, part in parts.items()}),
+        sum(part.without_image for part in parts.values()),
+        parts if len(parts) > 1 else {},
+    )
+
+
+def _load(
+    recipe: Recipe,
+    name: str,
+    root: str | Path | None,
+    progress: Callable[[int, int], object] | None,
+) -> Data:
+    """The faces of one data set, in its own mark-up."""
+    whole = load_dataset(name, root, recipe.split, progress)
     if recipe.subset not in whole.subsets:
-        raise unknown(f"subset of {recipe.dataset}", recipe.subset, whole.subsets)
+        raise unknown(f"subset of {name}", recipe.subset, whole.subsets)
     train, without = _with_image(whole.take(np.flatnonzero(whole.subsets[recipe.subset])))
     if isinstance(recipe.validation, str):
-        other = load_dataset(recipe.dataset, root, recipe.validation, progress)
-        validation, missing = _with_image(other)
-        without += missing
-    else:
-        train, validation = hold_out(train, recipe.validation, recipe.seed)
-    if len(train) < recipe.batch_size:
-        raise InputError(
-            "key batch_size", f"{recipe.batch_size}, of {len(train)} faces to train on",
-            f"at most {len(train)}",
-        )  # fmt: skip
-    markup = recipe.markup
-    for dataset in (train, validation):
-        if lacking := dataset.unannotated():
-            raise InputError(
-                f"{dataset.name} {dataset.split}", f"{lacking:,} landmarks are not annotated",
-                "a data set with every landmark of every face", "Train on another data set.",
-            )  # fmt: skip
-    return Data(_convert(train, markup), _convert(validation, markup), without)
+        validation, missing = _with_image(load_dataset(name, root, recipe.validation, progress))
+        return Data(train, validation, without + missing)
+    return Data(*hold_out(train, recipe.validation, recipe.seed), without)
 
 
 def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
@@ -119,9 +141,8 @@ def _with_image(dataset: Dataset) -> tuple[Dataset, int]:
     return dataset.take(np.flatnonzero(available)), int((~available).sum())
 
 
-def _convert(dataset: Dataset, name: str | None) -> Dataset:
+def _convert(dataset: Dataset, markup: Markup) -> Dataset:
     """The data set in another mark-up, which has no visibility."""
-    markup = dataset.markup if name is None else load_markup(name)
     if markup == dataset.markup:
         return dataset
     points = convert(dataset.points, dataset.markup, markup)

@@ -92,11 +92,13 @@ class Recipe(Table):
     model
         ``propnet``, ``awing`` or ``lab``; options of its network in ``network``.
     dataset, split, subset
-        What is trained on.
+        What is trained on; ``dataset`` may be a list of several, which become one.
     validation
-        Another split; or a share of the training images, which then are not trained on.
+        Another split; or a share of the training images, which then are not trained on. Of
+        several data sets it is that of each.
     markup
-        The data set's own where it is None; 98 points can be trained as 68.
+        The data set's own where it is None, of several the first one's; 98 points can be trained
+        as 68.
     epochs, batch_size, seed, precision
         ``batch_size`` is that of all processes together; with ``bf16`` the network is computed
         in it.
@@ -106,7 +108,7 @@ class Recipe(Table):
 
     about: str = ""
     model: str
-    dataset: str
+    dataset: str | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     split: str = "train"
     subset: str = FULL
     validation: str | Annotated[float, Field(gt=0, lt=1)] = "test"
@@ -123,6 +125,16 @@ class Recipe(Table):
     loss: Table = Table()
     adversarial: SecondStage | None = None
     initial: Initial | None = None
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets."""
+        return (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+
+    @property
+    def trained_on(self) -> str:
+        """The data sets in words."""
+        return " + ".join(self.datasets)
 
     @property
     def all_epochs(self) -> int:

@@ -86,7 +86,7 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
         update={
             "crop": usual.crop.model_copy(update=crop),
             "output": usual.output.model_copy(update=output),
-            "notes": (f"Trained on {recipe.dataset} {recipe.split}{part}.",),
+            "notes": (f"Trained on {recipe.trained_on} {recipe.split}{part}.",),
         }
     )
 

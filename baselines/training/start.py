@@ -109,7 +109,7 @@ def train(
                 recipe=content, learner=Learner(fabric, setup, content),
                 loader=Loader(samples, content.batch_size, content.seed, count, fabric),
                 validation=data.validation, folder=folder,
-                title=f"{name}: {content.model} on {content.dataset}",
+                title=f"{name}: {content.model} on {content.trained_on}",
                 progress=progress, say=say, checkpoint_seconds=checkpoint_seconds,
             )  # fmt: skip
             _resume(loop)
@@ -127,14 +127,21 @@ def _describe(recipe: Recipe, data: Data, initial: str | None) -> dict[str, Any]
     """What a training is, as JSON; ``initial`` is the hash of the weights it begins with."""
     content = complete(recipe)
     content.pop("about")
-    sides: dict[str, Any] = {
-        side: {"faces": len(faces), "fingerprint": faces.fingerprint()}
-        for side, faces in (("train", data.train), ("validation", data.validation))
-    }
+    sides = _describe_sides(data)
+    if data.parts:
+        sides["parts"] = {name: _describe_sides(part) for name, part in data.parts.items()}
     if initial is not None:
         sides["initial"] = initial
     plain: dict[str, Any] = json.loads(json.dumps({"recipe": content, "data": sides}))
     return plain
+
+
+def _describe_sides(data: Data) -> dict[str, Any]:
+    """Faces and fingerprint of either side."""
+    return {
+        side: {"faces": len(faces), "fingerprint": faces.fingerprint()}
+        for side, faces in (("train", data.train), ("validation", data.validation))
+    }
 
 
 def _workers(fabric: Fabric, workers: int | None) -> int:

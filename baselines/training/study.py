@@ -18,7 +18,7 @@ from baselines.model import Table
 from baselines.training.data import attributes
 from baselines.training.folder import WEIGHTS
 from baselines.training.loop import Progress, Say
-from baselines.training.recipe import first_mistake, read_recipe, read_toml
+from baselines.training.recipe import Recipe, first_mistake, read_recipe, read_toml
 from baselines.training.setup import set_up
 from baselines.training.start import train
 
@@ -26,13 +26,15 @@ from baselines.training.start import train
 class Study(Table):
     """A study, as its TOML file has it.
 
-    ``recipe`` is a file or the name of a shipped one, ``split`` what every variant is run on.
-    Each variant is trained with the seeds 0 to ``seeds`` - 1. ``common`` is the ``key=value`` that
-    all variants change, ``variants`` what each of them changes besides.
+    ``recipe`` is a file or the name of a shipped one, ``dataset`` and ``split`` what every variant
+    is run on; without ``dataset``, the recipe's. Each variant is trained with the seeds 0 to
+    ``seeds`` - 1. ``common`` is the ``key=value`` that all variants change, ``variants`` what each
+    of them changes besides.
     """
 
     about: str = ""
     recipe: str
+    dataset: str | None = None
     split: str = "test"
     seeds: int = Field(default=2, ge=1)
     common: list[str] = Field(default_factory=list)
@@ -111,13 +113,26 @@ def _check(study: Study, todo: Sequence[Trial], faces: Dataset) -> None:
             _, recipe = read_recipe(study.recipe, trial.overrides)
             setup = set_up(recipe, faces.markup, faces.boxes is not None)
             attributes(faces, setup.method.attributes)
-        subject = (recipe.model, recipe.dataset, recipe.markup)
+        subject = (recipe.model, _dataset(study, recipe), recipe.markup)
         first = first or subject
         if subject != first:
             raise InputError(
                 trial.name, f"changes model, data set or mark-up to {subject}",
                 f"{first}, as in all trials", "Make it a study of its own.",
             )  # fmt: skip
+
+
+def _dataset(study: Study, recipe: Recipe) -> str:
+    """The data set that the variants are run on.
+
+    Raises InputError if the recipe has several and the study does not choose.
+    """
+    if study.dataset is None and len(recipe.datasets) > 1:
+        raise InputError(
+            "key dataset", f"the recipe has several: {recipe.trained_on}",
+            "one to run the variants on", "Name it in the study.",
+        )  # fmt: skip
+    return study.dataset or recipe.datasets[0]
 
 
 def run_study(
@@ -149,7 +164,7 @@ def run_study(
     content = read_study(study)
     todo = trials(content, seeds, overrides)
     _, recipe = read_recipe(content.recipe, todo[0].overrides)
-    faces = load_dataset(recipe.dataset, data_root, content.split)
+    faces = load_dataset(_dataset(content, recipe), data_root, content.split)
     _check(content, todo, faces)
     runs = []
     for number, trial in enumerate(todo, start=1):

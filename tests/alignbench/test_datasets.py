@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from doubles import make_dataset
+from doubles import ArrayImages, make_dataset
 from layouts import (
     image,
     points,
@@ -23,9 +23,11 @@ from layouts import (
 from scipy.io import loadmat, savemat
 
 from alignbench import InputError, load_dataset
+from alignbench.datasets.joined import join_datasets
 from alignbench.datasets.verify import verify
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
+from alignbench.markups import IBUG68
 
 
 def assert_refused(message, read, *arguments):
@@ -394,3 +396,39 @@ def test_a_data_set_that_somebody_reads_wrongly_is_refused(change, message):
         assert_refused(message, replace(sound, points=points).check)
     points[2] = np.nan
     assert_refused(r"face2\S*: no landmark is annotated", replace(sound, points=points).check)
+
+
+def pictures(first, faces):
+    grey = [np.full((4, 4, 3), first + k, np.uint8) for k in range(faces)]
+    return ArrayImages(grey, [str(k // 2) for k in range(faces)])
+
+
+def test_joined_data_sets_are_the_faces_of_each():
+    a, b = make_dataset(4, images=pictures(0, 4)), make_dataset(3, images=pictures(100, 3), seed=1)
+    b = replace(b, subsets={"full": b.subsets["full"]})
+    both = join_datasets({"a": a, "b": b})
+    both.check()
+    assert (both.name, len(both)) == ("a + b", 7)
+    assert both.ids == (*(f"a/{name}" for name in a.ids), *(f"b/{name}" for name in b.ids))
+    np.testing.assert_array_equal(both.points, np.concatenate([a.points, b.points]))
+    np.testing.assert_array_equal(both.boxes, np.concatenate([a.boxes, b.boxes]))
+    assert list(both.subsets) == ["full"]
+    assert both.cluster_names() == ["a/0", "a/0", "a/1", "a/1", "b/0", "b/0", "b/1"]
+    some = both.take(np.array([5, 0, 4]))
+    assert [some.images.read(k)[0, 0, 0] for k in range(3)] == [101, 0, 100]
+    assert some.images.location(1) == "image 0"
+    assert some.images.sources() == ["b/0", "a/0", "b/0"]
+    assert some.images.available().all()
+    assert some.images.digest() != both.images.digest()
+    assert both.fingerprint() not in (a.fingerprint(), b.fingerprint())
+
+
+def test_joined_data_sets_need_one_markup_and_a_normaliser():
+    faces, other = make_dataset(2), make_dataset(2, IBUG68)
+    assert join_datasets({"alone": faces}) is faces
+    unboxed = join_datasets({"a": faces, "b": replace(faces, boxes=None)})
+    assert unboxed.boxes is None
+    with pytest.raises(InputError, match=r"a, b: mark-ups wflw98, ibug68; accepted: one mark-up"):
+        join_datasets({"a": faces, "b": other})
+    with pytest.raises(InputError, match="no normaliser in common"):
+        join_datasets({"a": faces, "b": replace(faces, normalisers=("inter_pupil",))})

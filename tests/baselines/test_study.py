@@ -12,7 +12,7 @@ from alignbench.markups import WFLW98
 from alignbench.synthetic.write import write
 from baselines.training.recipe import read_recipe
 from baselines.training.setup import set_up
-from baselines.training.study import read_study, shipped_studies, trials
+from baselines.training.study import read_study, run_study, shipped_studies, trials
 
 STUDY = """
 recipe = "propnet-mini/synthetic"
@@ -89,6 +89,13 @@ def test_bad_studies(cli, tmp_path, text, said):
     assert result.code == 2
     assert re.search(said, result.err), result.err
     assert not (tmp_path / "ablation").exists()
+
+
+def test_a_recipe_of_several_data_sets_needs_one_to_run_on(tmp_path):
+    several = STUDY.replace("common = [", 'common = [\'dataset=["synthetic", "wflw"]\', ')
+    (tmp_path / "study.toml").write_text(several)
+    with pytest.raises(InputError, match="key dataset: the recipe has several"):
+        run_study(tmp_path / "study.toml", tmp_path / "out")
 
 
 def test_unknown_study():

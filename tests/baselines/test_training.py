@@ -462,6 +462,33 @@ def test_a_data_set_without_attributes_or_boxes(tmp_path):
     assert load_predictor("propnet", out / WEIGHTS, device="cpu").boxes == "tight"
 
 
+def test_two_data_sets_are_trained_on_as_one(tmp_path, data):
+    write_300w(data, ("afw", "helen/trainset", "lfpw/trainset"), 4)
+    both = write_recipe(tmp_path, dataset=["wflw", "300w"], markup="ibug68", validation=0.25)
+    out = learn(both, data, tmp_path / "both", "epochs=1")
+    record = json.loads((out / RECORD).read_text())
+    assert record["recipe"]["dataset"] == ["wflw", "300w"]
+    described = record["data"]
+    assert list(described["parts"]) == ["wflw", "300w"]
+    for side in ("train", "validation"):
+        parts = [part[side] for part in described["parts"].values()]
+        assert described[side]["faces"] == sum(part["faces"] for part in parts)
+        prints = {described[side]["fingerprint"], *(part["fingerprint"] for part in parts)}
+        assert len(prints) == 3
+    predictor = load_predictor("propnet", out / WEIGHTS, device="cpu")
+    assert predictor.boxes == "tight"  # 300W annotates none
+    assert "Trained on wflw + 300w train." in predictor.describe()["notes"]
+    for change, message in (
+        ('dataset=["wflw", "wflw"]', r"key dataset: names one twice: wflw \+ wflw"),
+        ("dataset=[]", "key dataset: "),
+        ('dataset=["wflw", "cofw"]', "not found in"),
+        ("batch_size=19", "19, of 18 faces"),
+        ("loss.focal=printed", "wflw . 300w train has no attribute pose"),
+    ):
+        with pytest.raises(InputError, match=message):
+            learn(both, data, tmp_path / "x", change)
+
+
 def test_98_points_are_trained_as_68(tmp_path, data):
     out = learn(write_recipe(tmp_path, markup="ibug68"), data, tmp_path / "out")
     assert load_predictor("propnet", out / WEIGHTS, device="cpu").markup is IBUG68
