@@ -31,7 +31,7 @@ from alignbench.geometry import crop_transforms, square_crops, transform, warp
 from alignbench.markups import Markup, convert, load_markup
 from alignbench.predictors.crop import network_input
 from baselines.model import Faces
-from baselines.training.augmentation import change_light, draw_map, join
+from baselines.training.augmentation import change_picture, draw_map, join
 from baselines.training.recipe import Recipe
 from baselines.training.setup import Setup
 
@@ -186,10 +186,10 @@ class Samples(TorchDataset[Faces]):
         windows, maps, truth = [], [], []
         for epoch, face in places:
             rng = chance("face", self._seed, epoch, face)
-            change, mirrored = draw_map(rng, amounts, crop.size)
+            change, mirrored = draw_map(rng, amounts, crop.size, crop.scale)
             matrix = join(self._to_window[face], change)
             window = warp(self.dataset.images.read(face), matrix, crop.size, crop.border)
-            windows.append(change_light(rng, amounts, window))
+            windows.append(change_picture(rng, amounts, window))
             points = self.dataset.points[face]
             truth.append(points[self.dataset.markup.flip_order] if mirrored else points)
             maps.append(matrix)

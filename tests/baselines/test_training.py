@@ -38,7 +38,7 @@ from baselines import checkpoints
 from baselines.lab.adversarial import Adversarial
 from baselines.model import save
 from baselines.training import train
-from baselines.training.augmentation import Augmentation, change_light, draw_map, join
+from baselines.training.augmentation import Augmentation, change_picture, draw_map, join
 from baselines.training.data import Loader, Samples, chance, draw_order, hold_out, make_batches
 from baselines.training.folder import CHECKPOINT, LOG, RECORD, WEIGHTS, find_difference
 from baselines.training.learner import Learner
@@ -218,7 +218,7 @@ def test_nothing_changes_where_nothing_is_asked():
     np.testing.assert_array_equal(matrix, [[1, 0, 0], [0, 1, 0]])
     assert not mirrored
     window = np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8)
-    assert change_light(np.random.default_rng(0), STILL, window) is window
+    assert change_picture(np.random.default_rng(0), STILL, window) is window
 
 
 def test_augmentation_stays_in_its_range():
@@ -256,7 +256,7 @@ def test_light_changes_are_pixels_of_the_same_shape():
     window = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
     for name in ("brightness", "contrast", "colour", "blur", "noise", "erase"):
         wanted = Augmentation(**{name: {"blur": 8.0, "noise": 20.0}.get(name, 1.0)})
-        changed = change_light(np.random.default_rng(1), wanted, window)
+        changed = change_picture(np.random.default_rng(1), wanted, window)
         assert (changed.shape, changed.dtype) == (window.shape, np.uint8)
         assert not np.array_equal(changed, window), name
 
