@@ -29,6 +29,7 @@ from alignbench.backends.torch_module import device_of
 from alignbench.distributed import lost_process, processes
 from alignbench.exceptions import InputError
 from baselines.model import STRIDE, Faces, Opponent
+from baselines.training.average import Average
 from baselines.training.recipe import Recipe
 from baselines.training.setup import Setup
 
@@ -126,7 +127,8 @@ class DivergedError(ArithmeticError):
 class Learner:
     """A network and its optimiser, and the opponent of a recipe's second stage.
 
-    ``network`` is the module itself, to be evaluated and saved.
+    ``network`` is the module itself, ``result`` the one to be evaluated and saved: the average of
+    its weights where the recipe asks for one, else the network.
     """
 
     def __init__(self, fabric: Fabric, setup: Setup, recipe: Recipe) -> None:
@@ -139,6 +141,9 @@ class Learner:
             self._learning, lr=recipe.optimiser.lr, weight_decay=recipe.optimiser.weight_decay
         )
         self._module, self._update = fabric.setup(self.network, self._optimiser)
+        decay = recipe.optimiser.average
+        self._average = Average(self.network, decay) if decay else None
+        self.result = self._average.network if self._average else self.network
         self._opponent: Opponent | None = None
         if recipe.adversarial is not None:
             side = setup.settings.crop.size // STRIDE
@@ -168,6 +173,8 @@ class Learner:
         for group in self._optimiser.param_groups:
             group["lr"] = lr
         self._update.step()
+        if self._average:
+            self._average.update(self.network)
         return mean.item()
 
     def finite(self) -> bool:
@@ -177,11 +184,15 @@ class Learner:
     def state(self) -> dict[str, Any]:
         """All that :meth:`load` needs to go on exactly."""
         state = {"network": self.network.state_dict(), "optimiser": self._optimiser.state_dict()}
+        if self._average:
+            state["average"] = self._average.state()
         return state if self._opponent is None else state | self._opponent.state()
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state` gave."""
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
+        if self._average:
+            self._average.load(state["average"])
         if self._opponent is not None:
             self._opponent.load(state)

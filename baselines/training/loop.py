@@ -144,9 +144,9 @@ class Loop:
         )
 
     def save_weights(self) -> None:
-        """Write the network as it is, for ``run --weights`` and ``initial.weights``."""
+        """Write the weights of now, for ``run --weights`` and ``initial.weights``."""
         setup, path = self.learner.setup, self.folder.path / WEIGHTS
-        save(path, self.learner.network, setup.model, setup.settings, **setup.options)
+        save(path, self.learner.result, setup.model, setup.settings, **setup.options)
 
     def _rate(self, step: int) -> float:
         """Learning rate of a step of this epoch."""
@@ -226,10 +226,11 @@ def validate(learner: Learner, dataset: Dataset, ranks: Ranks) -> Score:
     """
     if ranks.size > 1:
         # Each process's batch normalisation has seen its own faces; the first one's is saved.
-        for buffer in learner.network.buffers():
-            torch.distributed.broadcast(buffer, src=0)
+        for network in dict.fromkeys((learner.network, learner.result)):
+            for buffer in network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
     execution = Execution(device=str(learner.fabric.device))
-    network = copy.deepcopy(learner.network)
+    network = copy.deepcopy(learner.result)
     predictor = NetworkPredictor("training", learner.setup.settings, network, {}, execution)
     boxes = choose_boxes(dataset, dataset, predictor, None, 1.0)
     points = predict_points(predictor, dataset, boxes, ranks=ranks).points

@@ -44,7 +44,8 @@ class Optimiser(Table):
     ``clip`` is the largest norm of the gradient, 0 for any. The rate rises from 0 over the share
     ``warmup`` of the steps; then it stays (``constant``), is multiplied by ``factor`` at each of
     ``milestones``, shares of the training (``step``), or falls to 0 along half a cosine wave
-    (``cosine``; with a warm-up, the one-cycle policy).
+    (``cosine``; with a warm-up, the one-cycle policy). ``average`` is the decay of the exponential
+    moving average of the weights, which is then what is validated and saved; 0 for none.
     """
 
     name: Literal["adam", "rmsprop"] = "adam"
@@ -55,6 +56,7 @@ class Optimiser(Table):
     milestones: Annotated[tuple[Share, ...], Field(strict=False)] = ()
     factor: Positive = 0.1
     warmup: Share = 0.0
+    average: float = Field(default=0.0, ge=0, lt=1)
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of a step, the first of which is 0, of so many in all.

@@ -39,6 +39,7 @@ from baselines.lab.adversarial import Adversarial
 from baselines.model import save
 from baselines.training import train
 from baselines.training.augmentation import Augmentation, change_picture, draw_map, join
+from baselines.training.average import Average
 from baselines.training.data import Loader, Samples, chance, draw_order, hold_out, make_batches
 from baselines.training.folder import CHECKPOINT, LOG, RECORD, WEIGHTS, find_difference
 from baselines.training.learner import Learner
@@ -535,6 +536,42 @@ def test_the_paper_s_second_stage_of_lab_changes_the_estimator(tmp_path, data):
     assert len((both / LOG).read_text().splitlines()) == 3
 
 
+def test_an_average_is_of_the_weights_after_each_step():
+    network = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
+    network.requires_grad_(False)
+    average = Average(network, 0.3)
+    weights, expected = [4.0, 2.0, 8.0, 1.0], float(network[0].weight)
+    for step, value in enumerate(weights):
+        network[0].weight.fill_(value)
+        network[1].running_mean.fill_(-value)
+        network[1].num_batches_tracked.fill_(step)
+        average.update(network)
+        decay = min(0.3, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+    linear, norm = average.network
+    assert float(linear.weight) == pytest.approx(expected)
+    assert float(norm.running_mean) != -weights[-1]
+    assert int(norm.num_batches_tracked) == 3
+    again = Average(network, 0.3)
+    again.load(average.state())
+    for one in (average, again):
+        one.update(network)
+    assert torch.equal(again.network[0].weight, linear.weight)
+
+
+def test_the_average_is_what_is_saved_and_validated(tmp_path, data):
+    out = learn(write_recipe(tmp_path), data, tmp_path / "out", "optimiser.average=0.5", "epochs=1")
+    kept = torch.load(out / CHECKPOINT, weights_only=True)["learner"]
+    saved = checkpoints.read(out / WEIGHTS).state
+    average = kept["average"]["network"]
+    assert all(torch.equal(saved[name], average[name]) for name in saved)
+    assert not torch.equal(saved["stem.conv.conv.weight"], kept["network"]["stem.conv.conv.weight"])
+    predictor = load_predictor("propnet", out / WEIGHTS, device="cpu")
+    nme = evaluate(predictor, load_dataset("wflw", data)).row(parse_measure("nme")).value
+    record = json.loads((out / RECORD).read_text())
+    assert record["validation"]["nme"] == pytest.approx(nme, rel=1e-6)
+
+
 def test_weights_to_begin_with(tmp_path, data):
     recipe = write_recipe(tmp_path)
     first = learn(recipe, data, tmp_path / "first")
@@ -577,7 +614,7 @@ class Stop:
     ("model", "changes", "cuts"),
     [
         # At the first step, at the last of an epoch, and within one of each stage.
-        ("propnet", [], [(1, 1e9), (3, 0), (5, 1e9)]),
+        ("propnet", ["optimiser.average=0.9"], [(1, 1e9), (3, 0), (5, 1e9)]),
         ("lab", ["epochs=1", "adversarial.epochs=1"], [(2, 1e9), (5, 1e9)]),
     ],
 )
