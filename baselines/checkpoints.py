@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import ValidationError
@@ -28,6 +28,8 @@ from alignbench.io.notation import parse_json
 from alignbench.predictors.settings import SHOWN, CropSettings
 
 State = Mapping[str, Tensor]
+Storage = Literal["float32", "float16"]
+"""Type of the parameters in a file of weights; networks have float32."""
 _TENSORS = "a file of tensors alone, by torch.save"
 
 
@@ -44,11 +46,28 @@ class Checkpoint:
     options: dict[str, Any] | None = None
     settings: CropSettings | None = None
 
+    @property
+    def storage(self) -> Storage:
+        """The type of its parameters, of which some files have half."""
+        half = any(tensor.dtype == torch.float16 for tensor in self.state.values())
+        return "float16" if half else "float32"
+
 
 def save(
-    path: Path, network: nn.Module, model: str, options: Mapping[str, Any], settings: CropSettings
+    path: Path,
+    network: nn.Module,
+    model: str,
+    options: Mapping[str, Any],
+    settings: CropSettings,
+    storage: Storage = "float32",
 ) -> None:
-    """Write a network's weights with its options, as JSON, and its crop settings."""
+    """Write a network's weights with its options, as JSON, and its crop settings.
+
+    With ``storage="float16"`` a file has half the size. The statistics of batch normalisation are
+    float32 all the same: they are few, and may be too large or too small for float16.
+
+    Raises InputError if a parameter is too large for float16.
+    """
     header = {
         "model": model,
         "options": json.dumps(dict(options), sort_keys=True),
@@ -56,7 +75,29 @@ def save(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    if storage == "float16":
+        state |= {name: _halve(name, tensor) for name, tensor in network.named_parameters()}
     write_atomic(path, _sort_header(serialise(state, header)))
+
+
+def _halve(name: str, tensor: Tensor) -> Tensor:
+    """A parameter as float16."""
+    half = tensor.detach().to(torch.float16).contiguous()
+    if not half.isfinite().all():
+        largest = torch.finfo(torch.float16).max
+        raise InputError(
+            f"weights, {name}", f"{tensor.abs().max().item():g} is too large for float16",
+            f"at most {largest:,.0f}", "Store float32.",
+        )  # fmt: skip
+    return half
+
+
+@torch.no_grad()
+def round_parameters(network: nn.Module, storage: Storage) -> None:
+    """Round a network's parameters to what a file of this storage gives back."""
+    if storage == "float16":
+        for name, parameter in network.named_parameters():
+            parameter.copy_(_halve(name, parameter))
 
 
 def _sort_header(content: bytes) -> bytes:

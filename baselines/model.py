@@ -22,7 +22,7 @@ from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
-from baselines.checkpoints import Checkpoint
+from baselines.checkpoints import Checkpoint, Storage
 from baselines.drawing import Drawn
 
 if TYPE_CHECKING:
@@ -290,6 +290,8 @@ def _read(model: Model, chosen: dict[str, Any], weights: Path) -> _Loaded:
     released = model.adapt(replace(stored, settings=settings), names)
     checkpoints.fill(network, released.state, weights)
     identity = {"weights_sha256": sha256(weights)}
+    if stored.storage != "float32":
+        identity["storage"] = stored.storage
     return _Loaded(network, released.settings or settings, chosen, identity)
 
 
@@ -298,6 +300,7 @@ def save(
     network: nn.Module,
     model: Model,
     settings: CropSettings | None = None,
+    storage: Storage = "float32",
     **chosen: Any,
 ) -> None:
     """Write a network's weights as a file that ``--model MODEL --weights FILE`` runs.
@@ -306,10 +309,14 @@ def save(
     ----------
     settings
         Its crop and colours; the model's own where it is None.
+    storage
+        ``float16`` for a file of half the size, of rounded weights; it is computed in float32 all
+        the same.
     chosen
         Options the network was made with, the mark-up by its name.
 
-    Raises InputError if an option is unknown, or the network is not of these options.
+    Raises InputError if an option is unknown, the network is not of these options, or a weight is
+    too large for float16.
     """
     chosen = options.check(chosen, model.network, model.where)
     with torch.device("meta"):
@@ -321,4 +328,5 @@ def save(
             remedy="Give those it was made with.",
         )  # fmt: skip
     chosen = options.complete(chosen, model.network)
-    checkpoints.save(path, network, model.name, chosen, settings or model.settings(chosen))
+    settings = settings or model.settings(chosen)
+    checkpoints.save(path, network, model.name, chosen, settings, storage)

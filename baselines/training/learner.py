@@ -7,6 +7,7 @@ configuration of its own.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import os
@@ -20,7 +21,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Adam, RMSprop
 
@@ -28,6 +29,7 @@ from alignbench import threads
 from alignbench.backends.torch_module import device_of
 from alignbench.distributed import lost_process, processes
 from alignbench.exceptions import InputError
+from baselines.checkpoints import round_parameters
 from baselines.model import STRIDE, Faces, Opponent
 from baselines.training.average import Average
 from baselines.training.recipe import Recipe
@@ -127,13 +129,13 @@ class DivergedError(ArithmeticError):
 class Learner:
     """A network and its optimiser, and the opponent of a recipe's second stage.
 
-    ``network`` is the module itself, ``result`` the one to be evaluated and saved: the average of
-    its weights where the recipe asks for one, else the network.
+    ``network`` is the module itself, ``result`` what is learnt: the average of its weights where
+    the recipe asks for one, else the network.
     """
 
     def __init__(self, fabric: Fabric, setup: Setup, recipe: Recipe) -> None:
         self.setup, self.network, self.fabric = setup, setup.network, fabric
-        self._clip = recipe.optimiser.clip
+        self._clip, self._storage = recipe.optimiser.clip, recipe.storage
         # A tenth faster than the usual order on CPUs, and what GPUs compute bf16 in.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._learning = [p for p in self.network.parameters() if p.requires_grad]
@@ -176,6 +178,12 @@ class Learner:
         if self._average:
             self._average.update(self.network)
         return mean.item()
+
+    def trained(self) -> nn.Module:
+        """A copy of the result as its file of weights will hold it."""
+        network = copy.deepcopy(self.result)
+        round_parameters(network, self._storage)
+        return network
 
     def finite(self) -> bool:
         """Whether every weight is a finite number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import signal
 import threading
@@ -145,8 +144,9 @@ class Loop:
 
     def save_weights(self) -> None:
         """Write the weights of now, for ``run --weights`` and ``initial.weights``."""
-        setup, path = self.learner.setup, self.folder.path / WEIGHTS
-        save(path, self.learner.result, setup.model, setup.settings, **setup.options)
+        setup, storage = self.learner.setup, self.recipe.storage
+        path, network = self.folder.path / WEIGHTS, self.learner.trained()
+        save(path, network, setup.model, setup.settings, storage, **setup.options)
 
     def _rate(self, step: int) -> float:
         """Learning rate of a step of this epoch."""
@@ -230,8 +230,8 @@ def validate(learner: Learner, dataset: Dataset, ranks: Ranks) -> Score:
             for buffer in network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
     execution = Execution(device=str(learner.fabric.device))
-    network = copy.deepcopy(learner.result)
-    predictor = NetworkPredictor("training", learner.setup.settings, network, {}, execution)
+    network, settings = learner.trained(), learner.setup.settings
+    predictor = NetworkPredictor("training", settings, network, {}, execution)
     boxes = choose_boxes(dataset, dataset, predictor, None, 1.0)
     points = predict_points(predictor, dataset, boxes, ranks=ranks).points
     scales = normalisers(dataset.points, dataset.markup, dataset.ids, dataset.scales)

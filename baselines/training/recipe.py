@@ -17,6 +17,7 @@ from alignbench.geometry import BoxSide, Rounding
 from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 from baselines.awing.predictor import AWING
+from baselines.checkpoints import Storage
 from baselines.lab.predictor import LAB
 from baselines.model import Model, SecondStage, Table
 from baselines.propnet.predictor import PROPNET
@@ -104,6 +105,8 @@ class Recipe(Table):
     epochs, batch_size, seed, precision
         ``batch_size`` is that of all processes together; with ``bf16`` the network is computed
         in it.
+    storage
+        Type of the weights in their file.
     targets, loss, adversarial
         Tables of the model.
     """
@@ -119,6 +122,7 @@ class Recipe(Table):
     batch_size: int = Field(default=16, ge=2)
     seed: int = Field(default=0, ge=0, lt=2**63)
     precision: Literal["fp32", "bf16"] = "fp32"
+    storage: Storage = "float32"
     network: dict[str, Any] = Field(default_factory=dict)
     crop: CropChanges = CropChanges()
     targets: Table = Table()

@@ -559,17 +559,40 @@ def test_an_average_is_of_the_weights_after_each_step():
     assert torch.equal(again.network[0].weight, linear.weight)
 
 
-def test_the_average_is_what_is_saved_and_validated(tmp_path, data):
-    out = learn(write_recipe(tmp_path), data, tmp_path / "out", "optimiser.average=0.5", "epochs=1")
+def test_the_rounded_average_is_what_is_saved_and_validated(tmp_path, data):
+    recipe = write_recipe(tmp_path, storage="float16", epochs=1)
+    out = learn(recipe, data, tmp_path / "out", "optimiser.average=0.5")
     kept = torch.load(out / CHECKPOINT, weights_only=True)["learner"]
-    saved = checkpoints.read(out / WEIGHTS).state
-    average = kept["average"]["network"]
-    assert all(torch.equal(saved[name], average[name]) for name in saved)
-    assert not torch.equal(saved["stem.conv.conv.weight"], kept["network"]["stem.conv.conv.weight"])
+    stored = checkpoints.read(out / WEIGHTS)
+    for name, average in kept["average"]["network"].items():
+        half = average.half() if stored.state[name].dtype == torch.float16 else average
+        assert torch.equal(stored.state[name], half)
+    name = "stem.conv.conv.weight"
+    assert not torch.equal(stored.state[name], kept["network"][name].half())
     predictor = load_predictor("propnet", out / WEIGHTS, device="cpu")
+    assert predictor.describe()["storage"] == stored.storage == "float16"
+    assert all(parameter.dtype == torch.float32 for parameter in predictor.network.parameters())
     nme = evaluate(predictor, load_dataset("wflw", data)).row(parse_measure("nme")).value
     record = json.loads((out / RECORD).read_text())
     assert record["validation"]["nme"] == pytest.approx(nme, rel=1e-6)
+    assert record["recipe"]["storage"] == "float16"
+
+
+def test_float16_halves_a_file_and_refuses_what_is_too_large(tmp_path):
+    awing = MODELS["awing"]
+    network = awing.network(stacks=1, width=64)
+    sizes = []
+    for storage in ("float32", "float16"):
+        path = tmp_path / f"{storage}.safetensors"
+        save(path, network, awing, storage=storage, stacks=1, width=64)
+        sizes.append(path.stat().st_size)
+        described = load_predictor("awing", path).describe()
+        assert described.get("storage", "float32") == storage
+    assert sizes[1] < 0.6 * sizes[0]
+    with torch.no_grad():
+        next(network.parameters()).fill_(70_000)
+    with pytest.raises(InputError, match="70000 is too large for float16"):
+        save(tmp_path / "x.safetensors", network, awing, storage="float16", stacks=1, width=64)
 
 
 def test_weights_to_begin_with(tmp_path, data):
