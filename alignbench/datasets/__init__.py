@@ -119,6 +119,8 @@ def locate_file(
     name: str, images: Path | None, markup: str | None = None, origin: float | None = None
 ) -> Location | None:
     """The landmark file that ``FORMAT:PATH`` names; None for a name of another form."""
+    if name in plugins.entry_points(plugins.DATASETS):  # some have a colon
+        return None
     parts = split_format(name)
     if parts is None:
         return None

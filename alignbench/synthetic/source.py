@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,13 +19,18 @@ from alignbench.io.files import require_regular, write_folder_atomic
 from alignbench.io.notation import parse_json
 from alignbench.io.text import in_blocks, lines_of
 from alignbench.markups import WFLW98
-from alignbench.synthetic.write import MANIFEST, VERSION, VISIBLE, write
+from alignbench.synthetic.write import FACES, HEADS, MANIFEST, VERSIONS, VISIBLE, write
 
 SEED = 0
-FACES = {"test": 1000, "train": 8000, "validation": 500, "sample": 60}
+NAMES = {FACES: "synthetic", HEADS: "synthetic:heads"}
+SPLITS = {
+    FACES: {"test": 1000, "train": 8000, "validation": 500, "sample": 60},
+    HEADS: {"test": 1000, "train": 16000, "validation": 500, "sample": 60},
+}
+"""How many faces a generator draws for each split."""
 
 
-def read(root: Path, split: str) -> Dataset:
+def read(root: Path, split: str, generator: str = FACES) -> Dataset:
     """One split of synthetic faces from ``root``, where :func:`locate` or a user drew them.
 
     Raises
@@ -32,10 +38,10 @@ def read(root: Path, split: str) -> Dataset:
     InputError
         If the folder lacks the split, or its files do not belong together.
     """
-    faces = _manifest(root)
+    faces = _manifest(root, generator)
     if split not in faces:
         raise InputError(root / MANIFEST, f"no split {split!r} was drawn", ", ".join(faces))
-    dataset = read_layout(root, split, "synthetic", {FULL: faces[split]})
+    dataset = read_layout(root, split, NAMES[generator], {FULL: faces[split]})
     path = root / VISIBLE.format(split=split)
     blocks = list(_visible(path, dataset.points.shape[1], root))
     visible = np.concatenate(blocks)
@@ -59,30 +65,41 @@ def _again(root: Path) -> str:
     return f"Remove {root} and have it drawn again."
 
 
-def _manifest(root: Path) -> Mapping[str, int]:
+def _manifest(root: Path, generator: str) -> Mapping[str, int]:
+    """Faces of each split; raises InputError if another generator drew them."""
     path = root / MANIFEST
     require_regular(path)
     try:
         content = parse_json(path.read_text(encoding="utf-8"))
         faces = {str(split): int(number) for split, number in content["faces"].items()}
+        drawn_by = content.get("generator", FACES)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             path, f"no record of drawn faces ({error})", remedy=_again(root)
         ) from error
+    if drawn_by != generator:
+        names = NAMES.get(drawn_by, drawn_by), NAMES[generator]
+        raise InputError(path, f"faces of {names[0]}", f"faces of {names[1]}")
     return faces
 
 
-def locate(split: str, progress: Progress = ignore_progress) -> Path:
+def locate(split: str, progress: Progress = ignore_progress, generator: str = FACES) -> Path:
     """The folder with one split; draws it on first use.
 
     The folder is named after everything the faces depend on.
+
+    Raises
+    ------
+    InputError
+        If the files the generator needs are not there.
     """
+    faces = {split: SPLITS[generator][split]}
     drawn_by = f"opencv{cv2.__version__}-numpy{np.__version__}"
-    name = f"synthetic-{VERSION}-seed{SEED}-{split}{FACES[split]}-{drawn_by}"
+    kind = NAMES[generator].replace(":", "-")
+    name = f"{kind}-{VERSIONS[generator]}-seed{SEED}-{split}{faces[split]}-{drawn_by}"
     folder = user_cache_path("alignbench", appauthor=False) / name
     if not folder.is_dir():
-        faces = {split: FACES[split]}
-        write_folder_atomic(folder, lambda draft: write(draft, faces, SEED, progress))
+        write_folder_atomic(folder, lambda draft: write(draft, faces, SEED, progress, generator))
     return folder
 
 
@@ -105,7 +122,7 @@ SOURCE = DatasetSource(
     name="synthetic",
     title="3D faces the package draws itself, with exact truth (98 points); nothing to download",
     markup=WFLW98,
-    splits={split: {FULL: faces} for split, faces in FACES.items()},
+    splits={split: {FULL: faces} for split, faces in SPLITS[FACES].items()},
     markers=(MANIFEST,),
     layout=f"""\
 synthetic/
@@ -115,4 +132,13 @@ synthetic/
     homepage="https://wywu.github.io/projects/LAB/WFLW.html (its layout)",
     read=read,
     locate=locate,
+)
+
+HEADS_SOURCE = replace(
+    SOURCE,
+    name="synthetic:heads",
+    title="MakeHuman's heads, drawn with exact truth (98 points); needs the extra [heads]",
+    splits={split: {FULL: faces} for split, faces in SPLITS[HEADS].items()},
+    read=partial(read, generator=HEADS),
+    locate=partial(locate, generator=HEADS),
 )

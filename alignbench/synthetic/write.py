@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,11 +22,13 @@ from alignbench.datasets.base import Progress
 from alignbench.datasets.wflw import IMAGES, LIST
 from alignbench.exceptions import InputError
 from alignbench.formats.face_list import ATTRIBUTES
-from alignbench.synthetic.face import draw_face
+from alignbench.synthetic.face import Face, draw_face
 from alignbench.threads import count
 
-VERSION = 2
-"""To be raised whenever a face would come out otherwise."""
+FACES, HEADS = "faces", "heads"
+"""The generators: the parametric head of :mod:`alignbench.synthetic.head`, and MakeHuman's."""
+VERSIONS = {FACES: 2, HEADS: 1}
+"""To be raised whenever a face of a generator would come out otherwise."""
 
 MANIFEST = "synthetic.json"
 VISIBLE = "WFLW_annotations/visible_{split}.txt"
@@ -40,7 +42,9 @@ _SUBSET_FILES = {"pose": "largepose", "make-up": "makeup"}
 Row = dict[str, Any]
 
 
-def write(folder: Path, faces: dict[str, int], seed: int, progress: Progress) -> None:
+def write(
+    folder: Path, faces: dict[str, int], seed: int, progress: Progress, generator: str = FACES
+) -> None:
     """Draw so many faces of each split into a folder.
 
     A face depends on seed, split and index alone: more faces, other splits or another number of
@@ -51,34 +55,38 @@ def write(folder: Path, faces: dict[str, int], seed: int, progress: Progress) ->
     progress
         Called with (faces drawn, faces in all).
     """
+    _drawing(generator)
     done, total = 0, sum(faces.values())
     progress(done, total)
     for split, number in faces.items():
         rows: list[Row] = [{}] * number
-        for row in _draw(folder, split, number, seed):
+        for row in _draw(folder, split, number, seed, generator):
             rows[row["index"]] = row
             done += 1
             progress(done, total)
         _write_lists(folder, split, rows)
     drawn_by = {"opencv": cv2.__version__, "numpy": np.__version__}
-    manifest = {"version": VERSION, "seed": seed, "faces": faces, "drawn_by": drawn_by}
+    manifest = {
+        "generator": generator, "version": VERSIONS[generator], "seed": seed, "faces": faces,
+        "drawn_by": drawn_by,
+    }  # fmt: skip
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _draw(folder: Path, split: str, number: int, seed: int) -> Iterator[Row]:
+def _draw(folder: Path, split: str, number: int, seed: int, generator: str) -> Iterator[Row]:
     """What is to be listed of each face, in the order they get ready."""
     workers = min(count(), number)
     if workers == 1:
         for index in range(number):
-            yield draw_file(folder, split, index, seed)
+            yield draw_file(folder, split, index, seed, generator)
         return
     # Drawing holds Python's lock most of the time, so processes share the work, not threads; and
     # processes of their own, because those of multiprocessing would run a user's script again.
     ready: SimpleQueue[Row | None] = SimpleQueue()
     processes = [
         subprocess.Popen(  # noqa: S603 (our own module, by this interpreter)
-            [sys.executable, "-m", "alignbench.synthetic.write", str(folder), split, str(seed),
-             str(first), str(number), str(workers)],
+            [sys.executable, "-m", "alignbench.synthetic.write", str(folder), split, generator,
+             str(seed), str(first), str(number), str(workers)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         )
         for first in range(workers)
@@ -121,9 +129,26 @@ def _follow(process: subprocess.Popen[str], ready: SimpleQueue[Row | None]) -> N
         ready.put(None)
 
 
-def draw_file(folder: Path, split: str, index: int, seed: int) -> Row:
+def _drawing(generator: str) -> Callable[[int, int, int], Face]:
+    """Draws a face by seed, number of the split and index.
+
+    Raises
+    ------
+    InputError
+        If the files the generator needs are not there.
+    """
+    if generator == FACES:
+        return draw_face
+    from alignbench.synthetic.heads import anatomy  # only who wants heads has their files
+    from alignbench.synthetic.heads.draw import draw_head
+
+    anatomy.load()
+    return draw_head
+
+
+def draw_file(folder: Path, split: str, index: int, seed: int, generator: str) -> Row:
     """Draw one face's image into the folder; gives what is to be listed of it."""
-    face = draw_face(seed, STREAMS[split], index)
+    face = _drawing(generator)(seed, STREAMS[split], index)
     name = f"{split}/{index // 1000:03d}/{index:06d}.jpg"
     path = folder / IMAGES / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,12 +181,12 @@ def _write_lists(folder: Path, split: str, rows: list[Row]) -> None:
             put(path, [f"{r['coordinates']} {r['image']}" for r in members])
 
 
-def main(folder: str, split: str, *numbers: str) -> None:
+def main(folder: str, split: str, generator: str, *numbers: str) -> None:
     """One of several processes: draw every ``step``-th face from ``first`` on, a line for each."""
     seed, first, stop, step = map(int, numbers)
     cv2.setNumThreads(1)
     for index in range(first, stop, step):
-        row = draw_file(Path(folder), split, index, seed)
+        row = draw_file(Path(folder), split, index, seed, generator)
         sys.stdout.write(json.dumps(row) + "\n")
         sys.stdout.flush()
 
