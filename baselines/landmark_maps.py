@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.markups import WFLW98
-from alignbench.predictors.settings import Crop, CropSettings, Input, Output
+from alignbench.predictors.settings import Crop, CropSettings, Decoder, Input, Output
 from baselines.drawing import Drawn, to_heatmap
 from baselines.model import STRIDE, Table
 
@@ -54,7 +54,7 @@ class MapTargets(Table):
     sigma: float = Field(default=1.75, gt=0)
     subpixel: bool = False
     boundary_sigma: float = Field(default=1.0, gt=0)
-    decoder: Literal["argmax", "quarter", "parabola", "soft-argmax"] = "quarter"
+    decoder: Decoder = "quarter"
 
     def draw(
         self,

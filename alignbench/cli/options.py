@@ -81,6 +81,14 @@ Origin = Annotated[
         "or 1. Default: the format's own, else 0.",
     ),
 ]
+Boxes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P",
+        help="Box protocol: rect, tight, detector, detector:FILE, or another of `alignbench list "
+        "boxes`. Default: the one that the model prefers.",
+    ),
+]
 Weights = Annotated[
     str | None,
     typer.Option(

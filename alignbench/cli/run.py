@@ -24,14 +24,6 @@ _Name = Annotated[
         metavar="NAME", help="Name of the model in tables and legends. Default: the model's own."
     ),
 ]
-_Boxes = Annotated[
-    str | None,
-    typer.Option(
-        metavar="P",
-        help="Box protocol: rect, tight, detector, detector:FILE, or another of `alignbench list "
-        "boxes`. Default: the one that the model prefers.",
-    ),
-]
 _BoxScale = Annotated[
     float, typer.Option(metavar="F", help="Factor that scales every box about its centre.")
 ]
@@ -138,7 +130,7 @@ def run(
     origin: options.Origin = None,
     weights: options.Weights = None,
     name: _Name = None,
-    boxes: _Boxes = None,
+    boxes: options.Boxes = None,
     box_scale: _BoxScale = 1.0,
     limit: options.Limit = None,
     landmarks: _Landmarks = None,

@@ -21,7 +21,7 @@ from alignbench.geometry import crop_transforms, square_crops, warp
 from alignbench.markups import Markup, load_markup
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.outputs import missed_faces, read_heatmaps, read_points
-from alignbench.predictors.settings import CropSettings, Input
+from alignbench.predictors.settings import CropSettings, Input, Output
 
 
 def window(
@@ -51,6 +51,34 @@ def network_input(colour: Input, windows: Bytes) -> NDArray[np.float32]:
         mean, std = np.array(colour.mean, np.float32), np.array(colour.std, np.float32)
         scaled = (pixels * np.float32(colour.scale) - mean) / std
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
+def locate(values: NDArray[np.floating], crops: Floats, output: Output) -> Floats:
+    """Landmarks (B, L, 2) in image pixels; NaN for a face whose values are not finite.
+
+    Parameters
+    ----------
+    values
+        Heatmaps (B, L, H, H), or points (B, L, 2) as fractions, of windows.
+    crops
+        Left, top and side (B, 3) of the windows.
+    """
+    if output.kind == "heatmaps":
+        missed = missed_faces(values)
+        if missed.any():
+            values = np.where(missed[:, None, None, None], 0, values)
+        points = heatmaps.decode(
+            values, output.decoder,
+            sigma=output.sigma, window=output.window, temperature=output.temperature,
+        )  # fmt: skip
+        fractions = (points + 0.5) / values.shape[3]
+    else:
+        missed = ~np.isfinite(values).all(axis=(1, 2))
+        fractions = values.astype(np.float64)
+    shift = 0.5 if output.from_edge else 0.0
+    points = fractions * crops[:, None, 2:] + crops[:, None, :2] - shift
+    points[missed] = np.nan
+    return np.asarray(points)
 
 
 @dataclass(frozen=True)
@@ -122,21 +150,7 @@ class CropPredictor(Predictor):
         return output, inputs.crops
 
     def postprocess(self, outputs: tuple[NDArray[np.floating], Floats]) -> Floats:
-        """Landmarks (B, L, 2) in image pixels; NaN for a face whose output is not finite."""
-        values, crops = outputs
-        output = self.settings.output
-        if output.kind == "heatmaps":
-            missed = missed_faces(values)
-            if missed.any():
-                values = np.where(missed[:, None, None, None], 0, values)
-            fractions = (heatmaps.DECODERS[output.decoder](values) + 0.5) / values.shape[3]
-        else:
-            missed = ~np.isfinite(values).all(axis=(1, 2))
-            fractions = values.astype(np.float64)
-        shift = 0.5 if output.from_edge else 0.0
-        points = fractions * crops[:, None, 2:] + crops[:, None, :2] - shift
-        points[missed] = np.nan
-        return np.asarray(points)
+        return locate(*outputs, self.settings.output)
 
     def _compute(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         """The heatmaps (B, L, H, H), or points (B, L, 2) as fractions, of windows (B, C, S, S)."""

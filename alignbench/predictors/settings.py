@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -17,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from alignbench import plugins
 from alignbench.geometry import BoxSide, Rounding
+from alignbench.heatmaps import SIGMA, TEMPERATURE, WINDOW
 from alignbench.io.models import Strict, read_model, toml_text
 
 SHOWN = "docs/how-to/onnx-model.md"
@@ -55,6 +57,24 @@ def _require_name_of(group: str) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _refuse_former_name(decoder: object) -> object:
+    """Refuse the name under which the centre of mass was known."""
+    if decoder == "soft-argmax":
+        raise PydanticCustomError(
+            "renamed",
+            "Input should be centre-of-mass, which this decoder is called now; another one is "
+            "local-soft-argmax",
+        )
+    return decoder
+
+
+Decoder = Annotated[
+    Literal["argmax", "quarter", "parabola", "dark", "local-soft-argmax", "centre-of-mass"],
+    BeforeValidator(_refuse_former_name),
+]
+"""A decoder of heatmaps, by its name in :data:`alignbench.heatmaps.DECODERS`."""
 
 
 class Crop(_Settings):
@@ -113,6 +133,10 @@ class Output(_Settings):
     """What the network's output means.
 
     ``kind`` is ``points`` (L x 2 a face) or ``heatmaps`` (L maps a face), decoded by ``decoder``.
+    The decoder ``dark`` needs the ``sigma`` of the Gaussians that the network learned, in pixels of
+    its maps; ``local-soft-argmax`` has a ``window`` (an odd number of pixels) and a
+    ``temperature``.
+
     Points are fractions of the window's side; by ``unit``, they may also be signed (-1 to 1, from
     side to side) or pixels of the window. They are counted from the window's ``origin``: the centre
     of its first pixel (the default for points), or its edge half a pixel before (the default for
@@ -125,16 +149,28 @@ class Output(_Settings):
     ``name`` picks an output of an ONNX model that has several.
     """
 
-    _later: ClassVar[frozenset[str]] = frozenset({"unit", "order", "coordinates", "layout"})
+    _later: ClassVar[frozenset[str]] = frozenset(
+        {"unit", "order", "coordinates", "layout", "sigma", "window", "temperature"}
+    )
 
     kind: Literal["points", "heatmaps"] = "points"
     origin: Literal["pixel-centre", "edge"] | None = None
-    decoder: Literal["argmax", "quarter", "parabola", "soft-argmax"] = "quarter"
+    decoder: Decoder = "quarter"
+    sigma: float = Field(default=SIGMA, gt=0, le=64)
+    window: int = Field(default=WINDOW, ge=3, le=255)
+    temperature: float = Field(default=TEMPERATURE, ge=1e-3)
     unit: Literal["fraction", "signed", "pixel"] = "fraction"
     order: Literal["xy-pairs", "x-then-y"] = "xy-pairs"
     coordinates: Literal[2, 3] = 2
     layout: Layout = "nchw"
     name: str | None = None
+
+    @field_validator("window")
+    @classmethod
+    def _odd(cls, window: int) -> int:
+        if window % 2 == 0:
+            raise PydanticCustomError("even", "Input should be odd")
+        return window
 
     @property
     def from_edge(self) -> bool:

@@ -80,7 +80,8 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     usual = model.settings(chosen)
     crop: dict[str, Any] = {} if boxed else {"boxes": "tight"}
     crop |= recipe.crop.model_dump(exclude_none=True)
-    output = recipe.targets.model_dump(include={"decoder"})  # none of a model without maps
+    # A model without maps has neither.
+    output = recipe.targets.model_dump(include={"decoder", "sigma"})
     part = "" if recipe.subset == FULL else f", {recipe.subset}"
     return usual.model_copy(
         update={

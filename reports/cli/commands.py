@@ -1,4 +1,4 @@
-"""Commands that make tables: ``audit``, ``compare``, ``complexity`` and ``sensitivity``."""
+"""Commands that make tables: ``audit``, ``compare``, ``complexity``, ``decoders`` and others."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ import typer
 from alignbench.cli.options import (
     AsJson,
     Backend,
+    Boxes,
     DataRoot,
+    Dataset,
     Device,
     Form,
     Format,
     Limit,
+    Model,
     Out,
     Replicates,
     Seed,
@@ -166,6 +169,64 @@ def compare(
         typer.echo(wrap(f"alignbench: {failure}"), err=True)
     if failures:
         raise typer.Exit(1)
+
+
+def decoders(
+    *,
+    model: Model,
+    dataset: Dataset,
+    split: Split = "test",
+    data_root: DataRoot = None,
+    weights: Weights = None,
+    boxes: Boxes = None,
+    limit: Limit = None,
+    sigma: Annotated[
+        float | None,
+        number(
+            "PX",
+            0.3,
+            64,
+            "Sigma of the Gaussians that the model learned, in pixels of its maps. "
+            "Default: that of its settings.",
+        ),
+    ] = None,
+    noise: Annotated[
+        float, number("F", 0, 10, "Noise on drawn maps, as a share of the height of their peaks.")
+    ] = 0.05,
+    replicates: Replicates = 10_000,
+    seed: Seed = 0,
+    backend: Backend = None,
+    device: Device = None,
+    threads: Threads = None,
+    form: Form = None,
+    out: Out = None,
+) -> None:
+    """Compare the decoders of heatmaps.
+
+    Each decoder finds the landmarks in maps that are drawn from the truth (perfect, drawn on the
+    pixel, noisy) and in the model's own maps.
+
+    For example:
+      alignbench decoders --model propnet-mini --dataset synthetic
+    """  # fmt: skip
+    from alignbench import load_predictor
+    from alignbench.cli.console import read_dataset
+    from alignbench.progress import show_progress
+    from alignbench.stats import Bootstrap
+    from reports.decoders import decoder_table
+    from reports.tables import render
+
+    require_one_process("decoders")
+    chosen = choose_format(form, out)
+    faces = read_dataset(dataset, data_root, split)
+    settings = without_none({"backend": backend, "device": device})
+    predictor = load_predictor(model, weights, None, **settings)
+    with show_progress(f"{predictor.name} on {dataset}", "faces") as report:
+        table = decoder_table(
+            predictor, faces, boxes=boxes, sigma=sigma, noise=noise, limit=limit,
+            bootstrap=Bootstrap(replicates=replicates, seed=seed), progress=report,
+        )  # fmt: skip
+    put(render([table], chosen), out)
 
 
 def doctor(runs: Runs, data_root: DataRoot = None, as_json: AsJson = False) -> None:

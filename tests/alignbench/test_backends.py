@@ -11,13 +11,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import image
 from torch import nn
 
-from alignbench import InputError, heatmaps
+from alignbench import Batch, InputError, heatmaps
 from alignbench.backends import in_batches, onnx_runtime, open_vino
 from alignbench.backends.build import Execution, build_network
 from alignbench.backends.torch_module import to_onnx
-from alignbench.predictors.network import Inference
+from alignbench.markups.eyes_mouth5 import EYES_MOUTH5
+from alignbench.predictors.crop import locate
+from alignbench.predictors.network import Inference, NetworkPredictor
+from alignbench.predictors.settings import Crop, CropSettings, Output
 from baselines.awing.network import AWing
 from baselines.lab.network import LAB
 from baselines.propnet.network import PropNet
@@ -93,7 +97,7 @@ def test_bfloat16_moves_landmarks_by_little(exported):
             call = build_network(network, shape, Execution(backend, precision, "cpu")).network
         output = call(pixels)
         assert output.dtype == np.float32
-        return SIDE * output if output.ndim == 3 else heatmaps.soft_argmax(output)
+        return SIDE * output if output.ndim == 3 else heatmaps.centre_of_mass(output)
 
     backends = ["eager", "channels-last"]
     if open_vino.has_bfloat16():
@@ -127,6 +131,29 @@ def test_a_compiled_network_takes_any_batch():
     for batch in (4, 3, 5):
         pixels = random_pixels(batch, SHAPE, seed=batch)
         np.testing.assert_allclose(call(pixels), compute(network, pixels), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # PyTorch's own modules
+@pytest.mark.parametrize(
+    "backend",
+    ["channels-last", "onnxruntime", "openvino", *["compile"] * bool(shutil.which("g++"))],
+)
+def test_every_decoder_works_behind_every_back_end(backend):
+    torch.manual_seed(1)
+    network = nn.Conv2d(3, EYES_MOUTH5.landmarks, 9, padding=4)
+    settings = CropSettings(
+        markup=EYES_MOUTH5.name, crop=Crop(size=24), output=Output(kind="heatmaps")
+    )
+    batch = Batch(["a", "b"], [image()] * 2, np.array([[10.0, 10, 50, 50], [0, 5, 30, 35]]))
+    predictors = [
+        NetworkPredictor("it", settings, network, {}, Execution(name, device="cpu"))
+        for name in ("eager", backend)
+    ]
+    maps = [one.forward(one.preprocess(batch)) for one in predictors]
+    for decoder in heatmaps.DECODERS:
+        output = settings.output.model_copy(update={"decoder": decoder})
+        eager, other = (locate(*values, output) for values in maps)
+        np.testing.assert_allclose(other, eager, atol=1e-3)
 
 
 def test_auto_takes_the_fastest_and_says_so(monkeypatch):

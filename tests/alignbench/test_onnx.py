@@ -14,6 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from alignbench import InputError, evaluate, load_predictor
 from alignbench.backends.onnx_model import read_onnx
 from alignbench.geometry import square_crops
+from alignbench.heatmaps import decode
+from alignbench.io.models import toml_text
 from alignbench.markups import IBUG68, load_markup
 from alignbench.predictors.base import Batch
 from alignbench.predictors.settings import read_settings
@@ -187,6 +189,24 @@ def test_heatmaps_of_every_layout_are_read(tmp_path, arrange, layout, backend):
     settings = f'kind = "heatmaps"\ndecoder = "argmax"\nlayout = "{layout}"'
     path = write_network(tmp_path / "net.onnx", arrange(heat), output=settings)
     np.testing.assert_allclose(predict(path, backend=backend), landmarks, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"decoder": "dark", "sigma": 1.2},
+        {"decoder": "local-soft-argmax", "window": 5, "temperature": 0.3},
+        {"decoder": "centre-of-mass"},
+    ],
+    ids=lambda settings: settings["decoder"],
+)
+def test_a_decoder_and_its_parameters_are_read(tmp_path, settings, backend):
+    heat = np.random.default_rng(2).random((68, 8, 8), dtype=np.float32)
+    text = toml_text({"kind": "heatmaps", **settings})
+    path = write_network(tmp_path / "net.onnx", heat, output=text)
+    wanted = (decode(heat[None], **settings) + 0.5) / 8 * CROPS[:, None, 2:] + CROPS[:, None, :2]
+    np.testing.assert_allclose(predict(path, backend=backend), wanted - 0.5, atol=1e-4)
 
 
 # --- not finite ---------------------------------------------------------------------------------

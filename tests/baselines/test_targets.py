@@ -57,7 +57,7 @@ def test_what_is_drawn_is_decoded(points):
     assert np.abs(heatmaps.quarter(exact) - points).max() <= 0.25 + 1e-6
     np.testing.assert_allclose(heatmaps.parabola(exact), points, atol=1e-5)
     narrow = gaussians(points, SIZE, 1.0, subpixel=True)  # hardly cut by its window
-    assert np.abs(heatmaps.soft_argmax(narrow) - points).max() < 0.02
+    assert np.abs(heatmaps.centre_of_mass(narrow) - points).max() < 0.02
     on_pixels = gaussians(points, SIZE)
     assert (heatmaps.quarter(on_pixels) == np.floor(points + 0.5)).all()
 

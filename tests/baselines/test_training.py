@@ -156,6 +156,7 @@ def test_values_are_set_from_outside(tmp_path):
         ("crop.size=36", "key crop.size: 36 does not go through this network"),
         ("crop.boxes=detector", "'detector': needs a detector"),
         ("batch_size=13", "13, of 12 faces to train on"),
+        ("targets.decoder=soft-argmax", "key targets.decoder: Input should be centre-of-mass, wh"),
         ("loss.focal=sometimes", "key loss.focal: Input should be 'printed'"),
         ("validation=0.001", "leaves a side without faces"),
         ("initial.weights=nothing", "key initial.weights 'nothing': unknown"),
