@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import comb
 from typing import Literal, get_args
@@ -13,19 +14,13 @@ from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 Block = Literal["multi-view", "bottleneck"]
 AntiAliasing = Literal[2, 3, 5] | None  # not landmarks
+Pooled = Literal["average", "max"]
 
 
 def require(name: str, value: int, fits: bool, accepted: str) -> None:
     """Raise ValueError where an option's value does not fit."""
     if not fits:
         raise ValueError(f"{name} is {value}; accepted: {accepted}")
-
-
-def require_depth(name: str, depth: int, anti_aliasing: AntiAliasing) -> None:
-    """Raise ValueError where a map of 64 x 64 cannot be halved so often."""
-    # Mirrored two pixels beyond its border, a map must have three.
-    deepest = 5 if anti_aliasing == 5 else 6
-    require(name, depth, depth <= deepest, f"1 to {deepest}")
 
 
 def bn_relu_conv(
@@ -133,7 +128,7 @@ class AntiAliasedPool(nn.Module):
 
     The kernel is the outer product of the binomial coefficients of order k - 1, of sum 1; the
     map is mirrored about its border pixels. Nothing in it is learned, and a checkpoint does not
-    hold it. With k = 2 it is 2 x 2 average pooling.
+    hold it. With k = 2 it is 2 x 2 average pooling of a map of even size.
     """
 
     kernel: Tensor
@@ -143,21 +138,49 @@ class AntiAliasedPool(nn.Module):
         row = torch.tensor([comb(kernel_size - 1, k) for k in range(kernel_size)])
         kernel = torch.outer(row, row) / row.sum() ** 2
         self.register_buffer("kernel", kernel[None, None], persistent=False)
-        before = (kernel_size - 1) // 2
-        self._margin = (before, kernel_size - 2 - before) * 2
+        self._before = (kernel_size - 1) // 2
+        self._after = kernel_size - 2 - self._before
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (B, C, H / 2, W / 2) of maps of even size."""
-        channels = maps.shape[1]
+        """Maps (B, C, H / 2, W / 2), their sizes rounded up, of maps (B, C, H, W)."""
+        _, channels, height, width = maps.shape
         # Of an even size, the last pixel that is kept is the last but one: one pixel less is
-        # needed behind it than before the first.
-        framed = F.pad(maps, self._margin, mode="reflect") if any(self._margin) else maps
+        # needed behind it than behind the last one of an odd size.
+        margin = (
+            self._before, self._after + width % 2, self._before, self._after + height % 2
+        )  # fmt: skip
+        framed = F.pad(maps, margin, mode="reflect") if any(margin) else maps
         return F.conv2d(framed, self.kernel.repeat(channels, 1, 1, 1), stride=2, groups=channels)
 
 
-def pooling(anti_aliasing: AntiAliasing) -> nn.Module:
-    """Halving: anti-aliased with a kernel of 2, 3 or 5, or the 2 x 2 average where it is None."""
-    return nn.AvgPool2d(2) if anti_aliasing is None else AntiAliasedPool(anti_aliasing)
+@dataclass(frozen=True)
+class Pooling:
+    """How maps are halved.
+
+    Without a ``blur``, by the average or the maximum of 2 x 2 pixels. With one (Zhang, ICML 2019),
+    average pooling is replaced by the blur, and maximum pooling becomes the maximum of every
+    2 x 2 pixels, one a pixel, and then the blur.
+    """
+
+    pooled: Pooled = "average"
+    blur: AntiAliasing = None
+
+    def make(self) -> nn.Module:
+        """A layer that halves a map of even size."""
+        if self.blur is None:
+            return nn.AvgPool2d(2) if self.pooled == "average" else nn.MaxPool2d(2)
+        blur = AntiAliasedPool(self.blur)
+        if self.pooled == "average":
+            return blur
+        return nn.Sequential(nn.MaxPool2d(2, stride=1), blur)
+
+    def require_depth(self, name: str, depth: int) -> None:
+        """Raise ValueError where a map of 64 x 64 cannot be halved so often."""
+        # Mirrored beyond its border by one or two pixels, a map must have two or three; by the
+        # maximum it loses one.
+        is_blurred_maximum = self.blur is not None and self.pooled == "max"
+        deepest = 5 if self.blur == 5 or is_blurred_maximum else 6
+        require(name, depth, depth <= deepest, f"1 to {deepest}")
 
 
 _nearest = partial(nn.Upsample, scale_factor=2, mode="nearest")

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from baselines.blocks import (
     BLOCKS,
-    AntiAliasing,
+    AntiAliasedPool,
     Block,
     CoordConv,
     Hourglass,
-    pooling,
+    Pooling,
     require,
-    require_depth,
 )
 
 Coordinates = Literal["all", "stem", "none"]
@@ -24,28 +23,44 @@ Coordinates = Literal["all", "stem", "none"]
 
 
 class Stem(nn.Module):
-    """From the image to feature maps of a quarter of its side."""
+    """From the image to feature maps of a quarter of its side.
+
+    Parameters
+    ----------
+    blur
+        Kernel of a blur that halves the map after the first convolution, whose stride is 1 then;
+        None for a convolution of stride 2.
+    """
 
     def __init__(
-        self, width: int, block: Block, anti_aliasing: AntiAliasing, coordinates: Coordinates
+        self,
+        width: int,
+        block: Block,
+        pooling: Pooling,
+        coordinates: Coordinates,
+        blur: int | None = None,
     ) -> None:
         super().__init__()
         require("width", width, width % 8 == 0, "a multiple of 8")
         make = BLOCKS[block]
+        stride = 2 if blur is None else 1
         self.conv = (
-            nn.Conv2d(3, width // 4, 7, stride=2, padding=3)
+            nn.Conv2d(3, width // 4, 7, stride, padding=3)
             if coordinates == "none"
-            else CoordConv(3, width // 4, 7, stride=2)
+            else CoordConv(3, width // 4, 7, stride)
         )
         self.bn = nn.BatchNorm2d(width // 4)
+        self.blur = None if blur is None else AntiAliasedPool(blur)
         self.block1 = make(width // 4, width // 2)
-        self.pool = pooling(anti_aliasing)
+        self.pool = pooling.make()
         self.block2 = make(width // 2, width // 2)
         self.block3 = make(width // 2, width)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (B, width, H / 4, W / 4) of images (B, 3, H, W)."""
         half = F.relu(self.bn(self.conv(images)), inplace=True)
+        if self.blur is not None:
+            half = self.blur(half)
         return self.block3(self.block2(self.pool(self.block1(half))))
 
 
@@ -68,16 +83,16 @@ class Stage(nn.Module):
         maps: int,
         depth: int,
         block: Block,
-        anti_aliasing: AntiAliasing,
+        pooling: Pooling,
         *,
         coordinates: bool,
         masked: bool = False,
     ) -> None:
         super().__init__()
-        require_depth("depth", depth, anti_aliasing)
+        pooling.require_depth("depth", depth)
         make = partial(BLOCKS[block], width, width)
         self.coordconv = CoordConv(width, width, 1, masked=masked) if coordinates else None
-        self.hourglass = Hourglass(depth, make, partial(pooling, anti_aliasing))
+        self.hourglass = Hourglass(depth, make, pooling.make)
         self.top = make()
         self.conv = nn.Conv2d(width, width, 1)
         self.bn = nn.BatchNorm2d(width)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from alignbench.markups import WFLW98, Markup
+from baselines.blocks import Pooling
 from baselines.stacked import Merge, Stage, Stem
 
 _INSIDE = 0.05
@@ -53,10 +54,10 @@ class AWing(nn.Module):
         self.landmarks = markup.landmarks
         self.boundary = boundary
         maps = markup.landmarks + boundary
-        self.stem = Stem(width, "multi-view", None, "stem" if coordconv else "none")
+        self.stem = Stem(width, "multi-view", Pooling(), "stem" if coordconv else "none")
         self.stages = nn.ModuleList(
             Stage(
-                width, maps, depth, "multi-view", None,
+                width, maps, depth, "multi-view", Pooling(),
                 coordinates=coordconv, masked=coordconv and boundary and k > 0,
             )
             for k in range(stacks)

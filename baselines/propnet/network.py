@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from alignbench.markups import WFLW98, Markup
-from baselines.blocks import BLOCKS, AntiAliasing, Block, Hourglass, pooling, require_depth
+from baselines.blocks import BLOCKS, AntiAliasing, Block, Hourglass, Pooled, Pooling
 from baselines.stacked import Coordinates, Merge, Stage, Stem
 
 
@@ -64,14 +64,12 @@ class Attention(nn.Module):
     """Where a stage's features matter, from the features and the boundaries (section 3.1)."""
 
     def __init__(
-        self, width: int, boundaries: int, depth: int, block: Block, anti_aliasing: AntiAliasing
+        self, width: int, boundaries: int, depth: int, block: Block, pooling: Pooling
     ) -> None:
         super().__init__()
-        require_depth("attention_depth", depth, anti_aliasing)
+        pooling.require_depth("attention_depth", depth)
         self.fuse = nn.Conv2d(width + boundaries, width, 1)
-        self.hourglass = Hourglass(
-            depth, partial(BLOCKS[block], width, width), partial(pooling, anti_aliasing)
-        )
+        self.hourglass = Hourglass(depth, partial(BLOCKS[block], width, width), pooling.make)
 
     def forward(self, features: Tensor, boundaries: Tensor) -> Tensor:
         """Weights (B, width, h, w) from 0 to 1."""
@@ -92,10 +90,17 @@ class PropNet(nn.Module):
     block, attention_block
         Blocks of stem and hourglasses, and of the attention's hourglass: multi-view (the paper's)
         or bottleneck, its baseline's.
+    pooling
+        Inferred: what is pooled, the average of 2 x 2 pixels or their maximum. The count is the
+        same.
     anti_aliasing
-        Kernel of the anti-aliased pooling, None for average pooling. The paper takes 3.
-        Inferred: the blur stands in the place of the average pool, so that a kernel of 2 is the
-        average pool itself.
+        Kernel of the blur in anti-aliased pooling, None for plain pooling. The paper takes 3. The
+        blur takes the place of average pooling, so that a kernel of 2 is the average pool itself,
+        and follows maximum pooling of stride 1.
+    anti_aliased_stem
+        Whether the same blur also halves the map after the stem's convolution, whose stride is 1
+        then instead of 2. Inferred: with it, the network would have 2 % more operations than
+        published.
     hidden
         Inferred: channels between the 7 x 7 convolutions of a boundary. One layer of 32 is the
         only one of its family that gives the published numbers.
@@ -122,7 +127,9 @@ class PropNet(nn.Module):
         depth: int = 4,
         propagation: bool = True,
         block: Block = "multi-view",
+        pooling: Pooled = "average",
         anti_aliasing: AntiAliasing = 3,
+        anti_aliased_stem: bool = False,
         hidden: Sequence[int] = (32,),
         attention_depth: int = 2,
         attention_block: Block = "multi-view",
@@ -134,12 +141,16 @@ class PropNet(nn.Module):
         chains = [chain for chain in markup.chains.values() if dots or len(chain) > 1]
         if propagation and not chains:
             raise ValueError(f"mark-up {markup.name} has no chains; accepted: propagation=false")
+        if anti_aliased_stem and anti_aliasing is None:
+            raise ValueError("anti_aliased_stem needs a kernel; accepted: anti_aliasing of 2, 3, 5")
         self.chains = chains if propagation else []
         self.residual = residual
-        self.stem = Stem(width, block, anti_aliasing, coordinates)
+        halving = Pooling(pooling, anti_aliasing)
+        blur = anti_aliasing if anti_aliased_stem else None
+        self.stem = Stem(width, block, halving, coordinates, blur)
         self.stages = nn.ModuleList(
             Stage(
-                width, markup.landmarks, depth, block, anti_aliasing,
+                width, markup.landmarks, depth, block, halving,
                 coordinates=coordinates == "all",
             )
             for _ in range(stacks)
@@ -148,7 +159,7 @@ class PropNet(nn.Module):
             Propagation(chains, hidden) for _ in range(stacks if propagation else 0)
         )
         self.attentions = nn.ModuleList(
-            Attention(width, len(chains), attention_depth, attention_block, anti_aliasing)
+            Attention(width, len(chains), attention_depth, attention_block, halving)
             for _ in range(stacks if propagation else 0)
         )
         self.merges = nn.ModuleList(

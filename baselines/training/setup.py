@@ -80,8 +80,10 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     usual = model.settings(chosen)
     crop: dict[str, Any] = {} if boxed else {"boxes": "tight"}
     crop |= recipe.crop.model_dump(exclude_none=True)
-    # A model without maps has neither.
-    output = recipe.targets.model_dump(include={"decoder", "sigma"})
+    # None of a model without maps; only one decoder needs to know the targets.
+    decoder = getattr(recipe.targets, "decoder", None)
+    needed = {"decoder", "sigma"} if decoder == "dark" else {"decoder"}
+    output = recipe.targets.model_dump(include=needed)
     part = "" if recipe.subset == FULL else f", {recipe.subset}"
     return usual.model_copy(
         update={

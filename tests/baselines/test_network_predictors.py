@@ -118,6 +118,14 @@ def test_auto_says_what_it_picked(cli):
         ("awing:stacks=2,stacks=3 --weights random", r"stacks is given twice"),
         ("awing:markup=[1] --weights random", r"markup '\[1\]': unknown"),
         ("propnet:anti_aliasing=5,depth=6 --weights random", r"depth is 6; accepted: 1 to 5"),
+        (
+            "propnet:pooling=max,anti_aliasing=2,depth=6 --weights random",
+            r"depth is 6; accepted: 1 to 5",
+        ),
+        (
+            "propnet:anti_aliased_stem=true,anti_aliasing=none --weights random",
+            r"anti_aliased_stem needs a kernel; accepted: anti_aliasing of 2, 3, 5",
+        ),
         ("propnet:attention_depth=7 --weights random", r"attention_depth is 7; accepted: 1 to 6"),
         ("lab --weights random --device cpu:5", r"--device: 'cpu:5'"),
         (

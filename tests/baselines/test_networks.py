@@ -11,7 +11,7 @@ from torch import nn
 from alignbench.cost import count
 from alignbench.markups import COFW29, IBUG68, WFLW98, load_markup
 from baselines.awing.network import AWing
-from baselines.blocks import AntiAliasedPool, CoordConv, Hourglass, MultiViewBlock
+from baselines.blocks import AntiAliasedPool, CoordConv, Hourglass, MultiViewBlock, Pooling
 from baselines.lab.boundaries import BOUNDARIES
 from baselines.lab.message_passing import FORWARD, MessagePassing, _reverse
 from baselines.lab.network import LAB, Discriminator
@@ -59,6 +59,8 @@ def test_awing_has_its_published_complexity(options, parameters, conv, thop):
         ({"attention_block": "bottleneck"}, 30.9120, 36.5887, 36.7276),
         ({"block": "bottleneck"}, 25.4006, 32.5494, 32.6923),
         ({"propagation": False}, 24.1497, 26.6960, 26.7806),
+        ({"pooling": "max"}, 36_298_756, 42.6999, 42.8347),
+        ({"anti_aliased_stem": True}, 36_298_756, 43.6247, 43.7690),
         ({"markup": "ibug68"}, 36.0644, 41.7435, 41.8747),
         ({"markup": "cofw29", "dots": False}, 35.8187, 40.7364, 40.8685),
     ],
@@ -132,6 +134,42 @@ def test_anti_aliased_pool_is_a_binomial_blur_of_every_second_pixel(kernel):
 def test_anti_aliasing_of_kernel_two_is_the_average_pool():
     maps = torch.rand(1, 4, 8, 8)
     torch.testing.assert_close(AntiAliasedPool(2)(maps), nn.functional.avg_pool2d(maps, 2))
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+def test_anti_aliased_maximum_is_a_blur_of_the_maxima_of_neighbours(kernel):
+    row = {2: [1, 1], 3: [1, 2, 1], 5: [1, 4, 6, 4, 1]}[kernel]
+    weights = np.outer(row, row) / np.sum(row) ** 2
+    maps = torch.rand(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    found = Pooling("max", kernel).make()(maps)
+    assert found.shape == (2, 3, 4, 6)
+    for one, got in zip(maps.flatten(0, 1).numpy(), found.flatten(0, 1).numpy(), strict=True):
+        greatest = np.maximum.reduce([one[:-1, :-1], one[1:, :-1], one[:-1, 1:], one[1:, 1:]])
+        before = (kernel - 1) // 2
+        framed = np.pad(greatest, [(before, kernel - 1 - before)] * 2, mode="reflect")
+        np.testing.assert_allclose(got, convolve2d(framed, weights, "valid")[::2, ::2], atol=1e-6)
+
+
+def test_only_of_maxima_is_a_blur_of_two_pixels_another_pool():
+    maps = torch.rand(1, 4, 8, 8)
+    average, maximum = (Pooling(pooled, None).make()(maps) for pooled in ("average", "max"))
+    torch.testing.assert_close(maximum, nn.functional.max_pool2d(maps, 2))
+    torch.testing.assert_close(Pooling("average", 2).make()(maps), average)
+    assert not torch.allclose(Pooling("max", 2).make()(maps), maximum)
+
+
+def test_anti_aliased_stem_blurs_what_it_saw_of_every_pixel():
+    torch.manual_seed(0)
+    stem = PropNet(stacks=1, width=16, depth=1, anti_aliased_stem=True).eval().stem
+    assert stem.conv.conv.stride == (1, 1)
+    images = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        seen = nn.functional.relu(stem.bn(stem.conv(images)))
+        later = stem.block3(stem.block2(stem.pool(stem.block1(AntiAliasedPool(3)(seen)))))
+        assert seen.shape[2:] == (32, 32)
+        torch.testing.assert_close(stem(images), later)
+    with pytest.raises(ValueError, match="anti_aliased_stem needs a kernel"):
+        PropNet(stacks=1, width=16, anti_aliasing=None, anti_aliased_stem=True)
 
 
 def test_blur_keeps_a_constant_and_is_not_learned():
@@ -238,6 +276,7 @@ def test_any_markup_width_and_number_of_stacks(markup, side):
         {"residual": False},
         {"anti_aliasing": None},
         {"anti_aliasing": 5},
+        {"pooling": "max", "anti_aliased_stem": True},
     ],
     ids=str,
 )

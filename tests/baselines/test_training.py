@@ -212,6 +212,13 @@ def test_shipped_recipes_build_their_networks(name):
         assert setup.settings.crop.boxes == "tight"
 
 
+def test_dark_is_told_the_sigma_of_the_targets():
+    for decoder, sigma in (("dark", 1.2), ("parabola", 1.75)):
+        _, recipe = read_recipe("propnet-mini/synthetic", [f"targets.decoder={decoder}"])
+        output = set_up(recipe, WFLW98, boxed=True).settings.output
+        assert (output.decoder, output.sigma) == (decoder, sigma)
+
+
 # Augmentation
 
 
