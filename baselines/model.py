@@ -96,6 +96,8 @@ class Method(Protocol):
 class Opponent(Protocol):
     """A network that is trained against another one."""
 
+    network: nn.Module
+
     def respond(self, output: Any, faces: Faces) -> Tensor:
         """Learn from a batch; gives the loss, a scalar, that the other network gets from it."""
         ...

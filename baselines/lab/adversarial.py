@@ -35,17 +35,17 @@ class Adversarial(SecondStage):
 
 
 class LABOpponent:
-    """LAB's discriminator with an optimiser of its own."""
+    """LAB's discriminator, ``network``, with an optimiser of its own."""
 
     def __init__(
         self, fabric: Fabric, method: LABMethod, table: Adversarial, side: int, seed: int
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._network: nn.Module = Discriminator(side)
+            self.network: nn.Module = Discriminator(side)
         self._fabric, self._method, self._table = fabric, method, table
-        self._optimiser = Adam(self._network.parameters(), lr=table.lr)
-        self._module, self._update = fabric.setup(self._network, self._optimiser)
+        self._optimiser = Adam(self.network.parameters(), lr=table.lr)
+        self._module, self._update = fabric.setup(self.network, self._optimiser)
 
     def respond(self, output: LABOutput, faces: Faces) -> Tensor:
         """Learn to tell these maps from true ones; gives the adversarial loss, weighted."""
@@ -62,20 +62,20 @@ class LABOpponent:
         self._fabric.backward(discriminator_loss(real, fake, effective))
         self._update.step()
         # With its weights as constants, so that the estimator's loss leaves no gradient on them.
-        frozen = {name: weight.detach() for name, weight in self._network.named_parameters()}
-        verdict = functional_call(self._network, frozen, (maps,))
+        frozen = {name: weight.detach() for name, weight in self.network.named_parameters()}
+        verdict = functional_call(self.network, frozen, (maps,))
         return self._table.weight * adversarial_loss(verdict)
 
     def state(self) -> dict[str, Any]:
         """All that :meth:`load` needs to go on exactly."""
         return {
-            "discriminator": self._network.state_dict(),
+            "discriminator": self.network.state_dict(),
             "discriminator_optimiser": self._optimiser.state_dict(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` gave."""
-        self._network.load_state_dict(state["discriminator"])
+        self.network.load_state_dict(state["discriminator"])
         self._optimiser.load_state_dict(state["discriminator_optimiser"])
 
 

@@ -15,6 +15,7 @@ from alignbench.arrays import Floats
 from baselines.drawing import Chains, Drawn, draw_lines, filter_maps
 from baselines.landmark_maps import map_loss
 from baselines.model import Table
+from baselines.whole_batch import processes, sum_over_processes
 
 FocalReading = Literal["printed", "per-sample", "none"]
 
@@ -47,7 +48,8 @@ def blurred_boundaries(points: Floats, chains: Chains, size: int, sigma: float =
 def focal_factor(attributes: Tensor, reading: FocalReading = "printed") -> Tensor:
     """Weight (B,) of each face: the focal factor of PropNet's eq. 2, summed over attributes.
 
-    For attribute c, of which S of the batch's N faces have it: 1 where S is 0, else N / S.
+    For attribute c, of which S of the batch's N faces have it: 1 where S is 0, else N / S. Of a
+    batch that several processes share, S and N are those of the whole batch.
 
     ``printed``
         The equation as it stands. No face occurs in it, so that all faces of a batch have the
@@ -59,13 +61,13 @@ def focal_factor(attributes: Tensor, reading: FocalReading = "printed") -> Tenso
         1, for data without attributes, such as 300W and COFW, whose labels were not published.
         The default of a recipe.
     """
-    faces = len(attributes)
     if reading == "none":
-        return attributes.new_ones(faces)
-    with_it = attributes.sum(dim=0)
+        return attributes.new_ones(len(attributes))
+    faces = len(attributes) * processes()
+    with_it = sum_over_processes(attributes.sum(dim=0))
     factor = torch.where(with_it > 0, faces / with_it.clamp(min=1), 1.0)
     if reading == "printed":
-        return factor.sum().expand(faces)
+        return factor.sum().expand(len(attributes))
     return torch.where(attributes > 0, factor, 1.0).sum(dim=1)
 
 

@@ -34,6 +34,7 @@ from baselines.model import STRIDE, Faces, Opponent
 from baselines.training.average import Average
 from baselines.training.recipe import Recipe
 from baselines.training.setup import Setup
+from baselines.whole_batch import normalise_whole_batches
 
 _OPTIMISERS: dict[str, type[Adam | RMSprop]] = {"adam": Adam, "rmsprop": RMSprop}
 
@@ -142,6 +143,9 @@ class Learner:
         self._optimiser = _OPTIMISERS[recipe.optimiser.name](
             self._learning, lr=recipe.optimiser.lr, weight_decay=recipe.optimiser.weight_decay
         )
+        whole = recipe.batch_norm == "batch" and fabric.world_size > 1
+        if whole:
+            normalise_whole_batches(self.network)
         self._module, self._update = fabric.setup(self.network, self._optimiser)
         decay = recipe.optimiser.average
         self._average = Average(self.network, decay) if decay else None
@@ -150,6 +154,8 @@ class Learner:
         if recipe.adversarial is not None:
             side = setup.settings.crop.size // STRIDE
             self._opponent = recipe.adversarial.opponent(fabric, setup.method, side, recipe.seed)
+            if whole:
+                normalise_whole_batches(self._opponent.network)
 
     def learn(self, faces: Faces, lr: float, adversarial: bool) -> float:
         """Learn from a batch; gives the mean loss of the processes.

@@ -105,6 +105,9 @@ class Recipe(Table):
     epochs, batch_size, seed, precision
         ``batch_size`` is that of all processes together; with ``bf16`` the network is computed
         in it.
+    batch_norm
+        Whether the statistics of batch normalisation are those of each process's part of a batch
+        or of the whole batch.
     storage
         Type of the weights in their file.
     targets, loss, adversarial
@@ -122,6 +125,7 @@ class Recipe(Table):
     batch_size: int = Field(default=16, ge=2)
     seed: int = Field(default=0, ge=0, lt=2**63)
     precision: Literal["fp32", "bf16"] = "fp32"
+    batch_norm: Literal["process", "batch"] = "process"
     storage: Storage = "float32"
     network: dict[str, Any] = Field(default_factory=dict)
     crop: CropChanges = CropChanges()
