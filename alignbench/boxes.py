@@ -56,6 +56,10 @@ class BoxProtocol:
     crop
         The crop of the model that the boxes are made for; a model that crops otherwise is refused.
         None for boxes that serve any model.
+    frames
+        For released code that counts landmarks in a slightly different square than the one it
+        shows the network: boxes (N, 4) whose crops are these squares. Only networks whose output
+        has ``origin = "frame"`` use them. None where there is no such difference.
     """
 
     name: str
@@ -63,6 +67,7 @@ class BoxProtocol:
     leak: str
     boxes: Callable[[Dataset], Floats] | None
     crop: Crop | None = None
+    frames: Callable[[Dataset], Floats] | None = None
 
 
 def _annotated_boxes(dataset: Dataset) -> Floats:
@@ -91,6 +96,7 @@ class Boxes:
 
     A row of NaN marks a face that the detector missed. Where ``detect`` is True the predictor's
     own detector gives the boxes, and these only say which of several detections is the face.
+    ``frames`` (N, 4) are those of the protocol, or None.
     """
 
     boxes: Floats
@@ -100,6 +106,7 @@ class Boxes:
     digest: str | None = None
     detect: bool = False
     notes: tuple[str, ...] = ()
+    frames: Floats | None = None
 
 
 def load_protocol(name: str) -> BoxProtocol:
@@ -134,11 +141,19 @@ def boxes_of(dataset: Dataset, protocol: str) -> Floats:
         raise InputError(
             f"box protocol {protocol!r}", "needs a detector", f"{RECT.name}, {TIGHT.name}, ..."
         )
-    with blame(f"box protocol {protocol!r}"):
-        boxes = np.asarray(chosen.boxes(dataset), np.float64)
+    return _compute(chosen, chosen.boxes, dataset)
+
+
+def _compute(
+    protocol: BoxProtocol, function: Callable[[Dataset], Floats], dataset: Dataset
+) -> Floats:
+    """What a protocol's function gives for a data set, (N, 4); InputError where it is not that."""
+    where = f"box protocol {protocol.name!r}"
+    with blame(where):
+        boxes = np.asarray(function(dataset), np.float64)
     if boxes.shape != (len(dataset), len(EDGES)) or not np.isfinite(boxes).all():
         raise InputError(
-            f"box protocol {protocol!r}", f"gave shape {boxes.shape}, or values not finite",
+            where, f"gave shape {boxes.shape}, or values not finite",
             f"finite ({len(dataset)}, {len(EDGES)})",
         )  # fmt: skip
     return boxes
@@ -190,7 +205,11 @@ def choose_boxes(
         reference = faces.tight_boxes() if faces.boxes is None else faces.boxes
         return Boxes(reference, name, protocol.leak, scale, detect=True)
     _require_crop(protocol, predictor)
-    return Boxes(scale_boxes(boxes_of(faces, name), scale), name, protocol.leak, scale)
+    boxes = scale_boxes(boxes_of(faces, name), scale)
+    frames = None
+    if protocol.frames is not None:
+        frames = scale_boxes(_compute(protocol, protocol.frames, faces), scale)
+    return Boxes(boxes, name, protocol.leak, scale, frames=frames)
 
 
 def _detection_notes(boxes: Floats, faces: Dataset) -> tuple[str, ...]:

@@ -32,11 +32,15 @@ class Batch:
     boxes
         (B, 4) x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates, by the run's box
         protocol and scale.
+    frames
+        (B, 4) boxes whose crops are the squares in which the landmarks are counted, where the box
+        protocol says that these differ from what the network is shown; else None.
     """
 
     ids: Sequence[str]
     images: Sequence[Bytes]
     boxes: Floats
+    frames: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def locate(values: NDArray[np.floating], crops: Floats, output: Output) -> Float
 
 @dataclass(frozen=True)
 class Windows:
-    """A network's input: pixels (B, C, S, S), float32, of crops (B, 3)."""
+    """A network's input: pixels (B, C, S, S), float32; its output is counted in crops (B, 3)."""
 
     pixels: NDArray[np.float32]
     crops: Floats
@@ -137,10 +137,17 @@ class CropPredictor(Predictor):
         }
 
     def preprocess(self, batch: Batch) -> Windows:
+        crops = self._crops(batch.boxes)
+        matrices = crop_transforms(crops, self.settings.crop.size)
+        pixels = window(self.settings, batch.images, matrices)
+        if self.settings.output.origin == "frame" and batch.frames is not None:
+            crops = self._crops(batch.frames)
+        return Windows(pixels, crops)
+
+    def _crops(self, boxes: Floats) -> Floats:
+        """Square crops (B, 3) of boxes (B, 4)."""
         crop = self.settings.crop
-        crops = square_crops(batch.boxes, crop.scale, crop.rounding, crop.of)
-        matrices = crop_transforms(crops, crop.size)
-        return Windows(window(self.settings, batch.images, matrices), crops)
+        return square_crops(boxes, crop.scale, crop.rounding, crop.of)
 
     def forward(self, inputs: Windows) -> tuple[NDArray[np.floating], Floats]:
         output = self._compute(inputs.pixels)

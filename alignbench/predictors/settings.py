@@ -141,7 +141,9 @@ class Output(_Settings):
     side to side) or pixels of the window. They are counted from the window's ``origin``: the centre
     of its first pixel (the default for points), or its edge half a pixel before (the default for
     heatmaps, which cover the window's area). Code that draws and decodes pixel-centre coordinates
-    on a map as if they were counted from the edge needs ``pixel-centre``.
+    on a map as if they were counted from the edge needs ``pixel-centre``. ``frame`` is for released
+    weights whose code also counts them in another square than the window: the same as
+    ``pixel-centre``, but in the square that the box protocol gives, where it gives one.
 
     ``order`` is that of the numbers of a face where they stand in one row: x and y by turns, or
     every x before every y. Of ``coordinates`` = 3 numbers a landmark, the third one (a depth or a
@@ -154,7 +156,7 @@ class Output(_Settings):
     )
 
     kind: Literal["points", "heatmaps"] = "points"
-    origin: Literal["pixel-centre", "edge"] | None = None
+    origin: Literal["pixel-centre", "edge", "frame"] | None = None
     decoder: Decoder = "quarter"
     sigma: float = Field(default=SIGMA, gt=0, le=64)
     window: int = Field(default=WINDOW, ge=3, le=255)

@@ -206,7 +206,9 @@ def _prepare(
         boxed = np.flatnonzero(~np.isnan(rows).any(axis=1))
         ids = [faces.ids[batch[k]] for k in boxed]
         blamed = f"model {predictor.name!r}, faces {ids[0]} to {ids[-1]}" if ids else ""
-        inputs: Any = Batch(ids, [pixels[k] for k in boxed] if pixels else [], rows[boxed])
+        frames = None if boxes.frames is None else boxes.frames[batch.start : batch.stop][boxed]
+        shown = [pixels[k] for k in boxed] if pixels else []
+        inputs: Any = Batch(ids, shown, rows[boxed], frames)
         if predictor.has_steps and len(boxed):
             with blame(blamed):
                 inputs = predictor.preprocess(inputs)

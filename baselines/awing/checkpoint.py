@@ -11,9 +11,13 @@ from torch import Tensor
 from alignbench.predictors.settings import Output
 from baselines.checkpoints import Checkpoint, State
 
-OUTPUT = Output(kind="heatmaps", decoder="quarter", origin="pixel-centre")
+OUTPUT = Output(kind="heatmaps", decoder="quarter", origin="frame")
 """The released code takes annotated coordinates for ones from the window's edge when it draws its
-maps, and again when it reads them. To undo this, half a pixel of the image is added."""
+maps, and again when it reads them. To undo this, half a pixel of the image is added. It also takes
+the window for larger than it is (:func:`baselines.awing.boxes.awing_frames`): with the boxes
+``awing-official`` this is undone for every face. With other boxes it is not, because their windows
+are not cut to whole pixels; landmarks then lie 0.4 pixels of the image too far left and up on
+average."""
 
 _BLOCK = {
     "bn1": "near.0", "conv1": "near.2",

@@ -22,8 +22,9 @@ _WINDOW, _CANVAS = 256, 384
 def lab_boxes(dataset: Dataset) -> Floats:
     """Boxes (N, 4) from which LAB's crop takes the window of its released test code.
 
-    71 true landmarks are fitted to LAB's mean pose by a similarity, whose rotation is left out;
-    the window is the middle 256 of 384 pixels.
+    71 true landmarks are fitted to LAB's mean pose by a similarity. The released code turns the
+    face back about the middle of the canvas of 384 pixels, (192, 192), so that only scale and
+    shift are left. The window is the middle 256 pixels of the canvas.
 
     Raises InputError if the data set is not in WFLW's mark-up.
     """
@@ -38,9 +39,14 @@ def lab_boxes(dataset: Dataset) -> Floats:
     x, y = points - middle[:, None], pose - pose_middle
     along = (x * y).sum(axis=(1, 2))
     across = (x[..., 0] * y[:, 1] - x[..., 1] * y[:, 0]).sum(axis=1)
-    scale = np.hypot(along, across) / (x**2).sum(axis=(1, 2))
-    centre = middle + ((_CANVAS - 1) / 2 - pose_middle) / scale[:, None]
-    half = _WINDOW / scale[:, None] / LAB_CROP.scale / 2
+    length = np.hypot(along, across)
+    cosine, sine = along / length, across / length
+    scale = (length / (x**2).sum(axis=(1, 2)))[:, None]
+    a, b = _CANVAS / 2 - pose_middle
+    turned_back = np.stack([cosine * a + sine * b, cosine * b - sine * a], axis=1)
+    # The middle of the window lies half a pixel before the pixel (192, 192).
+    centre = middle + (turned_back - 0.5) / scale
+    half = _WINDOW / scale / LAB_CROP.scale / 2
     return np.concatenate([centre - half, centre + half], axis=1)
 
 

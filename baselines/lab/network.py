@@ -171,6 +171,14 @@ class Fusion(nn.Module):
         return self.halve(features + weight * features)
 
 
+def _resize(maps: Tensor, factor: float) -> Tensor:
+    """Maps (B, C, factor H, factor W), bilinear between corners that stay corners.
+
+    Caffe's layer Interp does this, whether it enlarges maps or makes them smaller.
+    """
+    return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=True)
+
+
 class Regressor(nn.Module):
     """Landmarks from the image and its boundary maps."""
 
@@ -201,12 +209,11 @@ class Regressor(nn.Module):
 
     def forward(self, images: Tensor, boundaries: Tensor) -> Tensor:
         """Landmarks (B, L, 2) of images (B, C, H, W) and maps (B, 13, H / 4, W / 4)."""
-        masks = F.interpolate(boundaries, scale_factor=4, mode="bilinear")
+        masks = _resize(boundaries, 4)
         seen = (masks[:, :, None] * images[:, None]).flatten(1, 2)
         x = self.stem(torch.cat([seen, images], dim=1))
-        for fusion in self.fusions:
-            x = fusion(x, boundaries)
-            boundaries = F.avg_pool2d(boundaries, 2)
+        for scale, fusion in enumerate(self.fusions):
+            x = fusion(x, _resize(boundaries, 1 / 2**scale))
         points = self.points(self.settle(x).flatten(1))
         return points.unflatten(1, (-1, 2))
 

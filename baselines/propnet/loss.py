@@ -31,8 +31,9 @@ def blurred_boundaries(points: Floats, chains: Chains, size: int, sigma: float =
     """PropNet's boundary targets (N, M, size, size).
 
     Straight segments between consecutive landmarks of each chain, one pixel wide, blurred by a
-    Gaussian and divided by their maximum, so that the ridge is 1. (The paper names segments
-    and Gaussian; width, sigma and scale are ours.)
+    Gaussian and divided by the map's maximum. 1 is reached where the line bends most; at WFLW's
+    landmarks the value is 0.81 on average. (The paper names segments and Gaussian; width, sigma
+    and scale are ours.)
     """
     reach = int(np.ceil(3 * sigma))
     kernel = (2 * reach + 1, 2 * reach + 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,12 @@ from doubles import QUICK, SAMPLE, ArrayImages, contents, make_dataset, torchrun
 from safetensors.torch import save_file
 
 from alignbench import Batch, InputError, evaluate, load_dataset, load_predictor, parse_measure
-from alignbench.geometry import square_crops
 from alignbench.markups import IBUG68, WFLW98
 from alignbench.predictors.crop import CropPredictor, Windows
 from alignbench.predictors.settings import Crop, CropSettings, Output
 from baselines import checkpoints, options
-from baselines.awing.boxes import awing_boxes
-from baselines.awing.checkpoint import OUTPUT
 from baselines.awing.network import AWing
-from baselines.lab.boxes import lab_boxes
 from baselines.lab.network import LAB
-from baselines.lab.predictor import LAB_CROP
-from baselines.landmark_maps import CROP as AWING_CROP
 from baselines.model import save
 from baselines.propnet.network import PropNet
 from baselines.training.recipe import MODELS
@@ -276,84 +269,6 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load_predictor(model, path)
 
 
-def official_names(network):
-    """Our AWing's tensors under the names of the released code, written by hand from its text."""
-    block = {
-        "near.0": "bn1", "near.2": "conv1", "wider.0": "bn2", "wider.2": "conv2",
-        "widest.0": "bn3", "widest.2": "conv3", "skip.0": "downsample.0", "skip.2": "downsample.2",
-    }  # fmt: skip
-    places = {"stem.conv.conv": "conv1.conv", "stem.bn": "bn1"}
-    for k in range(1, 4):
-        places |= {f"stem.block{k}.{a}": f"conv{k + 1}.{b}" for a, b in block.items()}
-    for s in range(4):
-        places |= {
-            f"stages.{s}.coordconv.conv": f"m{s}.coordconv.conv",
-            f"stages.{s}.conv": f"conv_last{s}",
-            f"stages.{s}.bn": f"bn_end{s}",
-            f"stages.{s}.head": f"l{s}",
-            f"merges.{s}.features": f"bl{s}",
-            f"merges.{s}.heatmaps": f"al{s}",
-        }
-        places |= {f"stages.{s}.top.{a}": f"top_m_{s}.{b}" for a, b in block.items()}
-        inner = f"stages.{s}.hourglass."
-        for level in (4, 3, 2, 1):
-            parts = {"skip": f"b1_{level}", "down": f"b2_{level}", "up": f"b3_{level}"}
-            if level == 1:
-                parts["inner"] = "b2_plus_1"
-            for ours, theirs in parts.items():
-                places |= {f"{inner}{ours}.{a}": f"m{s}.{theirs}.{b}" for a, b in block.items()}
-            inner += "inner."
-    renamed = {}
-    for name, tensor in network.state_dict().items():
-        place, _, last = name.rpartition(".")
-        renamed[f"{places[place]}.{last}"] = tensor
-    return renamed
-
-
-@pytest.mark.parametrize("wrapped", ["bare", "state_dict", "parallel"])
-def test_awings_released_checkpoint_is_read(tmp_path, wrapped):
-    torch.manual_seed(3)
-    network = AWing(width=16)
-    state = official_names(network)
-    assert len(state) == len(network.state_dict())
-    if wrapped == "parallel":
-        state = {f"module.{name}": tensor for name, tensor in state.items()}
-    path = tmp_path / "WFLW_4HG.pth"
-    torch.save(state if wrapped == "bare" else {"state_dict": state, "epoch": 1}, path)
-    predictor = load_predictor("awing:width=16", path)
-    images = torch.rand(1, 3, 256, 256)
-    with torch.no_grad():
-        torch.testing.assert_close(predictor.network(images), network.eval()(images))
-    # A surplus is passed over, as AWing's own code does.
-    torch.save({**official_names(network), "odd": torch.zeros(1)}, path)
-    load_predictor("awing:width=16", path)
-    torch.save({k: v for k, v in official_names(network).items() if k != "l0.bias"}, path)
-    with pytest.raises(InputError, match=r"tensors of AWing are missing, stages.0.head.bias"):
-        load_predictor("awing:width=16", path)
-
-
-def test_awings_released_convention_is_undone():
-    """Its code takes annotated coordinates for ones from the edge, onto the map and off it."""
-    markup, size = WFLW98, 256
-    dataset = make_dataset(60, seed=5)
-    boxes = np.concatenate([dataset.points.min(axis=1), dataset.points.max(axis=1)], axis=1)
-    crops = square_crops(boxes, 1.344, of="mean")
-    left, side = crops[:, None, :2], crops[:, None, 2:]
-    # Where the released targets lie: floor of a quarter of (x - left) * 256 / side.
-    pixel = np.floor((dataset.points - left) * size / side / 4).astype(int).clip(0, 63)
-    maps = np.zeros((60, markup.landmarks, 64, 64), np.float32)
-    face, landmark = np.ogrid[:60, : markup.landmarks]
-    maps[face, landmark, pixel[..., 1], pixel[..., 0]] = 1
-    bias = {}
-    for output in (OUTPUT, Output(kind="heatmaps", decoder="argmax")):
-        settings = CropSettings(markup=markup.name, crop=AWING_CROP, output=output)
-        predictor = CropPredictor("it", settings, lambda pixels: maps, {})
-        found = predictor.postprocess((maps, crops))
-        bias[output.from_edge] = (found - dataset.points).mean(axis=(0, 1))
-    np.testing.assert_allclose(bias[False], 0, atol=0.02)
-    np.testing.assert_allclose(bias[True], -0.5, atol=0.02)
-
-
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     path = tmp_path / "WFLW_4HG.pth"
     touched = tmp_path / "touched"
@@ -431,92 +346,6 @@ def test_a_window_is_standardised_for_lab():
     assert seen.pixels[0].mean() == pytest.approx(0, abs=1e-4)
     assert seen.pixels[0].std() == pytest.approx(1, abs=1e-4)
     assert np.abs(seen.pixels[1]).max() < 1e-3
-
-
-def crops_of(boxes, crop):
-    """Squares (N, 3) that a model's crop takes from boxes (N, 4)."""
-    return square_crops(boxes, crop.scale, of=crop.of)
-
-
-def test_the_crop_of_awing_is_1344_of_the_mean_side():
-    boxes = np.array([[10.0, 20, 110, 140]])
-    (left, top, side) = crops_of(boxes, AWING_CROP)[0]
-    assert side == pytest.approx(1.344 * 110)
-    assert (left + side / 2 - 0.5, top + side / 2 - 0.5) == pytest.approx((60, 80))
-
-
-def test_awings_official_box_is_the_rect_unless_the_truth_would_not_fit():
-    dataset = make_dataset(6)
-    inside = dataset.boxes + np.array([-15, -15, 15, 15])
-    roomy = replace(dataset, boxes=inside)
-    crops = crops_of(awing_boxes(roomy), AWING_CROP)
-    plain = crops_of(inside, AWING_CROP)
-    np.testing.assert_allclose(crops[:, 2], plain[:, 2], rtol=0.02)
-    # Landmarks that reach beyond the box make the window grow until they are in.
-    tight = replace(dataset, boxes=dataset.boxes + np.array([45, 45, -45, -45]))
-    grown = crops_of(awing_boxes(tight), AWING_CROP)
-    small_ = crops_of(tight.boxes, AWING_CROP)
-    assert (grown[:, 2] > 1.2 * small_[:, 2]).all()
-    seen = (dataset.points - grown[:, None, :2]) / grown[:, None, 2:]
-    assert seen.min() > 0
-    assert seen.max() < 1
-
-
-def awing_official_slowly(rect, points):
-    """Side and centre of the window by the steps of the released code, one face at a time."""
-    x1, y1, x2, y2 = (int(v) for v in rect)
-    w, h = x2 - x1, y2 - y1
-    x1, y1 = max(0, x1 - int(0.05 * w / 2)), max(0, y1 - int(0.05 * h / 2))
-    x2, y2 = x2 + int(0.05 * w / 2), y2 + int(0.05 * h / 2)
-    centre = np.array([(x1 + x2) / 2, (y1 + y2) / 2])
-    divisor = 250
-    while True:
-        side = 200 * (x2 - x1 + y2 - y1) / divisor
-        seen = (points - centre) / side * 450 + 225
-        if (seen >= 10).all() and (seen <= 440).all():
-            break
-        divisor -= 10
-    window = 0.8 * side
-    seen = (points - centre) / window * 256 + 128
-    return centre, side if (seen > 250).any() or (seen < 5).any() else window
-
-
-@pytest.mark.parametrize("shrink", [-30, 0, 25])
-def test_awings_official_box_is_its_loop(shrink):
-    dataset = make_dataset(40, seed=3)
-    boxes = dataset.boxes + np.array([shrink, shrink, -shrink, -shrink])
-    dataset = replace(dataset, boxes=boxes)
-    crops = crops_of(awing_boxes(dataset), AWING_CROP)
-    for crop, rect, points in zip(crops, boxes, dataset.points, strict=True):
-        centre, side = awing_official_slowly(rect, points)
-        assert crop[2] == pytest.approx(side)
-        np.testing.assert_allclose(crop[:2] + crop[2] / 2 - 0.5, centre)
-
-
-def test_labs_official_box_follows_the_face_and_not_its_rotation():
-    dataset = make_dataset(4)
-    moved = replace(dataset, points=2.5 * dataset.points + [30, -7])
-    first, second = (crops_of(lab_boxes(one), LAB_CROP) for one in (dataset, moved))
-    np.testing.assert_allclose(second[:, 2], 2.5 * first[:, 2])
-    angle = 0.4
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    middle = dataset.points.mean(axis=1, keepdims=True)
-    turned = replace(dataset, points=(dataset.points - middle) @ turn + middle)
-    third = crops_of(lab_boxes(turned), LAB_CROP)
-    np.testing.assert_allclose(third[:, 2], first[:, 2])
-    with pytest.raises(InputError, match=r"lab-official.*mark-up ibug68.*wflw98"):
-        lab_boxes(make_dataset(2, markup=IBUG68))
-
-
-def test_labs_official_window_on_wflw_is_what_its_default_crop_is_on_average(shared):
-    dataset = load_dataset("wflw", shared)
-    crops = crops_of(lab_boxes(dataset), LAB_CROP)
-    extent = (dataset.boxes[:, 2:] - dataset.boxes[:, :2]).mean(axis=1)
-    ratio = crops[:, 2] / extent
-    assert ratio.mean() == pytest.approx(LAB_CROP.scale, abs=0.01)
-    assert ratio.std() == pytest.approx(0.093, abs=0.01)
-    seen = (dataset.points - crops[:, None, :2]) / crops[:, None, 2:]
-    assert ((seen > 0) & (seen < 1)).mean() > 0.99
 
 
 def test_an_official_box_is_named_with_its_leak(cli):

@@ -14,7 +14,7 @@ from baselines.awing.network import AWing
 from baselines.blocks import AntiAliasedPool, CoordConv, Hourglass, MultiViewBlock, Pooling
 from baselines.lab.boundaries import BOUNDARIES
 from baselines.lab.message_passing import FORWARD, MessagePassing, _reverse
-from baselines.lab.network import LAB, Discriminator
+from baselines.lab.network import LAB, Discriminator, _resize
 from baselines.propnet.network import Propagation, PropNet
 
 
@@ -246,6 +246,16 @@ def test_every_boundary_hears_of_the_stage_before():
     assert set(onward[0]) == set(onward[1]) == set(BOUNDARIES)
     changed = (alone - told).abs().amax(dim=(0, 2, 3))
     assert (changed > 0).all()
+
+
+@pytest.mark.parametrize("factor", [4, 1, 0.5, 0.25])
+def test_labs_boundary_maps_keep_their_corners_when_resized(factor):
+    """A map that is linear from corner to corner stays so, at any size."""
+    x = torch.linspace(0, 1, 64)
+    maps = (2 * x[:, None] - 3 * x)[None, None]
+    to = torch.linspace(0, 1, int(64 * factor))
+    expected = (2 * to[:, None] - 3 * to)[None, None]
+    torch.testing.assert_close(_resize(maps, factor), expected)
 
 
 MINI = {"stacks": 2, "width": 32}
