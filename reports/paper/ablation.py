@@ -83,11 +83,6 @@ def ablation(number: int, runs: Sequence[Run]) -> Table:
     ]
     if by_faces:
         notes.append("(low–high): the lowest and the highest seed.")
-    if number == 6 and by_faces:
-        notes.append(
-            "BL+AC-2: as we read the paper, a blur of two pixels is the average pool of BL, so BL "
-            "is measured for both."
-        )
     title = f"Ablation: {_TITLES[number]}"
     return make_table(number, title, ("Variant", *headings, *changes), groups, notes)
 

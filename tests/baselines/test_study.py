@@ -8,11 +8,14 @@ import pytest
 import torch
 
 from alignbench import InputError, load_run, threads
-from alignbench.markups import WFLW98
+from alignbench.markups import IBUG68, WFLW98
 from alignbench.synthetic.write import write
-from baselines.training.recipe import read_recipe
-from baselines.training.setup import set_up
+from baselines import options
+from baselines.training.recipe import MODELS, read_recipe
+from baselines.training.setup import _options, set_up
 from baselines.training.study import read_study, run_study, shipped_studies, trials
+from reports.paper.ablation import _VARIANTS
+from reports.paper.model import published_rows
 
 STUDY = """
 recipe = "propnet-mini/synthetic"
@@ -41,13 +44,63 @@ def test_every_trial_of_the_shipped_studies_builds_its_network():
         for trial in trials(study):
             _, recipe = read_recipe(study.recipe, trial.overrides)
             assert recipe.seed == trial.seed
+            if trial.seed > 0:
+                continue
+            markup = IBUG68 if recipe.dataset == "300w" else WFLW98
             with torch.device("meta"):
-                setup = set_up(recipe, WFLW98, boxed=True)
-            networks[trial.variant, trial.seed] = (dict(setup.options), recipe.loss)
+                setup = set_up(recipe, markup, boxed=True)
+            networks[trial.variant] = str((dict(setup.options), recipe.targets, recipe.loss))
         folders = [trial.folder for trial in trials(study)]
         assert len(set(folders)) == len(folders)
-        firsts = [str(what) for (_, seed), what in networks.items() if seed == 0]
-        assert len(set(firsts)) == len(firsts), "two variants are the same"
+        assert len(set(networks.values())) == len(networks), "two variants are the same"
+
+
+CHANGES = {
+    "without PM": {},
+    "with PM": {"propagation": True},
+    "BB": {},
+    "MHM": {"block": "multi-view"},
+    "BL": {},
+    "BL+AC-2": {"anti_aliasing": 2},
+    "BL+AC-3": {"anti_aliasing": 3},
+    "BL+AC-5": {"anti_aliasing": 5},
+    "AWing": {},
+    "Focal Wing": {"focal": "printed"},
+}
+"""By variant as the paper prints it, what it changes in the baseline."""
+
+
+@pytest.mark.parametrize("name", ["propnet-ablation", "propnet-wflw"])
+def test_studies_have_every_row_of_tables_4_to_7(name):
+    study = read_study(name)
+    made = {}
+    for trial in trials(study, seeds=1):
+        _, recipe = read_recipe(study.recipe, trial.overrides)
+        made[trial.variant] = all_options(recipe) | {"focal": recipe.loss.focal}
+    rows = [(int(row["table"]), row["variant"]) for row in published_rows("tables4_7_ablation")]
+    assert {printed for _, printed in rows} == set(CHANGES)
+    for number, printed in rows:
+        variant, *_ = _VARIANTS[number][printed]
+        assert made[variant] == made["BL"] | CHANGES[printed]
+    assert made["BL"].items() >= {
+        "propagation": False, "block": "bottleneck", "pooling": "max", "anti_aliasing": None,
+        "anti_aliased_stem": False, "focal": "none",
+    }.items()  # fmt: skip
+
+
+def all_options(recipe):
+    """All options of the network that a recipe makes."""
+    model = MODELS[recipe.model]
+    return options.complete(_options(recipe, model, WFLW98), model.network)
+
+
+def test_the_study_of_the_papers_size_has_its_networks():
+    study = read_study("propnet-wflw")
+    (first, *_) = trials(study)
+    _, recipe = read_recipe(study.recipe, first.overrides)
+    assert (recipe.dataset, recipe.split, recipe.epochs) == ("wflw", "train", 120)
+    made = all_options(recipe)
+    assert (made["stacks"], made["width"], made["depth"]) == (4, 256, 4)
 
 
 def test_command_trains_runs_and_goes_on(cli, faces, tmp_path):
