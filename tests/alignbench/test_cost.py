@@ -72,6 +72,19 @@ def test_published_complexity_is_the_papers(shared):
             assert {key: ours[key] for key in row} == row
 
 
+def test_a_network_that_asks_for_values_is_counted_by_computing(monkeypatch):
+    predictor = load_predictor(SMALL, None, RANDOM_IF_TAKEN)
+    expected = count_predictor(SMALL, predictor)
+    forward = type(predictor.network).forward
+
+    def ask(self, pixels):
+        assert pixels.sum().item() == 0
+        return forward(self, pixels)
+
+    monkeypatch.setattr(type(predictor.network), "forward", ask)
+    assert count_predictor(SMALL, predictor) == expected
+
+
 PAPERS = ("propnet", "awing", "lab")
 SMALL = "propnet:stacks=1,width=16,depth=2,hidden=4,attention_depth=1"
 
