@@ -195,7 +195,7 @@ def test_awings_released_weights_find_what_its_released_code_finds(shared, tmp_p
     predictor = load_predictor("awing:width=16", tmp_path / "WFLW_4HG.pth")
     dataset = load_dataset("wflw", shared)
     run = evaluate(
-        predictor, dataset, boxes="awing-official", limit=16, batch_size=8, bootstrap=QUICK
+        predictor, dataset, boxes="awing-official", limit=8, batch_size=8, bootstrap=QUICK
     )
     faces = dataset.take([dataset.ids.index(name) for name in run.ids])
     released = released_faces(faces)
@@ -207,7 +207,7 @@ def test_awings_released_weights_find_what_its_released_code_finds(shared, tmp_p
         for face, of_face in zip(released, maps.numpy(), strict=True)
     ]
     distances = np.linalg.norm(run.points - expected, axis=2)
-    assert distances.shape == (16, WFLW98.landmarks)
+    assert distances.shape == (8, WFLW98.landmarks)
     assert (distances < 1e-6).mean() > 0.98
     assert distances.mean() < 0.1
 

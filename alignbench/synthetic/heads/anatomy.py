@@ -157,7 +157,8 @@ def _landmarks() -> tuple[Ints, Floats]:
         str(package_files("alignbench.synthetic.heads") / "landmarks98.csv"),
         delimiter=",", skip_header=1,
     )  # fmt: skip
-    return table[:, 2:5].astype(np.int64), table[:, 5:8] / table[:, 5:8].sum(axis=1, keepdims=True)
+    corners, weights = np.split(table[:, 2:], 2, axis=1)
+    return corners.astype(np.int64), weights / weights.sum(axis=1, keepdims=True)
 
 
 def _lids() -> Ints:

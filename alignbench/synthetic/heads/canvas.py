@@ -33,6 +33,10 @@ SCALE = 120
 """Pixels of the canvas per unit of height and per radian."""
 SHAPE = int((_BOTTOM - _TOP) * SCALE), int(2 * np.pi * SCALE)
 _COARSE = 4
+_ROUND = 24
+"""Corners of an outline that looks round."""
+_RAGS = 90
+"""Steps of a ragged hairline around the head."""
 _COLLAR = 1.95
 """Below this there are clothes."""
 
@@ -233,7 +237,7 @@ def _eyes(canvas: Bytes, person: Person, make_up: MakeUp, at: Marks, rng: Random
     strength = make_up.strength
     for loop, side in zip(at.lids, ("left", "right"), strict=True):
         upper, lower = at.chain(f"{side}_eye_upper"), at.chain(f"{side}_eye_lower")
-        lid = fill_mask(SHAPE, np.concatenate([upper, upper[::-1] - [0, 22]]))
+        lid = fill_mask(SHAPE, np.concatenate([upper, upper[::-1] - [0, 22.0]]))
         if strength:
             mix(canvas, soften_mask(lid, 3.0), make_up.lids, 0.75 * strength)
         crease = np.zeros(SHAPE, np.uint8)
@@ -259,7 +263,7 @@ def _face_paint(canvas: Bytes, style: Style, rng: Random) -> None:
             [middle + rng.uniform(-1, 1) * SCALE, (rng.uniform(-0.8, 1.4) - _TOP) * SCALE]
         )
         size = rng.uniform(0.08, 0.5, 2) * SCALE
-        corners = int(rng.choice([3, 4, 24]))
+        corners = int(rng.choice([3, 4, _ROUND]))
         mask = fill_mask(SHAPE, ellipse(at, (size[0], size[1]), rng.uniform(0, 180), corners))
         mix(canvas, mask, limit(rng.uniform(0, 255, 3)), float(rng.uniform(0.5, 0.95)))
 
@@ -352,7 +356,7 @@ def _scalp(style: Style, rng: Random) -> Bytes:
         return np.zeros(SHAPE, np.uint8)
     azimuth, height = _grid()
     ragged = cv2.resize(
-        rng.normal(0, 0.03, (1, 90)).astype(np.float32),
+        rng.normal(0, 0.03, (1, _RAGS)).astype(np.float32),
         (SHAPE[1], 1),
         interpolation=cv2.INTER_LINEAR,
     )[0]
@@ -365,4 +369,5 @@ def _clothes(canvas: Bytes, rng: Random) -> None:
     part = canvas[first:]
     part[:] = np.round(limit(rng.uniform(5, 245, 3)))
     if rng.random() < 0.4:
-        part[:, :: int(rng.integers(8, 30))] = np.round(limit(rng.uniform(5, 245, 3)))
+        step = int(rng.integers(8, 30))
+        part[:, ::step] = np.round(limit(rng.uniform(5, 245, 3)))

@@ -100,7 +100,7 @@ def draw_head(seed: int, split: int, index: int) -> Face:
 
 def _in_front(projected: Floats, depth: Singles) -> Bools:
     """Whether landmarks (98, 3) are seen: nothing of the head is nearer around their pixel."""
-    behind = cv2.erode(depth, np.ones((5, 5), np.uint8))
+    behind = cv2.erode(depth, np.ones((5, 5), np.uint8))  # not landmarks
     column, row = np.clip(np.floor(projected[:, :2] + 0.5).astype(int), 0, len(depth) - 1).T
     return np.asarray(behind[row, column] <= projected[:, 2] + _BEHIND)
 

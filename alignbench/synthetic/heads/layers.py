@@ -106,7 +106,7 @@ _TEXTURE = 256
 def _hairs(person: Person, rng: Random) -> Bytes:
     """Strands (256, 256, 3) that run down."""
     fine = rng.integers(60, 255, (6, 128), np.uint8)
-    wide = rng.integers(90, 230, (3, 22), np.uint8)
+    wide = rng.integers(90, 230, (3, 22), np.uint8)  # not landmarks
     size = (_TEXTURE, _TEXTURE)
     both = cv2.addWeighted(
         cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR_EXACT), 0.5,
@@ -134,7 +134,7 @@ def _cloth(rng: Random) -> Bytes:
         for _ in range(rng.integers(3, 30)):
             x, y = rng.integers(0, _TEXTURE, 2)
             cv2.circle(picture, (int(x), int(y)), int(rng.integers(3, 25)), other.tolist(), -1)
-    coarse = rng.integers(-22, 22, (20, 20)).astype(np.float32)
+    coarse = rng.integers(-22, 22, (20, 20)).astype(np.float32)  # not landmarks
     folds = cv2.resize(coarse, (_TEXTURE, _TEXTURE), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip(picture + folds[..., None], 0, 255), np.uint8)
 
@@ -205,7 +205,7 @@ def _mask(head: Bare, rng: Random) -> Layer:
 
 def _long_hair(head: Bare, person: Person, rng: Random) -> Layer:
     """Hair that hangs around sides and back."""
-    columns, rows = 42, 20
+    columns, rows = 42, 20  # not landmarks
     opening = rng.uniform(1.15, 1.7)
     end = rng.uniform(0.9, 3.2)
     height = (-1.62 + (end + 1.62) * np.linspace(0, 1, rows) ** 1.3)[:, None]
@@ -228,7 +228,7 @@ def _long_hair(head: Bare, person: Person, rng: Random) -> Layer:
 
 def _fringe(head: Bare, person: Person, rng: Random) -> Layer:
     """Hair that falls over forehead, brows and sometimes eyes."""
-    columns, rows = 22, 9
+    columns, rows = 22, 9  # not landmarks
     side = rng.choice([-1, 1])
     azimuth = np.linspace(-0.95, rng.uniform(0.1, 0.95), columns) * side
     ends = rng.uniform(-0.6, -0.05) + np.cumsum(rng.normal(0, 0.05, columns))

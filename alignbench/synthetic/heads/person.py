@@ -116,36 +116,50 @@ def pairs(anatomy: Anatomy) -> list[tuple[str, str]]:
 
 _SKINS = np.array(
     [
-        [244, 206, 186],
-        [232, 186, 158],
-        [206, 152, 118],
-        [160, 108, 78],
-        [112, 72, 52],
-        [70, 45, 35],
+        [244.0, 206, 186],
+        [232.0, 186, 158],
+        [206.0, 152, 118],
+        [160.0, 108, 78],
+        [112.0, 72, 52],
+        [70.0, 45, 35],
     ],
     np.float64,
 )
 _HAIRS = np.array(
-    [[24, 19, 17], [46, 32, 25], [84, 56, 38], [132, 92, 58], [190, 150, 98], [120, 52, 30]],
+    [
+        [24.0, 19, 17],
+        [46.0, 32, 25],
+        [84.0, 56, 38],
+        [132.0, 92, 58],
+        [190.0, 150, 98],
+        [120.0, 52, 30],
+    ],
     np.float64,
 )
-_IRISES = np.array([[46, 28, 18], [84, 54, 30], [98, 92, 58], [96, 122, 138], [110, 130, 120]])
+_IRISES = np.array(
+    [[46.0, 28, 18], [84.0, 54, 30], [98.0, 92, 58], [96.0, 122, 138], [110.0, 130, 120]]
+)
 
 
 def _colours(rng: Random, dark: float, age: float) -> tuple[Colour, Colour, Colour]:
     """Colours of skin, hair and iris."""
     at = dark * (len(_SKINS) - 1)
     skin = [np.interp(at, np.arange(len(_SKINS)), _SKINS[:, k]) for k in range(3)]
-    skin = np.array(skin) * np.exp(rng.normal(0, 0.03)) + rng.normal(0, (3, 3, 5), 3)
+    skin = np.array(skin) * np.exp(rng.normal(0, 0.03)) + rng.normal(0, (3.0, 3, 5), 3)
     light = rng.beta(0.8, 1.2) * (1 - 0.85 * min(1.0, 1.6 * dark))
-    hair = _HAIRS[int(np.clip(light * 6 + rng.normal(0, 0.5), 0, 5))] * rng.uniform(0.75, 1.25)
+    hair = _pick(_HAIRS, light * len(_HAIRS) + rng.normal(0, 0.5)) * rng.uniform(0.75, 1.25)
     grey = np.clip((age - 0.55) * 2.2 + rng.normal(0, 0.35), 0, 1) if age > 0.5 else 0.0
     hair = hair * (1 - grey) + rng.uniform(120, 225) * np.array([1, 0.99, 0.97]) * grey
     if rng.random() < 0.03:
         hair = rng.uniform(20, 230, 3)
     pale = rng.beta(0.7, 0.9) * (1 - min(1.0, 1.5 * dark))
-    iris = _IRISES[int(np.clip(pale * 5, 0, 4))] * rng.uniform(0.8, 1.25)
+    iris = _pick(_IRISES, pale * len(_IRISES)) * rng.uniform(0.8, 1.25)
     return _colour(skin), _colour(hair), _colour(iris)
+
+
+def _pick(colours: Floats, at: float) -> Floats:
+    """The colour (3,) at a place of a table (K, 3), the first or last one beyond its ends."""
+    return np.asarray(colours[int(np.clip(at, 0, len(colours) - 1))])
 
 
 def _colour(values: Floats) -> Colour:

@@ -19,7 +19,11 @@ from alignbench.synthetic.raster import Fragments, Singles, rasterise
 
 _IRIS, _PUPIL, _RIM = 0.43, 0.17, 0.39
 """Half angles of iris, pupil and the rim's beginning, in radians."""
-_WHITE, _REDDER = np.array([[214, 206, 200], [10, 26, 26]], np.float32)
+_HAIRY = 127
+"""From this value of the canvas's map on there is hair."""
+_GLOSS = np.float32(20), np.float32(70)
+"""Grey values that gloss adds to hair and to skin."""
+_WHITE, _REDDER = np.array([[214.0, 206, 200], [10.0, 26, 26]], np.float32)
 """The white of an eye, and what it loses per radian towards the corners."""
 
 
@@ -63,27 +67,28 @@ def render(picture: Bytes, scene: Scene) -> Seen:
     paper = _Paper(picture, side)
 
     skin = rasterise(at, head.parts["skin"], side)
-    values = np.column_stack([light, gloss, at[:, 2], _canvas_places()]).astype(np.float32)
-    blended = skin.blend(values)
-    colour = _look_up(scene.canvas, blended[:, 5:7]).astype(np.float32) * blended[:, :3]
-    hairy = _look_up(scene.hair, blended[:, 5:7])
-    shine = blended[:, 3:4] * np.where(hairy > 127, 20, 70)[:, None].astype(np.float32)
-    paper.lay(skin, blended[:, 4], colour + shine)
+    shade, shine, near, places = _blend(skin, light, gloss, at[:, 2], _canvas_places())
+    colour = _look_up(scene.canvas, places).astype(np.float32) * shade
+    hairy = _look_up(scene.hair, places) > _HAIRY
+    paper.lay(skin, near, colour + shine * np.where(hairy, *_GLOSS)[:, None])
     for name in ("tongue", "lower_teeth", "upper_teeth", "left_eye", "right_eye"):
         part = rasterise(at, head.parts[name], side)
-        base = part.blend(np.column_stack([head.rest, light, at[:, 2]]).astype(np.float32))
-        colour = _colour_of(name, base[:, :3], scene)
-        paper.lay(part, base[:, 6], colour * base[:, 3:6])
+        rest, shade, near = _blend(part, head.rest, light, at[:, 2])
+        paper.lay(part, near, _colour_of(name, rest, scene) * shade)
     depth = paper.depth.reshape(side, side).copy()
     hidden = np.zeros(side * side, bool)
     for layer, place in zip(scene.layers, worn, strict=True):
         shown = rasterise(place, layer.triangles, side)
-        shade = _layer_light(layer, scene, turn)
-        both = shown.blend(np.column_stack([layer.at, shade, place[:, 2]]).astype(np.float32))
-        colours = _look_up(layer.texture, both[:, :2]).astype(np.float32) * both[:, 2:5]
-        drawn = paper.lay(shown, both[:, 5], colours)
-        hidden[drawn] = layer.hides
+        places, shade, near = _blend(shown, layer.at, _layer_light(layer, scene, turn), place[:, 2])
+        colours = _look_up(layer.texture, places).astype(np.float32) * shade
+        hidden[paper.lay(shown, near, colours)] = layer.hides
     return Seen(depth, hidden.reshape(side, side))
+
+
+def _blend(seen: Fragments, *values: Floats) -> list[Singles]:
+    """Values (V, C) or (V,) of vertices at the pixels seen, each (P, C)."""
+    widths = np.cumsum([value.size // len(value) for value in values])
+    return np.split(seen.blend(np.column_stack(values).astype(np.float32)), widths[:-1], axis=1)
 
 
 class _Paper:
@@ -94,7 +99,8 @@ class _Paper:
         self.depth = np.full(side * side, -np.inf, np.float32)
 
     def lay(self, seen: Fragments, depth: Singles, colour: Singles) -> Ints:
-        """Draw fragments (P,) of a depth (P,) and a colour (P, 3); gives the pixels drawn."""
+        """Draw fragments (P,) of a depth (P, 1) and a colour (P, 3); gives the pixels drawn."""
+        depth = depth[:, 0]
         near = depth > self.depth[seen.pixels]
         pixels = seen.pixels[near]
         self._flat[pixels] = np.clip(colour[near] + np.float32(0.5), 0, 255).astype(np.uint8)
@@ -177,8 +183,8 @@ def _eye(part: str, rest: Singles, scene: Scene) -> Singles:
 def _teeth(rest: Singles) -> Singles:
     gap = np.abs(np.sin(rest[:, 0] * 26)) < 0.14
     tone = np.where(gap, 0.6, 1.0) * np.clip(1.15 - np.abs(rest[:, 0]) * 0.9, 0.5, 1)
-    return np.asarray(tone[:, None] * np.array([232, 224, 206], np.float32), np.float32)
+    return np.asarray(tone[:, None] * np.array([232.0, 224, 206], np.float32), np.float32)
 
 
 def _tongue(rest: Singles) -> Singles:
-    return np.broadcast_to(np.array([168, 84, 84], np.float32), rest.shape)
+    return np.broadcast_to(np.array([168.0, 84, 84], np.float32), rest.shape)

@@ -47,7 +47,7 @@ def _leaves(rng: Random, side: int) -> Bytes:
         colour = limit(
             palette[rng.integers(len(palette))] * rng.uniform(0.6, 1.4) + rng.normal(0, 12, 3)
         )
-        corners = int(rng.choice([3, 4, 4, 5, 16]))
+        corners = int(rng.choice([3, 4, 4, 5, 16]))  # not landmarks
         outline = ellipse(rng.uniform(0, side, 2), (size[0], size[1]), rng.uniform(0, 180), corners)
         fill(picture, outline, colour)
     grain = noise(rng, (side, side), int(rng.integers(2, 12)), float(rng.uniform(0, 25)))
@@ -89,7 +89,7 @@ def _crowd(rng: Random, side: int) -> Bytes:
             fill(
                 picture,
                 ellipse(np.add(at, (x * size, -0.15 * size)), (0.14 * size, 0.08 * size)),
-                (40, 30, 30),
+                (40, 30, 30),  # not landmarks
             )
         fill(
             picture,
@@ -203,7 +203,7 @@ def _thing(
     at, out = _anchor(points, rng)
     centre = at + out * unit * rng.uniform(0, 0.6)
     size = rng.uniform(0.2, 0.75, 2) * unit
-    corners = int(rng.choice([3, 4, 4, 24]))
+    corners = int(rng.choice([3, 4, 4, 24]))  # not landmarks
     mask = fill_mask(
         hidden.shape, ellipse(centre, (size[0], size[1]), rng.uniform(0, 180), corners)
     )
