@@ -9,7 +9,7 @@ from alignbench.arrays import Bytes, Floats
 from alignbench.synthetic.brush import soften
 from alignbench.synthetic.parameters import Lens, Random, View
 
-_MIDDLE = np.array([0.0, 0.35, 0.2])
+MIDDLE = np.array([0.0, 0.35, 0.2])
 """Point of the head, in its own coordinates, that it turns about and that is centred."""
 
 _LEAST_BLUR = 0.55
@@ -32,7 +32,7 @@ def project(points: Floats, view: View, side: int) -> Floats:
     x and y are 0-based pixel-centre coordinates of an image of ``side`` x ``side``; the third is
     how near the camera a point is, larger being nearer.
     """
-    turned = (points - _MIDDLE) @ rotation(view).T
+    turned = (points - MIDDLE) @ rotation(view).T
     nearer = view.distance / (view.distance - turned[:, 2:])
     scale = view.size * side / 2
     middle = (side - 1) / 2 + np.array(view.shift) * side

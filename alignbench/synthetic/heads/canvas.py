@@ -129,12 +129,12 @@ def paint(person: Person, style: Style, make_up: MakeUp, rng: Random) -> tuple[B
     _eyes(canvas, person, make_up, at, rng)
     if style.paint:
         _face_paint(canvas, style, rng)
-    strands = _strands(rng)
+    brightness = _strands(rng)
     if style.beard:
-        _beard(canvas, person, style, at, strands, rng)
+        _beard(canvas, person, style, at, brightness, rng)
     _brows(canvas, person, style, at, rng)
     hair = _scalp(style, rng)
-    mix(canvas, hair, _tinted(person.hair, strands))
+    mix(canvas, hair, tinted(person.hair, brightness))
     _clothes(canvas, rng)
     return canvas, hair
 
@@ -272,20 +272,21 @@ def _strands(rng: Random) -> Bytes:
     """Brightness (H, W) of hairs that run down from the crown."""
     fine = rng.integers(90, 250, (5, SHAPE[1] // 2), np.uint8)
     wide = rng.integers(120, 230, (4, SHAPE[1] // 9), np.uint8)
-    size = SHAPE[::-1]
-    return np.asarray(
-        cv2.addWeighted(
-            cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR_EXACT), 0.5,
-            cv2.resize(wide, size, interpolation=cv2.INTER_LINEAR_EXACT), 0.5, 0,
-        )
-    )  # fmt: skip
+    return strands(fine, wide, SHAPE)
 
 
-def _tinted(colour: Colour, strands: Bytes) -> Bytes:
-    """Hair (H, W, 3) of a colour."""
-    return np.asarray(
-        cv2.merge([cv2.convertScaleAbs(strands, alpha=value / 180) for value in colour]), np.uint8
+def strands(fine: Bytes, wide: Bytes, shape: tuple[int, int]) -> Bytes:
+    """Brightness (H, W) of fine hairs and wide locks, each a few values across and down."""
+    both = (
+        cv2.resize(part, shape[::-1], interpolation=cv2.INTER_LINEAR_EXACT) for part in (fine, wide)
     )
+    return np.asarray(cv2.addWeighted(next(both), 0.5, next(both), 0.5, 0), np.uint8)
+
+
+def tinted(colour: Colour, brightness: Bytes, middle: float = 180) -> Bytes:
+    """Hair (H, W, 3) that has the colour where its brightness (H, W) is ``middle``."""
+    channels = [cv2.convertScaleAbs(brightness, alpha=value / middle) for value in colour]
+    return np.asarray(cv2.merge(channels), np.uint8)
 
 
 def _brows(canvas: Bytes, person: Person, style: Style, at: Marks, rng: Random) -> None:
@@ -328,7 +329,7 @@ _BEARDS = {
 
 
 def _beard(
-    canvas: Bytes, person: Person, style: Style, at: Marks, strands: Bytes, rng: Random
+    canvas: Bytes, person: Person, style: Style, at: Marks, brightness: Bytes, rng: Random
 ) -> None:
     form = "full" if style.beard_form == "stubble" else style.beard_form
     half = np.array(_BEARDS[form])
@@ -340,7 +341,7 @@ def _beard(
     stubble = style.beard_form == "stubble"
     grain = noise(rng, SHAPE, 2, 70).astype(np.int32)
     mask = np.clip(mask.astype(np.int32) * (grain + (40 if stubble else 150)) // 255, 0, 255)
-    colour = _tinted(_shade(person.hair, 0.85), strands)
+    colour = tinted(_shade(person.hair, 0.85), brightness)
     mix(canvas, mask.astype(np.uint8), colour, style.beard * (0.6 if stubble else 1.0))
 
 

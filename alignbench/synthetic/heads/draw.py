@@ -9,7 +9,7 @@ from alignbench.arrays import Bools, Floats
 from alignbench.geometry import tight_boxes
 from alignbench.markups import WFLW98
 from alignbench.synthetic import parameters
-from alignbench.synthetic.camera import encode, photograph, project, rotation
+from alignbench.synthetic.camera import MIDDLE, encode, photograph, project, rotation
 from alignbench.synthetic.face import SIDE, Face, find_attributes
 from alignbench.synthetic.heads import anatomy, canvas, layers, surroundings
 from alignbench.synthetic.heads.light import draw_lamps
@@ -61,7 +61,7 @@ def draw_head(seed: int, split: int, index: int) -> Face:
     on_surface = body.landmarks(points)
     projected = project(on_surface, view, SIDE)
     turned = body.landmarks(naked.normals) @ rotation(view).T
-    sight = np.array([0, 0, view.distance]) - (on_surface - [0, 0.35, 0.2]) @ rotation(view).T
+    sight = np.array([0, 0, view.distance]) - (on_surface - MIDDLE) @ rotation(view).T
     facing = (turned * sight).sum(axis=1) / np.linalg.norm(sight, axis=1)
     by_head = ~_in_front(projected, seen.depth)
     unit = view.size * SIDE / 2

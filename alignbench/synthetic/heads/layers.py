@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.synthetic.brush import limit
 from alignbench.synthetic.heads import anatomy
-from alignbench.synthetic.heads.canvas import Style, hair_height
+from alignbench.synthetic.heads.canvas import Style, hair_height, strands, tinted
 from alignbench.synthetic.heads.person import Person
 from alignbench.synthetic.parameters import Random
 
@@ -68,7 +68,7 @@ def raise_hair(head: Bare, style: Style, volume: float, rng: Random) -> Floats:
     waves = 1 + 0.25 * np.sin(head.azimuth * rng.uniform(3, 9) + rng.uniform(0, 6)) * np.sin(
         head.height * rng.uniform(4, 9)
     )
-    out = head.points - [0, np.clip(0.1, -1, 1), 0]
+    out = head.points - [0, 0.1, 0]
     out = out / np.linalg.norm(out, axis=1, keepdims=True)
     top = np.clip(-head.height, 0.3, 1.4)
     return np.asarray(head.points + out * (volume * share * waves * top)[:, None])
@@ -107,14 +107,7 @@ def _hairs(person: Person, rng: Random) -> Bytes:
     """Strands (256, 256, 3) that run down."""
     fine = rng.integers(60, 255, (6, 128), np.uint8)
     wide = rng.integers(90, 230, (3, 22), np.uint8)  # not landmarks
-    size = (_TEXTURE, _TEXTURE)
-    both = cv2.addWeighted(
-        cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR_EXACT), 0.5,
-        cv2.resize(wide, size, interpolation=cv2.INTER_LINEAR_EXACT), 0.5, 0,
-    )  # fmt: skip
-    return np.asarray(
-        cv2.merge([cv2.convertScaleAbs(both, alpha=value / 170) for value in person.hair]), np.uint8
-    )
+    return tinted(person.hair, strands(fine, wide, (_TEXTURE, _TEXTURE)), 170)
 
 
 def _cloth(rng: Random) -> Bytes:

@@ -33,9 +33,8 @@ _OUTLINES = (
     "head/head-oval", "head/head-round", "head/head-square", "head/head-rectangular",
     "head/head-triangular", "head/head-invertedtriangular", "head/head-diamond",
 )  # fmt: skip
-_APART = {"head/head-age", "head/head-fat"}
-_EYE_HEIGHT, _EYE_DISTANCE = 0.0, 0.89
-"""Where the eyes' middle is put, and how far apart, after a head was shaped."""
+_EYE_DISTANCE = 0.89
+"""How far apart the eyes are after a head was shaped; their middle is the origin."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +289,7 @@ def pose(anatomy: Anatomy, person: Person, face: Face) -> Floats:
             # The lids may not cross anywhere.
             shut = float((gaps / np.maximum(closing, 1e-6)).min())
             moved = moved + blink * np.clip(shut, 0, 1) * (1 - amount)
-    return np.asarray((moved - middle - [0, 0, 0]) * scale)
+    return np.asarray((moved - middle) * scale)
 
 
 def _lid_landmarks(side: str) -> tuple[list[int], list[int]]:
