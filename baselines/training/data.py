@@ -175,33 +175,39 @@ class Samples(TorchDataset[Faces]):
         self._attributes = attributes(dataset, setup.method.attributes)
         self._settings, self._method = setup.settings, setup.method
         self._augmentation, self._seed = recipe.augmentation, recipe.seed
+        self._coarse = recipe.coarse
         crop = setup.settings.crop
         boxes = boxes_of(dataset, crop.boxes)
-        crops = square_crops(boxes, crop.scale, crop.rounding, crop.of)
-        self._to_window = crop_transforms(crops, crop.size)
+        self._crops = square_crops(boxes, crop.scale, crop.rounding, crop.of)
 
     def __getitems__(self, places: Sequence[Place]) -> Faces:
-        """The batch (B) of these epochs and faces."""
+        """The batch (B) of these places, all of one epoch."""
         crop, amounts = self._settings.crop, self._augmentation
+        faces, size = [face for _, face in places], self._size(places[0][0])
         windows, maps, truth = [], [], []
-        for epoch, face in places:
+        to_window = crop_transforms(self._crops[faces], size)
+        for (epoch, face), to_middle in zip(places, to_window, strict=True):
             rng = chance("face", self._seed, epoch, face)
-            change, mirrored = draw_map(rng, amounts, crop.size, crop.scale)
-            matrix = join(self._to_window[face], change)
-            window = warp(self.dataset.images.read(face), matrix, crop.size, crop.border)
+            change, mirrored = draw_map(rng, amounts, size, crop.scale)
+            matrix = join(to_middle, change)
+            window = warp(self.dataset.images.read(face), matrix, size, crop.border)
             windows.append(change_picture(rng, amounts, window))
             points = self.dataset.points[face]
             truth.append(points[self.dataset.markup.flip_order] if mirrored else points)
             maps.append(matrix)
         points = transform(np.stack(truth), np.stack(maps))
-        faces = [face for _, face in places]
         return Faces(
             torch.tensor(faces),
             torch.from_numpy(network_input(self._settings.input, np.stack(windows))),
             torch.from_numpy(points.astype(np.float32)),
             torch.from_numpy(self._attributes[faces].astype(np.float32)),
-            {k: torch.from_numpy(m) for k, m in self._method.draw(points, crop.size).items()},
+            {k: torch.from_numpy(m) for k, m in self._method.draw(points, size).items()},
         )
+
+    def _size(self, epoch: int) -> int:
+        """Side of the window in an epoch, which is that of a whole batch."""
+        coarse = self._coarse
+        return coarse.size if coarse and epoch < coarse.epochs else self._settings.crop.size
 
 
 def draw_order(faces: int, size: int, seed: int, epoch: int) -> Ints:

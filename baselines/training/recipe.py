@@ -39,6 +39,16 @@ class CropChanges(Table):
     border: int | None = Field(default=None, ge=0, le=255)
 
 
+class Coarse(Table):
+    """Table ``[coarse]``: the first ``epochs`` see a window of ``size`` pixels, which is faster.
+
+    Progressive resizing, as in EfficientNetV2 (Tan and Le, ICML 2021).
+    """
+
+    epochs: int = Field(ge=1)
+    size: int = Field(ge=16, le=4096)
+
+
 class Optimiser(Table):
     """Table ``[optimiser]``: Adam or RMSprop, and its learning rate over the training.
 
@@ -129,6 +139,7 @@ class Recipe(Table):
     storage: Storage = "float32"
     network: dict[str, Any] = Field(default_factory=dict)
     crop: CropChanges = CropChanges()
+    coarse: Coarse | None = None
     targets: Table = Table()
     augmentation: Augmentation = Augmentation()
     optimiser: Optimiser = Optimiser()
@@ -166,7 +177,8 @@ def _schema(model: Model) -> type[Recipe]:
 
 SCHEMAS = {name: _schema(model) for name, model in MODELS.items()}
 _TABLES: dict[str, type[Table]] = {
-    "crop": CropChanges, "augmentation": Augmentation, "optimiser": Optimiser, "initial": Initial,
+    "crop": CropChanges, "coarse": Coarse, "augmentation": Augmentation, "optimiser": Optimiser,
+    "initial": Initial,
 }  # fmt: skip
 
 

@@ -49,7 +49,14 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     model = MODELS[recipe.model]
     chosen = _options(recipe, model, markup)
     settings = _settings(recipe, model, chosen, boxed)
-    _check_window(model, chosen, settings)
+    _check_window(model, chosen, settings, settings.crop.size, "crop.size")
+    if recipe.coarse is not None:
+        if recipe.coarse.epochs >= recipe.epochs:
+            raise InputError(
+                "key coarse.epochs", f"{recipe.coarse.epochs} of {recipe.epochs} epochs",
+                f"less than {recipe.epochs}",
+            )  # fmt: skip
+        _check_window(model, chosen, settings, recipe.coarse.size, "coarse.size")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = options.build(model.network, chosen, "key network")
@@ -94,18 +101,24 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     )
 
 
-def _check_window(model: Model, chosen: Mapping[str, Any], settings: CropSettings) -> None:
-    """Raise InputError where the network cannot take its window; computes nothing."""
-    size = settings.crop.size
+def _check_window(
+    model: Model, chosen: Mapping[str, Any], settings: CropSettings, size: int, key: str
+) -> None:
+    """Raise InputError where the network cannot take a window of ``size``; computes nothing."""
     channels = 1 if settings.input.colour == "grey" else 3
     with torch.device("meta"):
         network = options.build(model.network, chosen, "key network").eval()
         try:
             network(torch.empty(2, channels, size, size))
         except RuntimeError as error:
+            if "side" in chosen and chosen["side"] != size:
+                raise InputError(
+                    f"key {key}", f"{size}, of a network that takes one size alone",
+                    f"{chosen['side']}",
+                ) from error  # fmt: skip
             deepest = STRIDE * 2 ** chosen.get("depth", 4)
             raise InputError(
-                "key crop.size", f"{size} does not go through this network",
+                f"key {key}", f"{size} does not go through this network",
                 f"a multiple of {deepest}", "Or take a smaller network.depth.",
             ) from error  # fmt: skip
 

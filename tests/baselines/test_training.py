@@ -46,6 +46,7 @@ from baselines.training.learner import Learner
 from baselines.training.recipe import (
     MODELS,
     SCHEMAS,
+    Coarse,
     Initial,
     Optimiser,
     complete,
@@ -160,6 +161,9 @@ def test_values_are_set_from_outside(tmp_path):
         ("loss.focal=sometimes", "key loss.focal: Input should be 'printed'"),
         ("validation=0.001", "leaves a side without faces"),
         ("initial.weights=nothing", "key initial.weights 'nothing': unknown"),
+        ("coarse.size=32", "key coarse.epochs: is missing"),
+        ("coarse={epochs=2, size=16}", "key coarse.epochs: 2 of 2 epochs; accepted: less than 2"),
+        ("coarse={epochs=1, size=20}", "key coarse.size: 20 does not go .* a multiple of 16"),
     ],
 )
 def test_a_mistake_is_named(tmp_path, data, override, message):
@@ -350,6 +354,29 @@ def test_a_face_differs_from_epoch_to_epoch(tmp_path):
     samples = samples_of("propnet", noisy(), tmp_path)
     first, second = (samples.__getitems__([(epoch, 0)]) for epoch in (0, 1))
     assert not torch.equal(first.images, second.images)
+
+
+def test_the_first_epochs_see_a_smaller_window(tmp_path):
+    dataset = noisy(3)
+    _, recipe = read_recipe(write_recipe(tmp_path, coarse={"epochs": 1, "size": 16}, epochs=3))
+    setup = set_up(recipe, WFLW98, True)
+    _, plain = read_recipe(write_recipe(tmp_path))
+    samples, usual = Samples(dataset, setup, recipe), Samples(dataset, setup, plain)
+    coarse, fine = ([(epoch, face) for face in range(3)] for epoch in (0, 1))
+    for found, expected in zip(*(map(tensors, (s.__getitems__(fine) for s in (samples, usual)))),
+                               strict=True):  # fmt: skip
+        assert torch.equal(found, expected)
+    small, large = samples.__getitems__(coarse), usual.__getitems__(coarse)
+    assert small.images.shape[-2:] == (16, 16)
+    assert {maps.shape[-1] for maps in small.maps.values()} == {4}
+    fractions = ((faces.points + 0.5) / faces.images.shape[-1] for faces in (small, large))
+    torch.testing.assert_close(*fractions, atol=1e-5, rtol=0)
+
+
+def test_lab_takes_one_size_alone(tmp_path, data):
+    recipe = write_recipe(tmp_path, "lab", coarse={"epochs": 1, "size": 128})
+    with pytest.raises(InputError, match=r"coarse.size: 128, .* one size alone; accepted: 64"):
+        learn(recipe, data, tmp_path / "out")
 
 
 @pytest.mark.parametrize("model", TINY)
@@ -645,7 +672,11 @@ class Stop:
     ("model", "changes", "cuts"),
     [
         # At the first step, at the last of an epoch, and within one of each stage.
-        ("propnet", ["optimiser.average=0.9"], [(1, 1e9), (3, 0), (5, 1e9)]),
+        (
+            "propnet",
+            ["optimiser.average=0.9", "coarse={epochs=1, size=16}"],
+            [(1, 1e9), (3, 0), (5, 1e9)],
+        ),
         ("lab", ["epochs=1", "adversarial.epochs=1"], [(2, 1e9), (5, 1e9)]),
     ],
 )
@@ -950,6 +981,7 @@ def test_the_recipe_in_the_document_shows_every_key_with_its_default():
     lab = SCHEMAS["lab"](model="lab", dataset="wflw", adversarial=Adversarial())
     propnet = SCHEMAS["propnet"](model="propnet", dataset="wflw")
     initial = shown.pop("initial")
+    assert Coarse.model_validate(shown.pop("coarse"))
     assert Initial.model_validate(initial) == Initial(weights="file.safetensors")
     known = json.loads(json.dumps(complete(propnet)))
     assert shown.pop("adversarial") == complete(lab)["adversarial"]

@@ -89,7 +89,8 @@ def dress(head: Bare, person: Person, style: Style, rng: Random) -> list[Layer]:
         layers.append(_fringe(head, person, rng))
     if rng.random() < 0.035:
         layers.append(_mask(head, rng))
-    return layers
+    # A band so narrow that it lies between the vertices has none.
+    return [layer for layer in layers if len(layer.triangles)]
 
 
 def _grid(rows: int, columns: int) -> Ints:
