@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -131,65 +131,47 @@ def adaptive_wing(
     below theta, ``A d - C`` beyond; A and C make value and slope continuous at theta. The target
     is a constant: no gradient goes to it.
     """
-    curve = _curve(target.detach(), alpha, omega, epsilon, theta)
-    return _loss_on(curve, predicted)
-
-
-class _Curve(NamedTuple):
-    """The part of Adaptive Wing that depends on the target alone."""
-
-    target: Tensor
-    exponent: Tensor
-    slope: Tensor
-    offset: Tensor
-    omega: float
-    epsilon: float
-    theta: float
-
-
-def _curve(target: Tensor, alpha: float, omega: float, epsilon: float, theta: float) -> _Curve:
-    exponent = alpha - target
-    ratio = theta / epsilon
-    power = ratio**exponent
-    slope = omega / theta * exponent * power / (1 + power)
-    offset = theta * slope - omega * torch.log1p(power)
-    return _Curve(target, exponent, slope, offset, omega, epsilon, theta)
+    loss: Tensor = _AdaptiveWing.apply(  # type: ignore[no-untyped-call]
+        predicted, target.detach(), alpha, omega, epsilon, theta
+    )
+    return loss
 
 
 class _AdaptiveWing(torch.autograd.Function):
     """The loss with its slope written out.
 
-    Autograd computes several powers and logarithms of every pixel, which took as long as a narrow
-    network; this computes one of each. The power is taken of distances up to theta only, because
-    beyond it could overflow.
+    Beyond theta it is the tangent at theta, for that is what A and C say: the curve and its slope
+    at the distance, cut at theta, give both parts. Autograd would compute several powers and
+    logarithms of every pixel, which took as long as a narrow network; this computes one of each.
     """
 
     @staticmethod
-    def forward(ctx: Any, predicted: Tensor, curve: _Curve) -> Tensor:
-        difference = predicted - curve.target
+    def forward(
+        ctx: Any,
+        predicted: Tensor,
+        target: Tensor,
+        alpha: float,
+        omega: float,
+        epsilon: float,
+        theta: float,
+    ) -> Tensor:
+        difference = predicted - target
         distance = difference.abs()
-        curved = distance < curve.theta
-        power = (distance.clamp(max=curve.theta) / curve.epsilon) ** curve.exponent
-        if ctx.needs_input_grad[0]:
-            # The exponent is more than 1, so that the slope goes to 0 with the distance.
-            tiny = torch.finfo(distance.dtype).tiny
-            near = curve.omega * curve.exponent * power / ((1 + power) * distance.clamp(min=tiny))
-            slope = torch.where(curved, near, curve.slope) * difference.sign()
-            ctx.save_for_backward(slope)
-        return torch.where(
-            curved, curve.omega * torch.log1p(power), curve.slope * distance - curve.offset
-        )
+        cut = distance.clamp(max=theta)
+        exponent = alpha - target
+        power = (cut / epsilon).pow_(exponent)
+        # The exponent is more than 1, so that the slope goes to 0 with the distance.
+        least = torch.finfo(cut.dtype).tiny
+        slope = exponent.mul_(power).mul_(omega).div_((power + 1).mul_(cut.clamp(min=least)))
+        beyond = distance.sub_(cut).mul_(slope)
+        ctx.save_for_backward(slope.copysign_(difference))
+        return beyond.add_(power.log1p_(), alpha=omega)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (slope,) = ctx.saved_tensors
-        return gradient * slope, None
-
-
-def _loss_on(curve: _Curve, predicted: Tensor) -> Tensor:
-    loss: Tensor = _AdaptiveWing.apply(predicted, curve)  # type: ignore[no-untyped-call]
-    return loss
+        return gradient * slope, None, None, None, None, None
 
 
 def map_loss(
@@ -213,9 +195,8 @@ def map_loss(
         Weight of each face (B,).
     """
     total = target.new_zeros(len(target))
-    curve = _curve(target, _ALPHA, _OMEGA, _EPSILON, _THETA)
     for maps in predicted:
-        loss = _loss_on(curve, maps)
+        loss = adaptive_wing(maps, target)
         if weights is not None:
             loss = loss * weights
         total = total + loss.mean(dim=(2, 3)).sum(dim=1)

@@ -12,8 +12,9 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,7 +37,10 @@ from baselines.training.recipe import Recipe
 from baselines.training.setup import Setup
 from baselines.whole_batch import normalise_whole_batches
 
-_OPTIMISERS: dict[str, type[Adam | RMSprop]] = {"adam": Adam, "rmsprop": RMSprop}
+# Fused, Adam's step takes a fifth of the time; RMSprop has no fused form.
+_OPTIMISERS: dict[str, Callable[..., Adam | RMSprop]] = {
+    "adam": partial(Adam, fused=True), "rmsprop": RMSprop,
+}  # fmt: skip
 
 
 @contextmanager
