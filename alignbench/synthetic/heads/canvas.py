@@ -103,7 +103,7 @@ def draw_style(rng: Random, person: Person) -> Style:
         bald=bool(adult and person.male > 0.4 and rng.random() < 0.1),
         beard=float(rng.uniform(0.25, 1)) if bearded else 0.0,
         beard_form=str(rng.choice(forms, p=[0.35, 0.3, 0.12, 0.15, 0.08])),
-        brows=float(rng.uniform(0.25, 1.0)),
+        brows=float(rng.uniform(0.5, 1.0)),
         brow_width=float(np.clip(rng.normal(1 if person.male > 0.5 else 0.7, 0.25), 0.3, 1.5)),
         freckles=float(rng.uniform(0.3, 1)) if rng.random() < 0.12 else 0.0,
         paint=str(rng.choice(["", "all", "parts"], p=[0.965, 0.015, 0.02])),
@@ -290,13 +290,13 @@ def tinted(colour: Colour, brightness: Bytes, middle: float = 180) -> Bytes:
 
 
 def _brows(canvas: Bytes, person: Person, style: Style, at: Marks, rng: Random) -> None:
-    colour = _shade(person.hair, float(rng.uniform(0.55, 0.9)))
+    colour = _shade(person.hair, float(rng.uniform(0.4, 0.8)))
     for side in ("left", "right"):
         upper, lower = at.chain(f"{side}_brow_upper"), at.chain(f"{side}_brow_lower")
         middle = (upper + lower) / 2
         upper, lower = (middle + (edge - middle) * style.brow_width for edge in (upper, lower))
         area = soften_mask(fill_mask(SHAPE, np.concatenate([upper, lower[::-1]])), 1.5)
-        mix(canvas, area, colour, 0.55 * style.brows)
+        mix(canvas, area, colour, 0.75 * style.brows)
         strokes = np.zeros(SHAPE, np.uint8)
         outwards = -1 if side == "left" else 1
         along = np.linspace(0, len(upper) - 1, 34)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from alignbench.arrays import Bools, Bytes, Floats, Ints
+from alignbench.markups import WFLW98
 from alignbench.synthetic.brush import limit
 from alignbench.synthetic.heads import anatomy
 from alignbench.synthetic.heads.canvas import Style, hair_height, strands, tinted
@@ -89,6 +90,8 @@ def dress(head: Bare, person: Person, style: Style, rng: Random) -> list[Layer]:
         layers.append(_fringe(head, person, rng))
     if rng.random() < 0.035:
         layers.append(_mask(head, rng))
+    if rng.random() < 0.14:
+        layers += _glasses(head, rng)
     # A band so narrow that it lies between the vertices has none.
     return [layer for layer in layers if len(layer.triangles)]
 
@@ -195,6 +198,58 @@ def _mask(head: Bare, rng: Random) -> Layer:
         -((head.azimuth / 0.4) ** 2) - ((head.height - 0.95) / 0.4) ** 2
     )
     return _shell(head, inside, thickness, _cloth(rng), True)
+
+
+def _glasses(head: Bare, rng: Random) -> list[Layer]:
+    """Spectacles, one time in four dark ones, whose lenses hide the eyes."""
+    body = anatomy.load()
+    lids = [*WFLW98.regions["left_eye"], *WFLW98.regions["right_eye"]]
+    front = body.landmarks(head.points)[lids, 2].max() + rng.uniform(0.05, 0.14)
+    size = rng.uniform((0.27, 0.2), (0.38, 0.32))
+    thick, bulge = rng.uniform(0.02, 0.07), 2 / rng.choice([2.0, 2.6, 4.0])
+    angle = np.linspace(0, 2 * np.pi, 29)  # not landmarks
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rim = np.sign(circle) * np.abs(circle) ** bulge * size
+    drop = np.array([0, rng.uniform(-0.02, 0.12)])
+    half = np.array([0, thick / 2, 0])
+
+    def bend(flat: Floats) -> Floats:
+        """Points (..., 3) of places (..., 2): the front follows the face."""
+        back = 0.25 * np.clip(np.abs(flat[..., :1]) - 0.3, 0, None) ** 2
+        return np.concatenate([flat, front - back], axis=-1)
+
+    def bar(start: Floats, end: Floats) -> Floats:
+        """A bar (2, 6, 3) between two points."""
+        way = start + (end - start) * np.linspace(0, 1, 6)[:, None]
+        return np.stack([way - half, way + half])
+
+    frames, lenses, inner = [], [], []
+    for side, name in zip((-1, 1), _SIDES, strict=True):
+        middle = head.points[np.unique(body.parts[f"{name}_eye"])].mean(axis=0)[:2] + drop
+        frames.append(bend(np.stack([middle + rim, middle + rim * (1 + thick / size[1])])))
+        lenses.append(bend(np.stack([middle + rim * 0, middle + rim])))
+        hinge = bend(middle + size * (side * 1.05, -0.3))
+        frames.append(bar(hinge, np.array([side * 1.02, hinge[1], -0.35])))
+        inner.append(bend(middle - size * (side, 0)))
+    frames.append(bar(*inner))
+    colour = rng.uniform(5, 60, 3) if rng.random() < 0.7 else rng.uniform(40, 230, 3)
+    layers = [_plain(frame, colour, hides=False) for frame in frames]
+    if rng.random() < 0.25:
+        tint = rng.uniform(5, 70, 3)
+        layers += [_plain(lens, tint, hides=True) for lens in lenses]
+    return layers
+
+
+_SIDES = ("left", "right")
+
+
+def _plain(sheet: Floats, colour: Floats, *, hides: bool) -> Layer:
+    """A sheet of vertices (rows, columns, 3) of one colour."""
+    texture = np.empty((2, 2, 3), np.uint8)
+    texture[:] = np.round(colour)
+    rows, columns, _ = sheet.shape
+    points = sheet.reshape(-1, 3)
+    return Layer(points, _grid(rows, columns), texture, np.zeros((len(points), 2)), hides)
 
 
 def _long_hair(head: Bare, person: Person, rng: Random) -> Layer:

@@ -14,13 +14,15 @@ from alignbench.synthetic.parameters import Colour, Random, View
 _SPREAD = 0.17
 """Standard deviation of a shape's amount; 0.35 would be a caricature."""
 _USUAL = {
-    "eyes/l-eye-corner1-up": -0.28, "eyes/l-eye-corner2-up": 0.1, "eyes/l-eye-trans-up": -0.2,
-    "eyes/l-eye-trans-out": -0.1, "eyes/l-eye-push1-out": -0.14, "eyes/l-eye-scale-incr": -0.1,
-    "mouth/mouth-trans-up": 0.27, "mouth/mouth-upperlip-width-incr": -0.15,
-    "mouth/mouth-cupidsbow-width-incr": -0.1, "head/head-scale-horiz-incr": 0.18,
-    "head/head-angle-out": 0.12, "chin/chin-height-incr": 0.16, "chin/chin-width-incr": -0.12,
-    "chin/chin-jaw-drop-incr": -0.12, "nose/nose-trans-up": 0.1, "nose/nose-scale-vert-incr": -0.09,
-    "nose/nose-scale-horiz-incr": -0.12, "nose/nose-width3-incr": -0.12,
+    "eyebrows/eyebrows-trans-up": 0.11,
+    "eyes/l-eye-corner1-up": -0.35, "eyes/l-eye-corner2-up": 0.13, "eyes/l-eye-trans-up": -0.17,
+    "eyes/l-eye-trans-out": -0.08, "eyes/l-eye-push1-out": -0.16, "eyes/l-eye-scale-incr": -0.12,
+    "mouth/mouth-trans-up": 0.34, "mouth/mouth-upperlip-width-incr": -0.22,
+    "mouth/mouth-lowerlip-height-incr": -0.04, "mouth/mouth-cupidsbow-width-incr": -0.15,
+    "head/head-scale-horiz-incr": 0.09, "head/head-scale-vert-incr": 0.07,
+    "head/head-angle-out": 0.16, "chin/chin-height-incr": 0.11, "chin/chin-width-incr": -0.18,
+    "chin/chin-jaw-drop-incr": -0.17, "nose/nose-trans-up": 0.02, "nose/nose-scale-vert-incr": 0.02,
+    "nose/nose-scale-horiz-incr": -0.1, "nose/nose-width3-incr": -0.1,
 }  # fmt: skip
 """Mean amounts that bring the mean of near-frontal heads to that of WFLW's annotations, found by
 least squares."""
@@ -33,6 +35,8 @@ _OUTLINES = (
     "head/head-oval", "head/head-round", "head/head-square", "head/head-rectangular",
     "head/head-triangular", "head/head-invertedtriangular", "head/head-diamond",
 )  # fmt: skip
+_ANCESTRY = (0.22, 0.33, 0.5)
+"""Of the Dirichlet distribution of ancestries: African, Asian, Caucasian, about as in WFLW."""
 _EYE_DISTANCE = 0.89
 """How far apart the eyes are after a head was shaped; their middle is the origin."""
 
@@ -56,7 +60,7 @@ class Person:
 
 def draw_person(rng: Random, anatomy: Anatomy) -> Person:
     """A person drawn at random."""
-    ancestry = rng.dirichlet([0.35] * 3)
+    ancestry = rng.dirichlet(_ANCESTRY)
     male = float(rng.beta(0.4, 0.4))
     age = float(np.clip(rng.triangular(0.15, 0.5, 1.02), 0.2, 1.0))
     shape = _macro(rng, ancestry, male, age) | _details(rng, anatomy)
@@ -203,6 +207,10 @@ def draw_face(rng: Random) -> Face:
         add("mouthUpperUp", 0.5 * rng.uniform(0, 1) * strength)
         add("mouthLowerDown", 0.5 * rng.uniform(0, 1) * strength)
         add("mouthStretch", 0.3 * rng.uniform(0, 1))
+        if rng.random() < 0.6:  # teeth are seen in most smiles of photographs
+            add("mouthUpperUp", rng.uniform(0.2, 0.7) * strength)
+            add("mouthLowerDown", rng.uniform(0.1, 0.5) * strength)
+            add("jawOpen", rng.uniform(0.03, 0.18) * strength)
         lids -= 0.3 * strength * rng.uniform(0, 1)
     if kind in ("laugh", "talk"):
         add("jawOpen", (0.5 if kind == "laugh" else 0.35) * rng.uniform(0.1, 1))

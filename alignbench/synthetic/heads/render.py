@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from alignbench.arrays import Bools, Bytes, Floats, Ints
+from alignbench.markups import WFLW98
 from alignbench.synthetic.camera import project, rotation
 from alignbench.synthetic.heads import anatomy
 from alignbench.synthetic.heads.canvas import to_canvas
@@ -23,8 +24,16 @@ _HAIRY = 127
 """From this value of the canvas's map on there is hair."""
 _GLOSS = np.float32(20), np.float32(70)
 """Grey values that gloss adds to hair and to skin."""
-_WHITE, _REDDER = np.array([[214.0, 206, 200], [10.0, 26, 26]], np.float32)
+_WHITE, _REDDER = np.array([[228.0, 222, 218], [10.0, 26, 26]], np.float32)
 """The white of an eye, and what it loses per radian towards the corners."""
+_AROUND = {
+    "left_eye": ("left_eye", 0.75), "right_eye": ("right_eye", 0.75),
+    "lower_teeth": ("mouth", 0.8), "upper_teeth": ("mouth", 0.95), "tongue": ("mouth", 0.4),
+}  # fmt: skip
+"""The region of the face around a part, and which share of its light comes from there.
+
+Eyes and teeth are wet and shine through; by the light that falls into their holes alone they would
+be as dark as no photograph shows them."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,9 @@ def render(picture: Bytes, scene: Scene) -> Seen:
     for name in ("tongue", "lower_teeth", "upper_teeth", "left_eye", "right_eye"):
         part = rasterise(at, head.parts[name], side)
         rest, shade, near = _blend(part, head.rest, light, at[:, 2])
+        region, share = _AROUND[name]
+        around = head.landmarks(light)[list(WFLW98.regions[region])].mean(axis=0)
+        shade = shade * np.float32(1 - share) + (share * around).astype(np.float32)
         paper.lay(part, near, _colour_of(name, rest, scene) * shade)
     depth = paper.depth.reshape(side, side).copy()
     hidden = np.zeros(side * side, bool)
@@ -91,6 +103,27 @@ def _blend(seen: Fragments, *values: Floats) -> list[Singles]:
     return np.split(seen.blend(np.column_stack(values).astype(np.float32)), widths[:-1], axis=1)
 
 
+_KNEE = np.float32(170)
+"""Grey value from which on a camera takes light less and less."""
+
+
+def _expose(colour: Singles) -> Singles:
+    """Colours (P, 3) as a camera takes them, from 0 to 255: bright skin keeps its form.
+
+    Half by each channel, which makes bright colours pale, and half by the brightest one, which
+    does not.
+    """
+    colour = np.clip(colour, 0, None)
+    brightest = np.maximum(colour.max(axis=1, keepdims=True), 1)
+    return np.asarray((_bend(colour) + colour / brightest * _bend(brightest)) / 2, np.float32)
+
+
+def _bend(values: Singles) -> Singles:
+    room = np.float32(255) - _KNEE
+    over = np.clip(values - _KNEE, 0, None) / room
+    return np.asarray(np.minimum(values, _KNEE) + room * over / (1 + over), np.float32)
+
+
 class _Paper:
     """Pixels with a depth: what is nearer stays."""
 
@@ -103,7 +136,7 @@ class _Paper:
         depth = depth[:, 0]
         near = depth > self.depth[seen.pixels]
         pixels = seen.pixels[near]
-        self._flat[pixels] = np.clip(colour[near] + np.float32(0.5), 0, 255).astype(np.uint8)
+        self._flat[pixels] = (_expose(colour[near]) + np.float32(0.5)).astype(np.uint8)
         self.depth[pixels] = depth[near]
         return pixels
 
@@ -166,7 +199,7 @@ def _eye(part: str, rest: Singles, scene: Scene) -> Singles:
     angle = np.arccos(np.clip(out[:, 2] / np.maximum(length, 1e-6), -1, 1))
     white = _WHITE - angle[:, None] * _REDDER
     # The upper lid throws its shadow on the ball.
-    white *= np.clip(1.0 + out[:, 1:2] * 2.2, 0.55, 1)
+    white *= np.clip(1.0 + out[:, 1:2] * 1.5, 0.7, 1)
     iris = np.array(scene.person.iris, np.float32)
     spokes = 0.85 + 0.15 * np.sin(np.arctan2(out[:, 1], out[:, 0]) * 23)
     colour = np.where((angle < _IRIS)[:, None], iris * spokes[:, None], white)
