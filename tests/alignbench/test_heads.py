@@ -13,7 +13,7 @@ import pytest
 from alignbench import InputError, load_dataset, threads
 from alignbench.markups import WFLW98
 from alignbench.synthetic.camera import project, rotation
-from alignbench.synthetic.heads import anatomy, canvas, files, layers, outline
+from alignbench.synthetic.heads import anatomy, canvas, files, layers, outline, render
 from alignbench.synthetic.heads.draw import draw_box, draw_head
 from alignbench.synthetic.heads.person import Face, draw_face, draw_person, draw_view, pose
 from alignbench.synthetic.parameters import View
@@ -171,13 +171,46 @@ def test_views_reach_the_profile():
     assert 0.1 < (np.abs(yaws) > 40).mean() < 0.25
 
 
-@needs_files
-def test_a_band_between_the_vertices_is_left_out():
+def bare_head():
+    """A person's head before it is dressed, with style."""
     head, chance = anatomy.load(), np.random.default_rng(0)
     person = draw_person(chance, head)
     points = pose(head, person, draw_face(chance))
     bare = layers.bare(points, anatomy.vertex_normals(points, head.parts["skin"]))
-    style = canvas.draw_style(chance, person)
+    return bare, person, canvas.draw_style(chance, person)
+
+
+@needs_files
+def test_a_band_between_the_vertices_is_left_out():
+    bare, person, style = bare_head()
     # So narrow a band, one in fifty, stopped the drawing of all 16,000.
     worn = layers.dress(bare, person, replace(style, bald=True), np.random.default_rng(1897))
     assert worn == []
+
+
+@needs_files
+def test_spectacles_sit_before_the_eyes():
+    head, (bare, *_) = anatomy.load(), bare_head()
+    marks = head.landmarks(bare.points)
+    dark = 0
+    for seed in range(40):
+        worn = layers._glasses(bare, np.random.default_rng(seed))
+        lenses = [layer.points for layer in worn if layer.hides]
+        dark += bool(lenses)
+        for lens, side in zip(lenses, ("left", "right"), strict=len(lenses) > 0):
+            eye = marks[list(WFLW98.regions[f"{side}_eye"])]
+            low, high = lens.min(axis=0), lens.max(axis=0)
+            assert ((eye[:, :2] > low[:2]) & (eye[:, :2] < high[:2])).all()
+            assert low[2] > eye[:, 2].mean()
+    assert 4 <= dark <= 18
+
+
+def test_bright_light_is_taken_less_and_less():
+    grey = np.linspace(0, 900, 200, dtype=np.float32)[:, None].repeat(3, axis=1)
+    taken = render._expose(grey)
+    assert (np.diff(taken[:, 0]) > 0).all()
+    assert taken.max() < 255
+    np.testing.assert_array_equal(taken[grey < 170], grey[grey < 170])
+    warm = np.array([[600, 300, 200]], np.float32)
+    red, green, blue = render._expose(warm)[0]
+    assert red > green > blue
