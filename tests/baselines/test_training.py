@@ -798,6 +798,15 @@ def test_recipes_differ_at_a_key():
     assert find_difference({}, {"b": {"c": 2}}) == "b (None there, {'c': 2} now)"
 
 
+@pytest.fixture
+def heeded():
+    """Ctrl-C counts, which a shell lets its background processes ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_within_a_step_waits_for_its_end(cli, tmp_path, data, monkeypatch):
     """Ctrl-C and SIGTERM keep a checkpoint of the last step, from which the bytes are the same."""
     recipe = write_recipe(tmp_path)
