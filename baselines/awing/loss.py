@@ -92,13 +92,10 @@ def weight_map(target: Tensor, *, weight: float = 10.0, threshold: float = 0.2) 
     near = target >= threshold
     # In two steps, each along an axis: a maximum over 3 x 3 pixels takes ten times as long.
     for axis in (-1, -2):
-        before, after = (
-            near.narrow(axis, 0, side := near.shape[axis] - 1),
-            near.narrow(axis, 1, side),
-        )
-        near = near.clone()
-        near.narrow(axis, 1, side).logical_or_(before)
-        near.narrow(axis, 0, side).logical_or_(after)
+        dilated, most = near.clone(), near.shape[axis] - 1
+        dilated.narrow(axis, 1, most).logical_or_(near.narrow(axis, 0, most))
+        dilated.narrow(axis, 0, most).logical_or_(near.narrow(axis, 1, most))
+        near = dilated
     return 1 + weight * near
 
 

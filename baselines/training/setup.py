@@ -21,7 +21,7 @@ from alignbench.markups import Markup
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
 from baselines.model import STRIDE, Method, Model
-from baselines.training.recipe import MODELS, Recipe
+from baselines.training.recipe import MODELS, Coarse, Recipe
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,7 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     settings = _settings(recipe, model, chosen, boxed)
     _check_window(model, chosen, settings, settings.crop.size, "crop.size")
     if recipe.coarse is not None:
-        if recipe.coarse.epochs >= recipe.epochs:
-            raise InputError(
-                "key coarse.epochs", f"{recipe.coarse.epochs} of {recipe.epochs} epochs",
-                f"less than {recipe.epochs}",
-            )  # fmt: skip
+        _check_coarse(recipe.coarse, recipe.epochs, chosen)
         _check_window(model, chosen, settings, recipe.coarse.size, "coarse.size")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -101,6 +97,19 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     )
 
 
+def _check_coarse(coarse: Coarse, epochs: int, chosen: Mapping[str, Any]) -> None:
+    """Raise InputError where all epochs would be coarse, or the network takes one size alone."""
+    if coarse.epochs >= epochs:
+        raise InputError(
+            "key coarse.epochs", f"{coarse.epochs} of {epochs} epochs", f"less than {epochs}"
+        )
+    if chosen.get("side", coarse.size) != coarse.size:
+        raise InputError(
+            "key coarse.size", f"{coarse.size}, of a network that takes one size alone",
+            f"{chosen['side']}",
+        )  # fmt: skip
+
+
 def _check_window(
     model: Model, chosen: Mapping[str, Any], settings: CropSettings, size: int, key: str
 ) -> None:
@@ -111,11 +120,6 @@ def _check_window(
         try:
             network(torch.empty(2, channels, size, size))
         except RuntimeError as error:
-            if "side" in chosen and chosen["side"] != size:
-                raise InputError(
-                    f"key {key}", f"{size}, of a network that takes one size alone",
-                    f"{chosen['side']}",
-                ) from error  # fmt: skip
             deepest = STRIDE * 2 ** chosen.get("depth", 4)
             raise InputError(
                 f"key {key}", f"{size} does not go through this network",

@@ -32,8 +32,8 @@ _AROUND = {
 }  # fmt: skip
 """The region of the face around a part, and which share of its light comes from there.
 
-Eyes and teeth are wet and shine through; by the light that falls into their holes alone they would
-be as dark as no photograph shows them."""
+By the light alone that falls into their holes, eyes and teeth would be darker than they are on
+photographs."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,12 @@ def render(picture: Bytes, scene: Scene) -> Seen:
     colour = _look_up(scene.canvas, places).astype(np.float32) * shade
     hairy = _look_up(scene.hair, places) > _HAIRY
     paper.lay(skin, near, colour + shine * np.where(hairy, *_GLOSS)[:, None])
+    on_landmarks = head.landmarks(light)
     for name in ("tongue", "lower_teeth", "upper_teeth", "left_eye", "right_eye"):
         part = rasterise(at, head.parts[name], side)
         rest, shade, near = _blend(part, head.rest, light, at[:, 2])
         region, share = _AROUND[name]
-        around = head.landmarks(light)[list(WFLW98.regions[region])].mean(axis=0)
+        around = on_landmarks[list(WFLW98.regions[region])].mean(axis=0)
         shade = shade * np.float32(1 - share) + (share * around).astype(np.float32)
         paper.lay(part, near, _colour_of(name, rest, scene) * shade)
     depth = paper.depth.reshape(side, side).copy()
@@ -119,6 +120,7 @@ def _expose(colour: Singles) -> Singles:
 
 
 def _bend(values: Singles) -> Singles:
+    """Values up to the knee; what is above it is bent so that it never reaches 255."""
     room = np.float32(255) - _KNEE
     over = np.clip(values - _KNEE, 0, None) / room
     return np.asarray(np.minimum(values, _KNEE) + room * over / (1 + over), np.float32)
