@@ -69,15 +69,18 @@ def _shorten(text: str) -> str:
     return plain.rstrip()
 
 
+_LISTED = 40
+"""So many names are listed in a message; of more there is only their number."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:
     """The error for a name nobody registered, with near matches offered."""
     known = sorted(known)
     near = [n for n in known if n.lower() == name.lower()]
     near = near or get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return InputError(
-        f"{kind} {name!r}", "unknown", ", ".join(known) or "none", (hint + remedy).strip()
-    )
+    names = ", ".join(known) if len(known) <= _LISTED else f"one of {len(known)} names"
+    return InputError(f"{kind} {name!r}", "unknown", names or "none", (hint + remedy).strip())
 
 
 @contextmanager

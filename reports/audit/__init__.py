@@ -10,8 +10,9 @@ from pathlib import Path
 from alignbench import InputError
 from alignbench.exceptions import unknown
 from reports.audit import bounds, claims, normalisers
-from reports.audit.cells import OK, VERDICTS, Finding, PrintedCell, group_by
+from reports.audit.cells import OK, VERDICTS, Finding, PrintedCell
 from reports.audit.reading import published, read
+from reports.grouping import group_by
 from reports.tables import Row, Table
 
 __all__ = ["Finding", "audit", "tables", "worst"]

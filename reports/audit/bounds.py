@@ -21,15 +21,12 @@ from reports.audit.cells import (
     IMPOSSIBLE,
     MARGINAL,
     OK,
-    ONE_OFF,
     SUSPECT,
     Finding,
-    Interval,
     PrintedCell,
-    group_by,
-    parse,
-    show,
 )
+from reports.grouping import group_by
+from reports.printed import ONE_OFF, Interval, parse, show
 
 _FAR = 50
 """Percent: a mean error of failing faces above half the distance of the eyes is not likely."""

@@ -6,19 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from alignbench.exceptions import unknown
-from reports.audit.cells import (
-    IMPOSSIBLE,
-    MARGINAL,
-    OK,
-    ONE_OFF,
-    SUSPECT,
-    Finding,
-    Interval,
-    Printed,
-    PrintedCell,
-    group_by,
-    show,
-)
+from reports.audit.cells import IMPOSSIBLE, MARGINAL, OK, SUSPECT, Finding, PrintedCell
+from reports.grouping import group_by
+from reports.printed import ONE_OFF, Interval, Printed, show
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from reports.audit.cells import (
-    FULL,
-    OCULAR,
-    OK,
-    PUPIL,
-    SUSPECT,
-    Finding,
-    Interval,
-    PrintedCell,
-    group_by,
-    show,
-)
+from reports.audit.cells import FULL, OCULAR, OK, PUPIL, SUSPECT, Finding, PrintedCell
+from reports.grouping import group_by
+from reports.printed import Interval, show
 
 _RATIOS = {
     ("300w test", "common"): ("1.387", "0.003"),

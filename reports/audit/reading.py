@@ -19,8 +19,10 @@ from alignbench.datasets import dataset_names, source
 from alignbench.exceptions import unknown
 from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL
-from reports.audit.cells import FULL, OCULAR, PUPIL, PrintedCell, group_by, parse
+from reports.audit.cells import FULL, OCULAR, PUPIL, PrintedCell
 from reports.audit.claims import Claim
+from reports.grouping import group_by
+from reports.printed import parse
 
 PAPER: Mapping[str, tuple[str, str]] = {
     "table1_cofw": ("cofw", PUPIL),

@@ -18,7 +18,7 @@ from alignbench import InputError
 from alignbench.datasets import source
 from reports.audit import audit, tables
 from reports.audit.bounds import counts
-from reports.audit.cells import Interval, parse
+from reports.printed import Interval, parse
 
 PERCENT = 10**4
 """Errors are drawn as whole numbers of 1e-4 percent, so that every mean is an exact fraction."""

@@ -1,0 +1,120 @@
+"""Published results as tables: a row a method, a column a subset, a table a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from alignbench.datasets import source
+from reports.grouping import group_by
+from reports.published.cell import KINDS, PublishedCell
+from reports.tables import PUBLISHED, Cell, Number, Quantity, Record, Row, Table, Text
+
+_NOTES = (
+    "Published numbers; nothing here was measured with this package.",
+    "Printed by: " + "; ".join(f"{kind}: {words}" for kind, words in KINDS.items()) + ".",
+)
+
+
+def tables(cells: Sequence[PublishedCell]) -> list[Table]:
+    """A table for each data set, measure and normaliser, its methods by year.
+
+    Where several sources print a cell, the table shows what the first kind of
+    :data:`~reports.published.KINDS` prints; a footnote names sources whose number does not agree.
+    The records are the cells, each with its source.
+    """
+    return [_table(same) for same in group_by(cells, lambda cell: cell.protocol).values()]
+
+
+def overview(cells: Sequence[PublishedCell]) -> Table:
+    """How much there is of each data set."""
+    groups = group_by(cells, lambda cell: cell.dataset)
+    rows: list[Row] = [(name, *_count(same)) for name, same in sorted(groups.items())]
+    columns = ("Data set", "Numbers", "Methods", "Sources")
+    total: Row = ("all", *_count(cells))
+    return Table.of_rows("Published results", columns, [*rows, total], _NOTES[:1])
+
+
+def _count(cells: Sequence[PublishedCell]) -> tuple[int, int, int]:
+    """Numbers, methods and sources."""
+    methods, sources = {cell.method for cell in cells}, {cell.source for cell in cells}
+    return len(cells), len(methods), len(sources)
+
+
+def _table(cells: Sequence[PublishedCell]) -> Table:
+    first = cells[0]
+    name, split = first.dataset.split()
+    there = {cell.subset for cell in cells}
+    official = [subset for subset in source(name).splits[split] if subset in there]
+    subsets = sorted(there, key=lambda s: official.index(s) if s in official else len(official))
+    methods = group_by(cells, lambda cell: cell.method)
+    rows = [_row(same, subsets) for same in sorted(methods.values(), key=_age)]
+    heading = {"nme": "NME, %", "fr": "FR, %", "auc": "AUC"}[first.metric]
+    at = f" at threshold {first.threshold}" if first.threshold else ""
+    title = f"{first.dataset}: {heading}{at}, normaliser {first.normaliser.replace('_', '-')}"
+    columns = ("Method", "Year", "Printed by", *(subset.capitalize() for subset in subsets))
+    return Table.of_rows(title, columns, rows, _NOTES, records=list(_records(cells)))
+
+
+def _age(cells: Sequence[PublishedCell]) -> tuple[str, str]:
+    """Methods of unknown year come first: the collection has them from old tables."""
+    return max(cell.year for cell in cells), cells[0].method.lower()
+
+
+def _row(cells: Sequence[PublishedCell], subsets: Sequence[str]) -> Row:
+    shown = group_by(cells, lambda cell: cell.subset)
+    numbers = [_number(shown[subset]) if subset in shown else "" for subset in subsets]
+    kinds = {_best(shown[subset]).kind for subset in subsets if subset in shown}
+    printed_by = ", ".join(kind for kind in KINDS if kind in kinds)
+    remarks = tuple(dict.fromkeys(cell.remark for cell in cells if cell.remark))
+    return (Text(cells[0].method, remarks), _age(cells)[0], printed_by, *numbers)
+
+
+def _best(cells: Sequence[PublishedCell]) -> PublishedCell:
+    """The cell that stands in the table: of the first kind, then what most sources agree with.
+
+    Of two that agree, it is the one with more digits.
+    """
+    order = list(KINDS)
+
+    def rank(cell: PublishedCell) -> tuple[int, int, int]:
+        agreeing = sum(_agree(cell, other) for other in cells)
+        return order.index(cell.kind), -agreeing, -cell.printed.digits
+
+    return min(cells, key=rank)
+
+
+def _agree(one: PublishedCell, other: PublishedCell) -> bool:
+    """Whether one number rounds to both."""
+    return one.printed.rounded.meets(other.printed.rounded)
+
+
+def _number(cells: Sequence[PublishedCell]) -> Cell:
+    best = _best(cells)
+    others = group_by(
+        (cell for cell in cells if not _agree(best, cell)), lambda cell: cell.printed.text
+    )
+    notes = tuple(
+        f"{text} in {', '.join(cell.source for cell in same)}." for text, same in others.items()
+    )
+    measure = Quantity(best.measure, best.subset, best.normaliser)
+    value, digits = float(best.printed.value), best.printed.digits
+    return Number(value, digits, source=PUBLISHED, of=measure, notes=notes)
+
+
+def _records(cells: Sequence[PublishedCell]) -> Iterator[Record]:
+    for cell in cells:
+        yield {
+            "dataset": cell.dataset,
+            "subset": cell.subset,
+            "method": cell.method,
+            "year": cell.year,
+            "venue": cell.venue,
+            "metric": cell.metric,
+            "threshold": cell.threshold,
+            "normaliser": cell.normaliser,
+            "value": cell.printed.text,
+            "kind": cell.kind,
+            "source": cell.source,
+            "link": cell.link,
+            "remark": cell.remark,
+        }
