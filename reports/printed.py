@@ -65,6 +65,11 @@ class Printed:
         """What rounds to it, both ends included: a half may have been rounded up or down."""
         return self.within(Fraction(1, 2))
 
+    def agrees(self, other: Printed) -> bool:
+        """Whether the two may be one number, printed with more and with fewer digits."""
+        mine, others = self.rounded, other.rounded
+        return mine.low < others.high and others.low < mine.high
+
     def within(self, units: Fraction) -> Interval:
         """What is at most so many units of the last digit away."""
         return Interval(self.value - units * self.unit, self.value + units * self.unit)

@@ -10,18 +10,12 @@ from pathlib import Path
 from alignbench import InputError
 from alignbench.exceptions import unknown
 from reports.audit import bounds, claims, normalisers
-from reports.audit.cells import OK, VERDICTS, Finding, PrintedCell
+from reports.audit.cells import MEANING, OK, VERDICTS, Finding, PrintedCell
 from reports.audit.reading import published, read
 from reports.grouping import group_by
 from reports.tables import Row, Table
 
 __all__ = ["Finding", "audit", "tables", "worst"]
-
-_MEANING = (
-    "A printed number stands for all numbers that round to it. impossible: no errors of faces give "
-    "the number; suspect: possible, but not likely; marginal: right if a number was cut instead of "
-    "rounded, or is off by one in its last digit."
-)
 
 
 def audit(
@@ -124,4 +118,4 @@ def tables(findings: Sequence[Finding], *, everything: bool = False) -> list[Tab
             details.append(Table.of_rows(name, headings, lines))
     columns = ("Table", "Checks", *VERDICTS)
     records = [asdict(finding) for finding in findings]
-    return [Table.of_rows("Audit", columns, counts, (_MEANING,), records=records), *details]
+    return [Table.of_rows("Audit", columns, counts, (MEANING,), records=records), *details]

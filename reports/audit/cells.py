@@ -17,6 +17,14 @@ HIGHEST = {"nme": None, "fr": 100, "auc": 1}
 """The largest number that each metric can have; the smallest is 0."""
 
 
+MEANING = (
+    "A printed number stands for all numbers that round to it. impossible: no errors of faces give "
+    "the number; suspect: possible, but not likely; marginal: right if a number was cut instead of "
+    "rounded, or is off by one in its last digit."
+)
+"""What the verdicts mean, for the notes under tables."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One rule applied to one cell.

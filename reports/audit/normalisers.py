@@ -16,8 +16,20 @@ _RATIOS = {
     ("300w test", FULL): ("1.404", "0.004"),
     ("300w private", FULL): ("1.454", "0.004"),
     ("cofw68 test", FULL): ("1.400", "0.004"),
+    ("wflw test", FULL): ("1.436", "0.004"),
+    ("wflw test", "pose"): ("1.508", "0.004"),
+    ("wflw test", "expression"): ("1.422", "0.004"),
+    ("wflw test", "illumination"): ("1.421", "0.004"),
+    ("wflw test", "make-up"): ("1.427", "0.004"),
+    ("wflw test", "occlusion"): ("1.424", "0.004"),
+    ("wflw test", "blur"): ("1.435", "0.004"),
 }
-"""Ratios of inter-pupil to inter-ocular NME: means and spreads over six methods."""
+"""Ratios of inter-pupil to inter-ocular NME: means and spreads over six methods; for WFLW means
+over FaRL's four models, whose own spread is 0.001, with the spread of the others."""
+
+_OF_OUTLINES = {("wflw test", FULL): "1.415"}
+"""The same where code takes the mean of each eye's outline for the pupil, not landmarks 96 and 97:
+the ratio of the two distances on 1,966 annotated faces, corrected by that of the landmarks."""
 
 _BANDS = {
     "cofw test": {
@@ -47,15 +59,23 @@ def _ratio(pupil: PrintedCell, ocular: PrintedCell, mean: str, spread: str) -> F
     if below.low <= 0:
         return pupil.finding("norm_ratio", SUSPECT, f"{ocular.printed.text} by {OCULAR}: no error")
     ratio = pupil.printed.rounded.over(below)
-    three = 3 * Fraction(spread)
-    usual = Interval(Fraction(mean) - three, Fraction(mean) + three)
-    fits = ratio.meets(usual)
+    usual = _around(mean, spread)
     proof = (
         f"{PUPIL} {pupil.printed.text} / {OCULAR} {ocular.printed.text} = {ratio.show(4)}; "
         f"measured {mean} +- {spread}, three times that {usual.show(3)}"
-        + ("" if fits else ": the columns mix models or normalisers")
     )
-    return pupil.finding("norm_ratio", OK if fits else SUSPECT, proof)
+    if ratio.meets(usual):
+        return pupil.finding("norm_ratio", OK, proof)
+    if outlines := _OF_OUTLINES.get((pupil.dataset, pupil.subset)):
+        proof += f"; with the middles of the eyes' outlines as pupils {outlines} +- {spread}"
+        if ratio.meets(_around(outlines, spread)):
+            return pupil.finding("norm_ratio", OK, proof)
+    return pupil.finding("norm_ratio", SUSPECT, f"{proof}: the columns mix models or normalisers")
+
+
+def _around(mean: str, spread: str) -> Interval:
+    three = 3 * Fraction(spread)
+    return Interval(Fraction(mean) - three, Fraction(mean) + three)
 
 
 def _mixing(column: Sequence[PrintedCell], bands: dict[str, Interval]) -> Iterator[Finding]:

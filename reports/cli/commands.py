@@ -80,6 +80,12 @@ def audit(
             help="Subsets that make up another one without overlap; repeat for several.",
         ),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="Check the collection of published results, across its sources."
+        ),
+    ] = False,
     fail_on: Annotated[
         Gate | None, typer.Option(help="Exit with status 1 on this verdict or a worse one.")
     ] = None,
@@ -92,18 +98,27 @@ def audit(
     For example:
       alignbench audit
       alignbench audit mine.csv --dataset 300w --fail-on impossible
+      alignbench audit --published
     """
     import reports.audit
+    from reports.audit.across import audit_published, published_tables
+    from reports.published import collection
     from reports.tables import render
 
     chosen = choose_format(form, out)
-    findings = reports.audit.audit(
-        tables or (), dataset=dataset, norm=norm, partitions=partition or ()
-    )
+    if published:
+        if tables or dataset or norm or partition:
+            raise InputError("--published", "beside tables or their options", "it alone")
+        findings = audit_published(collection())
+    else:
+        findings = reports.audit.audit(
+            tables or (), dataset=dataset, norm=norm, partitions=partition or ()
+        )
     if chosen is Format.json:
         text = json.dumps([asdict(finding) for finding in findings], indent=1)
     else:
-        text = render(reports.audit.tables(findings, everything=everything), chosen)
+        make_tables = published_tables if published else reports.audit.tables
+        text = render(make_tables(findings, everything=everything), chosen)
     put(text, out, "Audit")
     worst = reports.audit.worst(findings)
     gates = [gate.value for gate in Gate]

@@ -77,21 +77,17 @@ def _best(cells: Sequence[PublishedCell]) -> PublishedCell:
     order = list(KINDS)
 
     def rank(cell: PublishedCell) -> tuple[int, int, int]:
-        agreeing = sum(_agree(cell, other) for other in cells)
+        agreeing = sum(cell.printed.agrees(other.printed) for other in cells)
         return order.index(cell.kind), -agreeing, -cell.printed.digits
 
     return min(cells, key=rank)
 
 
-def _agree(one: PublishedCell, other: PublishedCell) -> bool:
-    """Whether one number rounds to both."""
-    return one.printed.rounded.meets(other.printed.rounded)
-
-
 def _number(cells: Sequence[PublishedCell]) -> Cell:
     best = _best(cells)
     others = group_by(
-        (cell for cell in cells if not _agree(best, cell)), lambda cell: cell.printed.text
+        (cell for cell in cells if not best.printed.agrees(cell.printed)),
+        lambda cell: cell.printed.text,
     )
     notes = tuple(
         f"{text} in {', '.join(cell.source for cell in same)}." for text, same in others.items()
