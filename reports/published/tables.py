@@ -85,10 +85,8 @@ def _best(cells: Sequence[PublishedCell]) -> PublishedCell:
 
 def _number(cells: Sequence[PublishedCell]) -> Cell:
     best = _best(cells)
-    others = group_by(
-        (cell for cell in cells if not best.printed.agrees(cell.printed)),
-        lambda cell: cell.printed.text,
-    )
+    differing = [cell for cell in cells if not best.printed.agrees(cell.printed)]
+    others = group_by(differing, lambda cell: cell.printed.text)
     notes = tuple(
         f"{text} in {', '.join(cell.source for cell in same)}." for text, same in others.items()
     )
