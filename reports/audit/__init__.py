@@ -11,7 +11,7 @@ from alignbench import InputError
 from alignbench.exceptions import unknown
 from reports.audit import bounds, claims, normalisers
 from reports.audit.cells import MEANING, OK, VERDICTS, Finding, PrintedCell
-from reports.audit.reading import published, read
+from reports.audit.reading import PRINTED, Content, published, read
 from reports.grouping import group_by
 from reports.tables import Row, Table
 
@@ -30,8 +30,8 @@ def audit(
     Parameters
     ----------
     paths
-        Tables, and claims about them, as CSV files of the forms in docs/reference/audit-rules.md;
-        by default the PropNet paper's.
+        Tables, and claims about them, as CSV files of the forms in docs/reference/audit-rules.md,
+        or files with tables in LaTeX, Markdown or HTML; by default the PropNet paper's.
     dataset, norm
         Data set (with its split behind a blank if it is not ``test``) and normaliser of tables
         that name none.
@@ -50,14 +50,23 @@ def audit(
     """
     cells: list[PrintedCell] = []
     stated: list[claims.Claim] = []
+    notes: list[Finding] = []
     for file in [*map(Path, paths)] or published():
-        content = read(file, dataset, norm)
+        if isinstance(file, Path) and file.suffix.lower() in PRINTED:
+            from reports.audit.grid_reading import read_printed_tables  # its parsers take 0.3 s
+
+            printed, understood = read_printed_tables(file, dataset, norm)
+            content = Content(printed, [])
+            notes += understood
+        else:
+            content = read(file, dataset, norm)
         if {cell.table for cell in content.cells} & {cell.table for cell in cells}:
             raise InputError(file, "another table of this name", "tables of different file names")
         cells += content.cells
         stated += content.claims
     declared = [_partition(text, cells) for text in partitions]
     findings = [
+        *notes,
         *bounds.check_subsets(cells, declared),
         *bounds.check(cells),
         *normalisers.check(cells),
@@ -66,7 +75,7 @@ def audit(
     ]
     tables = {name: k for k, name in enumerate(dict.fromkeys(cell.table for cell in cells))}
     rows = {key: k for k, key in enumerate(dict.fromkeys((c.table, c.row) for c in cells))}
-    return sorted(findings, key=lambda f: (tables[f.table], rows[f.table, f.row]))
+    return sorted(findings, key=lambda f: (tables[f.table], rows.get((f.table, f.row), -1)))
 
 
 def _partition(text: str, cells: Sequence[PrintedCell]) -> bounds.Partition:

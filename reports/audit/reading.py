@@ -32,6 +32,8 @@ PAPER: Mapping[str, tuple[str, str]] = {
 }
 """The PropNet paper's tables: data set and normaliser by its text, if the file has neither."""
 
+PRINTED = (".tex", ".md", ".html", ".htm")
+"""Endings of files that hold tables as papers and pages have them."""
 _KEYS = ("dataset", "norm", "metric", "subset", "faces", "factor", "table", "note")
 _METHOD = ("method", "variant")
 _CLAIM = ("table", "row", "column", "reference", "change", "source")

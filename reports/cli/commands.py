@@ -55,8 +55,9 @@ def audit(
     tables: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="TABLE.csv",
-            help="CSV files of published tables. Default: the tables of the PropNet paper.",
+            metavar="TABLE",
+            help="Files with published tables: .csv, .tex, .md, .html. Default: those of the "
+            "PropNet paper.",
         ),
     ] = None,
     form: Form = None,

@@ -1,0 +1,181 @@
+"""The audit of tables as papers and READMEs have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alignbench import InputError
+from reports.audit import audit
+from reports.audit.grid_reading import read_printed_tables
+from reports.audit.grids import read_grids
+from reports.audit.headings import read_heading
+
+MARKDOWN = """
+Table 1. Results on **300W** by *NME<sub>inter-pupils</sub>*.
+
+| Method | Year | Common Subset | Challenging Subset | Fullset |
+|---|---|---|---|---|
+| First [12] | 2018 | 2.98 | 5.19 | 3.49 |
+| **Ours**† | 2020 | **2.67** | 3.99% | **2.93** |
+
+## WFLW
+
+| | NME_ioc | AUC_10 | FR_10 | NME_P90 |
+|---|---|---|---|---|
+| full | 4.060 | 60.558 | 2.080 | 6.766 |
+| pose | 7.141 | 35.312 | 11.656 | 10.684 |
+"""
+HTML = """
+<p>Table 2 on COFW</p>
+<table>
+ <tr><th rowspan="2">Method</th><th colspan="2">inter-ocular</th></tr>
+ <tr><th>NME &darr;</th><th>FR@0.1</th></tr>
+ <tr><td>First</td><td>3.71</td><td>0.20</td></tr>
+ <tr><td colspan="3">Ours</td></tr>
+ <tr><td>Second</td><td>3.45 &plusmn; 0.02</td><td>-</td></tr>
+</table>
+"""
+LATEX = r"""
+\begin{table*}[t]
+\caption{NME (\%) on 300W. We beat \cite{them}.}
+\resizebox{\linewidth}{!}{
+\begin{tabular}{l|ccc} \toprule
+\multirow{2}{*}{Method} & \multicolumn{3}{c}{300W $\downarrow$} \\ \cmidrule(lr){2-4}
+ & Common & Chal.~[135] & Full \\ \midrule
+\multicolumn{4}{c}{\textit{Inter-pupil normalisation}} \\ \hline
+LAB~\cite{wu} & 4.20 & 7.41 & \underline{4.92} \\
+\multicolumn{4}{c}{\textit{Inter-ocular normalisation}} \\ \hline
+LAB~\cite{wu} & 2.98 & {\bf 5.19} & 3.49 \\ % & 1.00 in a comment
+Ours$^\dagger$ & \textbf{2.67}\% & -- & 2.93 \\[2pt]
+\bottomrule
+\end{tabular}}
+\end{table*}
+"""
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text, name):
+    path = Path(name)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def cells(text, name, dataset="", norm=""):
+    found, _ = read_printed_tables(write(text, name), dataset, norm)
+    return {
+        (c.method, c.dataset, c.subset, c.norm, c.metric, c.threshold): c.printed.text
+        for c in found
+    }
+
+
+def test_markdown_as_readmes_have_it():
+    found = cells(MARKDOWN, "README.md")
+    pupil = ("300w test", "full", "inter_pupil", "nme", None)
+    assert found["First", *pupil] == "3.49"
+    assert found["Ours", *pupil] == "2.93"
+    assert found["Ours", "300w test", "challenging", "inter_pupil", "nme", None] == "3.99"
+    ocular = ("README 2", "wflw test", "pose", "inter_ocular")
+    assert found[*ocular, "nme", None] == "7.141"
+    assert found[*ocular, "auc", 10] == "0.35312"  # printed in percent
+    assert found[*ocular, "fr", 10] == "11.656"
+    assert len(found) == 12  # neither years nor percentiles
+
+
+def test_html_with_spans():
+    found = cells(HTML, "page.html")
+    assert found == {
+        ("First", "cofw test", "full", "inter_ocular", "nme", None): "3.71",
+        ("First", "cofw test", "full", "inter_ocular", "fr", 10): "0.20",
+        ("Second", "cofw test", "full", "inter_ocular", "nme", None): "3.45",
+    }
+
+
+def test_latex_with_spans_sections_citations_and_comments():
+    found = cells(LATEX, "paper.tex")
+    assert {key[0] for key in found} == {"LAB", "Ours"}
+    assert found["LAB", "300w test", "full", "inter_pupil", "nme", None] == "4.92"
+    assert found["LAB", "300w test", "full", "inter_ocular", "nme", None] == "3.49"
+    assert found["Ours", "300w test", "common", "inter_ocular", "nme", None] == "2.67"
+    assert len(found) == 8
+
+
+def test_the_audit_reads_them_and_says_how():
+    findings = audit([write(LATEX, "paper.tex")])
+    wrong = {(f.row, f.rule) for f in findings if f.verdict == "impossible"}
+    assert wrong == {("LAB", "subset_identity")}
+    reading = {f.column: f.proof for f in findings if f.rule == "reading"}
+    assert reading["300W Common"] == "read as nme common 300w"
+    years = [f.proof for f in audit([write(MARKDOWN, "README.md")]) if f.column == "Year"]
+    assert years == ["left out: its heading names no measure, subset or data set"]
+
+
+def test_options_say_what_the_table_does_not():
+    plain = "| Method | NME | FR@10 |\n|---|---|---|\n| Ours | 3.71 | 0.30 |\n"
+    assert cells(plain, "a.md") == {
+        ("Ours", "", "full", "", "nme", None): "3.71", ("Ours", "", "full", "", "fr", 10): "0.30",
+    }  # fmt: skip
+    (finding,) = [
+        f
+        for f in audit([write(plain, "a.md")], dataset="cofw", norm="inter_ocular")
+        if f.rule == "fr_lattice"
+    ]
+    assert (finding.verdict, finding.proof[:28]) == ("impossible", "no whole number of 507 faces")
+
+
+def test_a_name_twice_gets_a_number():
+    twice = "| Method | Full |\n|---|---|\n| Net | 3.71 |\n| Net | 3.72 |\n"
+    assert {key[0] for key in cells(twice, "a.md")} == {"Net", "Net (2)"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FR_{10\\%}", ("", "fr", 10)),
+        ("Failure rate (%)", ("", "fr", None)),
+        ("AUC@0.08", ("", "auc", 8)),
+        ("Frontal", ("frontal", "", None)),
+        ("Large Pose", ("pose", "", None)),
+        ("Makeup", ("make-up", "", None)),
+        ("Test set", ("full", "", None)),
+        ("Params (M)", ("", "", None)),
+        ("NME_P95", ("", "", None)),
+        ("NME gain", ("", "", None)),
+    ],
+)
+def test_headings(text, expected):
+    meaning = read_heading(text)
+    assert (meaning.subset, meaning.metric, meaning.threshold) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("No table here.", "a.md", "a.md: no table in it"),
+        ("| a | b |\n|---|---|\n| c | d |\n", "a.md", "no table with results"),
+        (r"\begin{tabular}{l} a & b", "a.tex", "no table"),
+        ("<table></table>", "a.html", "no table"),
+    ],
+)
+def test_files_without_results(text, name, message):
+    with pytest.raises(InputError, match=message):
+        audit([write(text, name)])
+
+
+def test_not_text():
+    Path("a.md").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_grids(Path("a.md"))
+    with pytest.raises(InputError, match="--dataset"):
+        audit([write(MARKDOWN, "b.md")], dataset="wflv")
+
+
+def test_the_command(cli):
+    result = cli("audit", write(MARKDOWN, "README.md"), "--all")
+    assert result.code == 0, result.err
+    assert "read as auc@0.10 wflw inter_ocular" in " ".join(result.out.split())
