@@ -80,19 +80,15 @@ def _as_printed(cell: PublishedCell) -> PrintedCell:
     name, split = cell.dataset.split()
     stated = cell.threshold not in ("", NOT_STATED)
     return PrintedCell(
-        cell.source, cell.method, _column(cell), cell.method, "", cell.dataset, cell.subset,
+        cell.source, cell.method, cell.column, cell.method, "", cell.dataset, cell.subset,
         source(name).splits[split].get(cell.subset),
         "" if cell.normaliser == NOT_STATED else cell.normaliser,
         cell.metric, 100 * Fraction(cell.threshold) if stated else None, cell.printed,
     )  # fmt: skip
 
 
-def _column(cell: PublishedCell) -> str:
-    return f"{cell.dataset} {cell.subset} {cell.measure} ({cell.normaliser})"
-
-
 def _finding(cell: PublishedCell, rule: str, verdict: str, proof: str) -> Finding:
-    return Finding(cell.source, cell.method, _column(cell), rule, verdict, proof)
+    return Finding(cell.source, cell.method, cell.column, rule, verdict, proof)
 
 
 def _verdict(one: Printed, other: Printed) -> str:

@@ -77,6 +77,11 @@ class PublishedCell:
         return f"{self.metric}@{self.threshold}" if self.threshold else self.metric
 
     @property
+    def column(self) -> str:
+        """What findings call the number's column."""
+        return f"{self.dataset} {self.subset} {self.measure} ({self.normaliser})"
+
+    @property
     def link(self) -> str:
         """Address under which the source can be opened."""
         address = self.source.partition(" ")[0]

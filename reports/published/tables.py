@@ -63,16 +63,16 @@ def _age(cells: Sequence[PublishedCell]) -> tuple[str, str]:
 def _row(cells: Sequence[PublishedCell], subsets: Sequence[str]) -> Row:
     shown = group_by(cells, lambda cell: cell.subset)
     numbers = [_number(shown[subset]) if subset in shown else "" for subset in subsets]
-    kinds = {_best(shown[subset]).kind for subset in subsets if subset in shown}
+    kinds = {preferred(shown[subset]).kind for subset in subsets if subset in shown}
     printed_by = ", ".join(kind for kind in KINDS if kind in kinds)
     remarks = tuple(dict.fromkeys(cell.remark for cell in cells if cell.remark))
     return (Text(cells[0].method, remarks), _age(cells)[0], printed_by, *numbers)
 
 
-def _best(cells: Sequence[PublishedCell]) -> PublishedCell:
-    """The cell that stands in the table: of the first kind, then what most sources agree with.
+def preferred(cells: Sequence[PublishedCell]) -> PublishedCell:
+    """The cell that stands for all of a method.
 
-    Of two that agree, it is the one with more digits.
+    It is of the first kind, then what most sources agree with, then what has more digits.
     """
     order = list(KINDS)
 
@@ -84,7 +84,7 @@ def _best(cells: Sequence[PublishedCell]) -> PublishedCell:
 
 
 def _number(cells: Sequence[PublishedCell]) -> Cell:
-    best = _best(cells)
+    best = preferred(cells)
     differing = [cell for cell in cells if not best.printed.agrees(cell.printed)]
     others = group_by(differing, lambda cell: cell.printed.text)
     notes = tuple(
