@@ -31,6 +31,7 @@ for (const part of document.querySelectorAll(".scroll")) watch.observe(part);
 const board = document.querySelector(".board");
 if (board) {
   const rows = [...board.querySelectorAll("tbody tr")];
+  const runs = rows.filter((row) => !row.closest(".published"));
   const value = (row, column) => row.cells[column].textContent.replaceAll(",", "");
   for (const table of board.querySelectorAll("table")) {
     const headings = [...table.tHead.rows[0].cells];
@@ -70,15 +71,14 @@ if (board) {
   board.before(tools);
   const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/);
-    let shown = 0;
     for (const row of rows) {
       row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
-      shown += !row.hidden;
     }
+    const shown = runs.filter((row) => !row.hidden).length;
     for (const set of board.querySelectorAll(".set")) {
       set.hidden = !set.querySelector("tbody tr:not([hidden])");
     }
-    count.textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} runs`;
+    count.textContent = `${shown.toLocaleString("en")} of ${runs.length.toLocaleString("en")} runs`;
   };
   input.addEventListener("input", filter);
   filter();

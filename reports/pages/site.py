@@ -14,6 +14,8 @@ from markupsafe import Markup as Html
 
 from alignbench import InputError, Run, load_run
 from alignbench.cli.options import FORMATS, Format
+from alignbench.datasets.base import FULL
+from alignbench.metrics import usual_measures
 from reports.data import Root, read_once
 from reports.figures import ced
 from reports.figures.style import save
@@ -24,6 +26,7 @@ from reports.pages.report import page
 from reports.pages.run_page import run_page
 from reports.paper import NUMBERS
 from reports.paper import tables as paper_tables
+from reports.published import collection, ranking
 from reports.tables import render, to_html
 
 _MARK = ".alignbench-site"
@@ -237,6 +240,7 @@ def _boards(board: leaderboard.Board, shown: Sequence[_Shown], pages: Mapping[Pa
 <p><a href="{{ stem }}.html">{{ title }}: {{ what }}, errors by landmark, worst faces
 {{- best }}</a></p>
 {{ notes }}
+{{ published }}
 </div>""",
                 table=trust(to_html([replace(table, notes=())])),
                 stem=one.stem,
@@ -244,9 +248,35 @@ def _boards(board: leaderboard.Board, shown: Sequence[_Shown], pages: Mapping[Pa
                 what=what,
                 best=best,
                 notes=parts.notes(table.notes),
+                published=_published(one.runs[0]),
             )
         )
     return render_html('<div class="board">\n{{ sets }}\n</div>', sets=Html("\n").join(parts_of))
+
+
+def _published(run: Run) -> Html:
+    """What is published of a run's data set, folded: a table of its own, of the same measures."""
+    dataset = run.record.dataset
+    norm, measures = dataset.normalisers[0], usual_measures(dataset.threshold)
+    cells = [
+        cell
+        for cell in collection()
+        if (cell.dataset, cell.normaliser, cell.subset) == (dataset.title, norm, FULL)
+    ]
+    table = ranking(cells, measures)
+    if table is None:
+        return Html("")
+    return render_html(
+        """<details class="published">
+<summary>Published numbers of {{ methods }} methods, {{ norm }}</summary>
+{{ table }}
+{{ notes }}
+</details>""",
+        methods=len(table.rows),
+        norm=norm.replace("_", "-"),
+        table=trust(to_html([replace(table, notes=())])),
+        notes=parts.notes(table.notes),
+    )
 
 
 def _links(entries: Links) -> Html:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from alignbench import Measure
 from alignbench.datasets import source
 from reports.grouping import group_by
 from reports.published.cell import KINDS, PublishedCell
@@ -23,6 +24,32 @@ def tables(cells: Sequence[PublishedCell]) -> list[Table]:
     The records are the cells, each with its source.
     """
     return [_table(same) for same in group_by(cells, lambda cell: cell.protocol).values()]
+
+
+def ranking(cells: Sequence[PublishedCell], measures: Sequence[Measure]) -> Table | None:
+    """Methods on all faces of one data set, by NME: a column for each measure.
+
+    The cells of other data sets, normalisers and subsets must be gone; None if no cell is left.
+    """
+    columns = [str(measure) for measure in measures]
+    methods = group_by((c for c in cells if c.measure in columns), lambda cell: cell.method)
+    rows: list[tuple[float, Row]] = []
+    for same in methods.values():
+        by_measure = group_by(same, lambda cell: cell.measure)
+        numbers = [_number(by_measure[name]) if name in by_measure else "" for name in columns]
+        kinds = {preferred(by_measure[name]).kind for name in columns if name in by_measure}
+        printed_by = ", ".join(kind for kind in KINDS if kind in kinds)
+        first = numbers[0].value if isinstance(numbers[0], Number) else None
+        row: Row = (same[0].method, _age(same)[0], printed_by, *numbers)
+        rows.append((float("inf") if first is None else first, row))
+    if not rows:
+        return None
+    headings = [measure.heading for measure in measures]
+    first_cell = cells[0]
+    title = f"{first_cell.dataset}, {first_cell.normaliser}: published"
+    ordered = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+    columns = ["Method", "Year", "Printed by", *headings]
+    return Table.of_rows(title, columns, ordered, _NOTES)
 
 
 def overview(cells: Sequence[PublishedCell]) -> Table:

@@ -10,9 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from doubles import QUICK, make_dataset
 
-from alignbench import InputError
-from reports.published import KINDS, collection, overview, read, select, tables
+from alignbench import InputError, evaluate
+from alignbench.metrics import usual_measures
+from reports.pages.site import build
+from reports.published import KINDS, collection, overview, ranking, read, select, tables
 from reports.published.reading import COLUMNS
 from reports.tables import render
 
@@ -156,6 +159,28 @@ def test_the_overview_counts_everything():
     assert total[2:] == (
         len({c.method for c in collection()}), len({c.source for c in collection()})
     )  # fmt: skip
+
+
+def test_a_ranking_has_all_measures_of_a_method_in_one_row():
+    cells = select(collection(), "wflw", subsets=["full"], normaliser="inter_ocular")
+    table = ranking(cells, usual_measures(0.10))
+    assert table.columns[3:] == ("NME %", "FR@0.10 %", "AUC@0.10")
+    rows = {row[0]: row for row in table.rows}
+    assert [number.text for number in rows["PropNet"][3:]] == ["4.05", "2.96", "0.6158"]
+    numbers = [row[3].value for row in table.rows if row[3] != ""]
+    assert numbers == sorted(numbers)
+    assert ranking([], usual_measures(0.10)) is None
+
+
+def test_a_site_has_published_numbers_of_its_data_sets_apart(tmp_path):
+    faces = replace(make_dataset(6), name="wflw", split="test")
+    evaluate(faces.points + 1, faces, bootstrap=QUICK, out=tmp_path / "run")
+    build([tmp_path / "run"], tmp_path / "site")
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    measured, published = page.split('<details class="published">')
+    assert "Published numbers of" in published
+    assert "PropNet" in published.partition("</details>")[0]
+    assert "PropNet" not in measured.partition('id="leaderboard"')[2]
 
 
 def test_the_command(cli):
