@@ -16,6 +16,7 @@ from alignbench import InputError, Run, load_run
 from alignbench.cli.options import FORMATS, Format
 from alignbench.datasets.base import FULL
 from alignbench.metrics import usual_measures
+from alignbench.runs import RunRecord
 from reports.data import Root, read_once
 from reports.figures import ced
 from reports.figures.style import save
@@ -230,6 +231,7 @@ def _index(
 def _boards(board: leaderboard.Board, shown: Sequence[_Shown], pages: Mapping[Path, str]) -> Html:
     """A table for each data set, with a link to its page; notes are folded."""
     parts_of = []
+    groups = leaderboard.boards(board)
     for one, table in zip(shown, leaderboard.tables(board, pages), strict=True):
         best = "" if len(one.runs) == one.total else f", of the best {len(one.runs)} runs"
         what = "curves, comparison" if one.total > 1 else "curve"
@@ -248,15 +250,15 @@ def _boards(board: leaderboard.Board, shown: Sequence[_Shown], pages: Mapping[Pa
                 what=what,
                 best=best,
                 notes=parts.notes(table.notes),
-                published=_published(one.runs[0]),
+                published=_published(groups[one.title][0].record),
             )
         )
     return render_html('<div class="board">\n{{ sets }}\n</div>', sets=Html("\n").join(parts_of))
 
 
-def _published(run: Run) -> Html:
+def _published(record: RunRecord) -> Html:
     """What is published of a run's data set, folded: a table of its own, of the same measures."""
-    dataset = run.record.dataset
+    dataset = record.dataset
     norm, measures = dataset.normalisers[0], usual_measures(dataset.threshold)
     cells = [
         cell
