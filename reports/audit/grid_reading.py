@@ -11,7 +11,7 @@ from alignbench import InputError
 from alignbench.datasets import dataset_names, source
 from reports.audit.cells import FULL, OK, Finding, PrintedCell
 from reports.audit.grids import Grid, read_grids
-from reports.audit.headings import Meaning, read_heading
+from reports.audit.headings import Meaning, named_datasets, read_heading
 from reports.printed import Printed, parse, show
 
 _NUMBER = re.compile(r"[^\w.+-]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?![\w.])")
@@ -85,19 +85,34 @@ class _Reader:
         # A normaliser that one column names is that of the others, too.
         norms = {meaning.norm for meaning in self.meanings if meaning.norm}
         table = Meaning(norm=norms.pop() if len(norms) == 1 else "")
-        self.above = table.over(read_heading(self.grid.caption)).over(self.usual)
+        meant = Meaning(dataset=self._dataset())
+        self.above = table.over(read_heading(self.grid.caption)).over(meant).over(self.usual)
+
+    def _dataset(self) -> str:
+        """Of several data sets in the caption, the only one that has the table's subsets."""
+        subsets = {meaning.subset for meaning in self.meanings} - {"", FULL}
+        fitting = [
+            name
+            for name in named_datasets(self.grid.caption)
+            if subsets and subsets <= source(name).splits["test"].keys()
+        ]
+        return fitting[0] if len(fitting) == 1 else ""
 
     def cells(self) -> Iterator[PrintedCell]:
         """Every printed number that is a result."""
         section = Meaning()
+        words: dict[int, str] = {}
         for row in self.body:
             if not _results(row):
                 section = read_heading(" ".join(dict.fromkeys(row))).over(section)
+                words = {}
                 continue
             own = section
             for column, text in enumerate(row):
                 if not _number(text) and (column != self.method or self.by_subset):
-                    own = read_heading(text).over(own)
+                    # An empty cell below a word, such as NME, means the same word.
+                    words[column] = text or words.get(column, "")
+                    own = read_heading(words[column]).over(own)
             for column, text in enumerate(row):
                 heading, printed = self.meanings[column], parse(_number(text))
                 if column != self.method and heading.of_a_number and printed is not None:

@@ -76,17 +76,31 @@ def read_heading(text: str) -> Meaning:
     low = text.lower().replace("_", " _")
     if _OTHER.search(low.replace("_", "")):
         return Meaning()
-    metric = _first(_METRICS, low)
+    metric = _only(_METRICS, low)
     threshold = None
     if metric in ("fr", "auc") and (found := _THRESHOLD.search(low)):
         value = Fraction(found[1])
         threshold = value if value >= 1 else 100 * value
     split = "private" if "private" in low else ""
     return Meaning(
-        _first(_DATASETS, low), split, _first(_SUBSETS, low), metric, threshold, _first(_NORMS, low)
+        _only(_DATASETS, low), split, _only(_SUBSETS, low), metric, threshold, _only(_NORMS, low)
     )
 
 
-def _first(patterns: dict[str, str], text: str) -> str:
-    """The meaning of the first pattern that is in the text; empty if none is."""
-    return next((name for pattern, name in patterns.items() if re.search(pattern, text)), "")
+def named_datasets(text: str) -> set[str]:
+    """Every data set that a text names."""
+    return _all(_DATASETS, text.lower())
+
+
+def _only(patterns: dict[str, str], text: str) -> str:
+    """What the text names; empty if it names nothing, or several of them."""
+    names = _all(patterns, text)
+    return names.pop() if len(names) == 1 else ""
+
+
+def _all(patterns: dict[str, str], text: str) -> set[str]:
+    names = set()
+    for pattern, name in patterns.items():
+        text, times = re.subn(pattern, " ", text)  # so that cofw is not found in cofw68 again
+        names |= {name} if times else set()
+    return names

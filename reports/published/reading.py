@@ -114,40 +114,30 @@ def _cell(row: Mapping[str, str], where: str) -> PublishedCell:
 
 def _paper_cells(known: Mapping[str, tuple[str, str]]) -> Iterator[PublishedCell]:
     """The cells of the PropNet paper's Tables 1 to 3; ``known`` has years and venues."""
+    for table, dataset, subset, measure, normaliser, method, text in _paper_numbers():
+        if (printed := parse(text)) is not None:
+            metric, threshold = _MEASURES[measure]
+            kind = OWN if method == "PropNet" else QUOTED
+            yield PublishedCell(
+                f"{dataset} test", subset, method, *known.get(method, ("", "")), metric, threshold,
+                normaliser, printed, kind, f"{_PAPER} Table {table}", "",
+            )  # fmt: skip
+
+
+def _paper_numbers() -> Iterator[tuple[int, str, str, str, str, str, str]]:
+    """Table, data set, subset, measure, normaliser, method and text; empty if not printed."""
     for line in _lines("table1_cofw"):
         for column in ("nme", "fr10"):
-            yield from _paper_cell(line, column, 1, "cofw", FULL, column, "inter_pupil", known)
+            yield 1, "cofw", FULL, column, "inter_pupil", line["method"], line[column]
     for line in _lines("table2_300w"):
         for column, subset in _W300.items():
-            yield from _paper_cell(line, column, 2, "300w", subset, "nme", line["norm"], known)
+            yield 2, "300w", subset, "nme", line["norm"], line["method"], line[column]
     for line in _lines("table3_wflw"):
         for column, subset in _WFLW.items():
-            measure = line["metric"]
-            yield from _paper_cell(line, column, 3, "wflw", subset, measure, "inter_ocular", known)
+            measure, method = line["metric"], line["method"]
+            yield 3, "wflw", subset, measure, "inter_ocular", method, line[column]
 
 
 def _lines(name: str) -> Sequence[Mapping[str, str]]:
     text = (files("reports") / "published" / f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(io.StringIO(text)))
-
-
-def _paper_cell(
-    line: Mapping[str, str],
-    column: str,
-    table: int,
-    dataset: str,
-    subset: str,
-    measure: str,
-    normaliser: str,
-    known: Mapping[str, tuple[str, str]],
-) -> Iterator[PublishedCell]:
-    """The cell, unless nothing is printed there."""
-    printed, method = parse(line[column]), line["method"]
-    if printed is not None:
-        year, venue = known.get(method, ("", ""))
-        metric, threshold = _MEASURES[measure]
-        kind = OWN if method == "PropNet" else QUOTED
-        yield PublishedCell(
-            f"{dataset} test", subset, method, year, venue, metric, threshold, normaliser, printed,
-            kind, f"{_PAPER} Table {table}", "",
-        )  # fmt: skip

@@ -128,6 +128,34 @@ def test_options_say_what_the_table_does_not():
     assert (finding.verdict, finding.proof[:28]) == ("impossible", "no whole number of 507 faces")
 
 
+TWO = """
+## Results on COFW and WFLW
+
+| Method | NME | FR@10 |
+|---|---|---|
+| Net | 5.44 | 3.75 |
+
+| Metric | Method | FullSet | Pose |
+|---|---|---|---|
+| NME | First | 11.13 | 25.88 |
+|  | Second | 10.29 | 24.10 |
+| FR@0.1 | First | 35.24 | 90.18 |
+|  | Second | 29.40 | 84.36 |
+"""
+
+
+def test_of_two_data_sets_in_a_caption_that_with_the_tables_subsets_is_meant():
+    found = cells(TWO, "a.md")
+    assert found["Net", "", "full", "", "fr", 10] == "3.75"  # either of the two
+    assert found["Second", "wflw test", "pose", "", "nme", None] == "24.10"
+
+
+def test_an_empty_cell_below_a_word_means_that_word():
+    found = cells(TWO, "a.md")
+    assert found["Second", "wflw test", "full", "", "nme", None] == "10.29"
+    assert found["Second", "wflw test", "full", "", "fr", 10] == "29.40"
+
+
 def test_a_name_twice_gets_a_number():
     twice = "| Method | Full |\n|---|---|\n| Net | 3.71 |\n| Net | 3.72 |\n"
     assert {key[0] for key in cells(twice, "a.md")} == {"Net", "Net (2)"}
