@@ -640,12 +640,13 @@ def test_every_figure_from_the_command_line(cli, stored, root):
         "ced": (*stored, "--max", "0.3", "--subset", "full", "--norm", "box"),
         "conditions": (*stored, "--condition", "yaw", "--bins", 3),
         "landmarks": (*stored, "--sigma", 2),
+        "progress": ("--dataset", "300w", "--metric", "nme"),
         "samples": (*stored, "--subset", "full", "--faces", 3, "--truth"),
         "worst": (stored[0], "--faces", 3, "--no-truth"),
     }
     assert listed == sorted(commands)
     for name, arguments in commands.items():
-        place = () if name == "ced" else ("--data-root", root)
+        place = () if name in ("ced", "progress") else ("--data-root", root)
         result = cli("figure", name, *arguments, *place, "--out", f"figures/{name}.svg")
         assert result.code == 0, result.err
         assert Path(f"figures/{name}.svg").read_text().startswith("<?xml")
