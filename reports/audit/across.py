@@ -41,7 +41,7 @@ def audit_published(cells: Sequence[PublishedCell]) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Whose ``table`` is the source. Of rules across sources only what is not ``ok`` is listed.
+        Their ``table`` is the source. The rules across sources list only what is not ``ok``.
     """
     printed = [_as_printed(cell) for cell in cells]
     return [
@@ -106,8 +106,9 @@ def _drift(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
                 proof = f"{cell.printed.text}, its authors print " + " and ".join(
                     f"{o.printed.text} ({o.source})" for o in own
                 )
-                verdicts = {_verdict(cell.printed, o.printed) for o in own}
-                yield _finding(cell, "quoted_drift", min(verdicts), proof)
+                verdicts = [_verdict(cell.printed, o.printed) for o in own]
+                mildest = min(verdicts, key=VERDICTS.index)
+                yield _finding(cell, "quoted_drift", mildest, proof)
 
 
 def _disagreements(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
@@ -129,9 +130,7 @@ def _disagreements(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
 
 def _chimeras(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
     """``chimera``: the cells of a quoted row belong to two different rows of other sources."""
-    subsets = group_by(
-        cells, lambda c: (c.dataset, c.subset, c.normaliser, _family(c.method))
-    ).values()
+    subsets = group_by(cells, lambda c: (c.dataset, c.subset, c.normaliser, c.family)).values()
     for same in subsets:
         rows = list(group_by(same, lambda cell: (cell.source, cell.method)).values())
         for row in rows:
@@ -180,11 +179,6 @@ def _part(
     return f"{taken} as of {other[0].method} in {other[0].source}, where {rest}"
 
 
-def _family(method: str) -> str:
-    """The method without the variant in brackets."""
-    return method.partition(" (")[0]
-
-
 def _copies(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
     """``copied_cells``: rows of two methods are equal in more subsets than chance explains."""
     for same in group_by(cells, lambda cell: cell.protocol).values():
@@ -214,7 +208,7 @@ def _rows(cells: Sequence[PublishedCell]) -> list[dict[str, PublishedCell]]:
     rows = group_by(cells, lambda cell: (cell.source, cell.method))
     best: dict[str, list[PublishedCell]] = {}
     for row in rows.values():
-        family = _family(row[0].method)
+        family = row[0].family
         if len(row) > len(best.get(family, [])):
             best[family] = row
     return [{cell.subset: cell for cell in row} for row in best.values()]

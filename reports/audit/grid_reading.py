@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alignbench import InputError
-from alignbench.datasets import dataset_names, source
+from alignbench.datasets import source
 from reports.audit.cells import FULL, OK, Finding, PrintedCell
 from reports.audit.grids import Grid, read_grids
 from reports.audit.headings import Meaning, named_datasets, read_heading
+from reports.audit.reading import find_dataset, require_norm
 from reports.printed import Printed, parse, show
 
 _NUMBER = re.compile(r"[^\w.+-]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?![\w.])")
@@ -53,10 +54,9 @@ def read_printed_tables(
 
 
 def _usual(dataset: str, norm: str) -> Meaning:
-    name, _, split = dataset.lower().partition(" ")
-    if name and name not in dataset_names():
-        raise InputError("--dataset", repr(dataset), ", ".join(dataset_names()))
-    return Meaning(dataset=name, split=split.strip(), norm=norm)
+    name, _, split = find_dataset(dataset, "--dataset")[0].partition(" ")
+    require_norm(norm, "--norm")
+    return Meaning(dataset=name, split=split, norm=norm)
 
 
 @dataclass
@@ -143,13 +143,7 @@ class _Reader:
                 every = meaning.over(self.above)
                 at = f"@{show(every.threshold / 100, 2)}" if every.threshold else ""
                 metric = f"{every.metric or 'nme'}{at}"
-                parts = (
-                    metric,
-                    every.subset,
-                    every.dataset,
-                    every.split,
-                    every.norm,
-                )
+                parts = (metric, every.subset, every.dataset, every.split, every.norm)
                 proof = "read as " + " ".join(filter(None, parts))
             else:
                 proof = "left out: its heading names no measure, subset or data set"

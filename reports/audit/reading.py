@@ -198,7 +198,9 @@ def _cells(
     method = row.get(*_METHOD)
     if not method:
         raise row.wrong("method", "empty", "the method's name")
-    dataset, official = _dataset(row, row.get("dataset") or usual[0])
+    named = row.get("dataset")
+    where = f"{row.where}, column 'dataset'" if named else "--dataset"
+    dataset, official = find_dataset(named or usual[0], where)
     for heading in headings:
         text = row.fields[heading.text]
         if text in _EMPTY:
@@ -206,7 +208,7 @@ def _cells(
         printed = parse(text)
         if printed is None:
             raise row.wrong(heading.text, f"{text!r}", "a number as it is printed, such as 4.05")
-        metric, threshold, named = _read_measure(row, heading)
+        metric, threshold, own_norm = _read_measure(row, heading)
         subset = heading.subset or _canonical(row.get("subset") or FULL)
         faces = heading.faces or _faces(row) or official.get(subset)
         if official and faces is None:
@@ -215,11 +217,9 @@ def _cells(
                 "Give the faces of a subset of your own: NAME [FACES].",
             )  # fmt: skip
         label = f"{row.get('metric')} {heading.text}".strip()
-        in_row = named or row.get("norm")
+        in_row = own_norm or row.get("norm")
         norm = in_row or usual[1]
-        if norm and norm not in _NORMS:
-            where = f"{row.where}, column 'norm'" if in_row else "--norm"
-            raise InputError(where, repr(norm), ", ".join(_NORMS))
+        require_norm(norm, f"{row.where}, column 'norm'" if in_row else "--norm")
         yield PrintedCell(
             table, row.get("subset"), label, method, row.get("factor"), dataset, subset, faces,
             norm, metric, threshold, printed,
@@ -246,11 +246,13 @@ def _faces(row: _Row) -> int | None:
     return int(text)
 
 
-def _dataset(row: _Row, text: str) -> tuple[str, Mapping[str, int]]:
-    """Data set and split of ``300w`` or ``300w private``, and the official numbers of faces."""
+def find_dataset(text: str, where: str) -> tuple[str, Mapping[str, int]]:
+    """Data set and split of ``300w`` or ``300w private``, and the official numbers of faces.
+
+    Raises InputError if there is no such data set or split; ``where`` says who names it.
+    """
     if not text:
         return "", {}
-    where = f"{row.where}, column 'dataset'" if row.get("dataset") else "--dataset"
     name, _, split = text.lower().partition(" ")
     split = split.strip() or "test"
     if name not in dataset_names():
@@ -260,6 +262,12 @@ def _dataset(row: _Row, text: str) -> tuple[str, Mapping[str, int]]:
     if split not in splits:
         raise InputError(where, f"no split {split!r} of {name}", ", ".join(splits))
     return f"{name} {split}", splits[split]
+
+
+def require_norm(norm: str, where: str) -> None:
+    """Raise InputError if a normaliser is given and none of those that published tables have."""
+    if norm and norm not in _NORMS:
+        raise InputError(where, repr(norm), ", ".join(_NORMS))
 
 
 def _label_rows(cells: Sequence[PrintedCell], file: Path | Traversable) -> list[PrintedCell]:

@@ -26,7 +26,7 @@ from reports.published.tables import preferred
 PANELS = (("wflw", "inter_ocular"), ("300w", "inter_ocular"), ("cofw", "inter_ocular"))
 """Data set and normaliser of the panels that are drawn without being asked for."""
 _ROOM = 2.0
-"""Numbers up to so many times the best one are shown: others hide what there is to see."""
+"""Numbers of more than so many times the best one are left out: they would hide the others."""
 _YEAR = (0.08, 0.92)
 """Where in its year, from 0 to 1, the dots of a year begin and end."""
 
@@ -113,8 +113,7 @@ def _panel(
     axes.set_ylim(low, high)
     seen = places[(values >= low) & (values <= high)]
     axes.set_xlim(np.floor(seen.min()), np.ceil(seen.max()))
-    heading = {"nme": "NME, %", "fr": "FR, %", "auc": "AUC"}[cells[0].metric]
-    axes.set_ylabel(f"{heading}{f' at {cells[0].threshold}' if cells[0].threshold else ''}")
+    axes.set_ylabel(cells[0].heading)
     axes.xaxis.get_major_locator().set_params(integer=True)
     style.plain(axes)
     return int(((values < low) | (values > high)).sum())
@@ -145,12 +144,11 @@ def _best_so_far(axes: Axes, cells: Sequence[PublishedCell], upwards: bool) -> N
         [*years, years[-1] + 1], [*values, values[-1]], where="post", color=style.BLACK,
         linewidth=1, zorder=2,
     )  # fmt: skip
-    steps = dict.fromkeys(cell.method for cell in bests)
-    firsts = {name: next(k for k, c in enumerate(bests) if c.method == name) for name in steps}
-    for turn, (name, k) in enumerate(firsts.items()):
+    firsts = [k for k in range(len(bests)) if k == 0 or bests[k] is not bests[k - 1]]
+    for turn, k in enumerate(firsts):
         away = 5 + 8 * (turn % 2)  # in turn nearer and farther, so that names do not overlap
         axes.annotate(
-            name.partition(" (")[0], (years[k], values[k]), fontsize="x-small", zorder=5,
+            bests[k].family, (years[k], values[k]), fontsize="x-small", zorder=5,
             textcoords="offset points", xytext=(3, away if upwards else -4 - away),
         )  # fmt: skip
 

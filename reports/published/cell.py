@@ -77,6 +77,17 @@ class PublishedCell:
         return f"{self.metric}@{self.threshold}" if self.threshold else self.metric
 
     @property
+    def family(self) -> str:
+        """The method without the variant in brackets."""
+        return self.method.partition(" (")[0]
+
+    @property
+    def heading(self) -> str:
+        """The heading of its numbers, such as ``FR, % at threshold 0.10``."""
+        name = {"nme": "NME, %", "fr": "FR, %", "auc": "AUC"}[self.metric]
+        return f"{name} at threshold {self.threshold}" if self.threshold else name
+
+    @property
     def column(self) -> str:
         """What findings call the number's column."""
         return f"{self.dataset} {self.subset} {self.measure} ({self.normaliser})"

@@ -30,7 +30,6 @@ _THRESHOLD = re.compile(r"0\.[0-9]*[1-9][0-9]*")
 _SOURCE = re.compile(r"[\w-]+/[\w.-]+@\w+:\S+( .+)?|[\w-]+(\.[\w-]+)+/\S+( .+)?")
 
 _PAPER = "arxiv.org/abs/2006.14308"
-_WFLW = {"testset": FULL, **{s: s for s in source("wflw").splits["test"] if s != FULL}}
 _W300 = {"common": "common", "challenging": "challenging", "full": FULL}
 _MEASURES = {"nme": ("nme", ""), "fr10": ("fr", "0.10"), "auc10": ("auc", "0.10")}
 
@@ -133,8 +132,9 @@ def _paper_numbers() -> Iterator[tuple[int, str, str, str, str, str, str]]:
         for column, subset in _W300.items():
             yield 2, "300w", subset, "nme", line["norm"], line["method"], line[column]
     for line in _lines("table3_wflw"):
-        for column, subset in _WFLW.items():
-            measure, method = line["metric"], line["method"]
+        measure, method = line["metric"], line["method"]
+        for column in [name for name in line if name not in ("metric", "method")]:
+            subset = FULL if column == "testset" else column
             yield 3, "wflw", subset, measure, "inter_ocular", method, line[column]
 
 

@@ -18,7 +18,7 @@ def select(
     subsets: Collection[str] = (),
     normaliser: str = "",
 ) -> list[PublishedCell]:
-    """The cells that have what is asked for; nothing asked for takes all.
+    """The cells that fulfil every condition; without a condition, all cells.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def select(
 
 def _names(cell: PublishedCell) -> set[str]:
     """The method's name, and that without the variant in brackets."""
-    return {cell.method, cell.method.partition(" (")[0]}
+    return {cell.method, cell.family}
 
 
 def _canonical(measure: str) -> str:

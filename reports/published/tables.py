@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 
 from alignbench import Measure
 from alignbench.datasets import source
@@ -29,27 +30,20 @@ def tables(cells: Sequence[PublishedCell]) -> list[Table]:
 def ranking(cells: Sequence[PublishedCell], measures: Sequence[Measure]) -> Table | None:
     """Methods on all faces of one data set, by NME: a column for each measure.
 
-    The cells of other data sets, normalisers and subsets must be gone; None if no cell is left.
+    ``cells`` are of one data set, subset and normaliser. None if none has one of the measures.
     """
-    columns = [str(measure) for measure in measures]
-    methods = group_by((c for c in cells if c.measure in columns), lambda cell: cell.method)
-    rows: list[tuple[float, Row]] = []
-    for same in methods.values():
-        by_measure = group_by(same, lambda cell: cell.measure)
-        numbers = [_number(by_measure[name]) if name in by_measure else "" for name in columns]
-        kinds = {preferred(by_measure[name]).kind for name in columns if name in by_measure}
-        printed_by = ", ".join(kind for kind in KINDS if kind in kinds)
-        first = numbers[0].value if isinstance(numbers[0], Number) else None
-        row: Row = (same[0].method, _age(same)[0], printed_by, *numbers)
-        rows.append((float("inf") if first is None else first, row))
-    if not rows:
+    names = [str(measure) for measure in measures]
+    methods = group_by((c for c in cells if c.measure in names), lambda cell: cell.method)
+    if not methods:
         return None
-    headings = [measure.heading for measure in measures]
-    first_cell = cells[0]
-    title = f"{first_cell.dataset}, {first_cell.normaliser}: published"
-    ordered = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
-    columns = ["Method", "Year", "Printed by", *headings]
-    return Table.of_rows(title, columns, ordered, _NOTES)
+    rows: list[Row] = []
+    for same in methods.values():
+        printed_by, numbers = _numbers(group_by(same, lambda cell: cell.measure), names)
+        rows.append((same[0].method, _age(same)[0], printed_by, *numbers))
+    rows.sort(key=lambda row: row[3].value or inf if isinstance(row[3], Number) else inf)
+    columns = ("Method", "Year", "Printed by", *(measure.heading for measure in measures))
+    title = f"{cells[0].dataset}, {cells[0].normaliser}: published"
+    return Table.of_rows(title, columns, rows, _NOTES)
 
 
 def overview(cells: Sequence[PublishedCell]) -> Table:
@@ -75,9 +69,8 @@ def _table(cells: Sequence[PublishedCell]) -> Table:
     subsets = sorted(there, key=lambda s: official.index(s) if s in official else len(official))
     methods = group_by(cells, lambda cell: cell.method)
     rows = [_row(same, subsets) for same in sorted(methods.values(), key=_age)]
-    heading = {"nme": "NME, %", "fr": "FR, %", "auc": "AUC"}[first.metric]
-    at = f" at threshold {first.threshold}" if first.threshold else ""
-    title = f"{first.dataset}: {heading}{at}, normaliser {first.normaliser.replace('_', '-')}"
+    normaliser = first.normaliser.replace("_", "-")
+    title = f"{first.dataset}: {first.heading}, normaliser {normaliser}"
     columns = ("Method", "Year", "Printed by", *(subset.capitalize() for subset in subsets))
     return Table.of_rows(title, columns, rows, _NOTES, records=list(_records(cells)))
 
@@ -88,18 +81,26 @@ def _age(cells: Sequence[PublishedCell]) -> tuple[str, str]:
 
 
 def _row(cells: Sequence[PublishedCell], subsets: Sequence[str]) -> Row:
-    shown = group_by(cells, lambda cell: cell.subset)
-    numbers = [_number(shown[subset]) if subset in shown else "" for subset in subsets]
-    kinds = {preferred(shown[subset]).kind for subset in subsets if subset in shown}
-    printed_by = ", ".join(kind for kind in KINDS if kind in kinds)
+    printed_by, numbers = _numbers(group_by(cells, lambda cell: cell.subset), subsets)
     remarks = tuple(dict.fromkeys(cell.remark for cell in cells if cell.remark))
     return (Text(cells[0].method, remarks), _age(cells)[0], printed_by, *numbers)
+
+
+def _numbers(
+    groups: Mapping[str, Sequence[PublishedCell]], columns: Sequence[str]
+) -> tuple[str, list[Cell]]:
+    """The kinds of a method's numbers, and its number in each column; empty where it has none."""
+    there = [groups[column] for column in columns if column in groups]
+    kinds = {preferred(same).kind for same in there}
+    numbers = [_number(groups[column]) if column in groups else "" for column in columns]
+    return ", ".join(kind for kind in KINDS if kind in kinds), numbers
 
 
 def preferred(cells: Sequence[PublishedCell]) -> PublishedCell:
     """The cell that stands for all of a method.
 
-    It is of the first kind, then what most sources agree with, then what has more digits.
+    Own numbers come before quoted ones, in the order of KINDS; then numbers that most sources
+    agree with; then those with more digits.
     """
     order = list(KINDS)
 

@@ -248,6 +248,6 @@ def typed_cell(value: str, measure: str, subset: str, norm: str, run: Run) -> Pu
         raise InputError("--subset", repr(subset), ", ".join(run.subsets))
     threshold = "" if asked.threshold is None else f"{asked.threshold:.2f}"
     return PublishedCell(
-        run.record.dataset.title, subset, "The number", "", "", asked.name, threshold,
-        norm or NOT_STATED, printed, "own", "--value", "",
+        run.record.dataset.title, subset, "A source", "", "", asked.name, threshold,
+        norm or NOT_STATED, printed, "own", "the option --value", "",
     )  # fmt: skip

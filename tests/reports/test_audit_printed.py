@@ -199,8 +199,13 @@ def test_not_text():
     Path("a.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read"):
         read_grids(Path("a.md"))
-    with pytest.raises(InputError, match="--dataset"):
-        audit([write(MARKDOWN, "b.md")], dataset="wflv")
+    for options, message in (
+        ({"dataset": "wflv"}, "--dataset: data set 'wflv'"),
+        ({"dataset": "300w secret"}, "--dataset: no split 'secret' of 300w"),
+        ({"norm": "eyes"}, "--norm: 'eyes'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            audit([write(MARKDOWN, "b.md")], **options)
 
 
 def test_the_command(cli):

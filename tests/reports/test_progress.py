@@ -38,7 +38,7 @@ def test_more_area_is_better():
     (axes,) = progress.figure([("wflw", "inter_ocular")], "auc@0.10").axes
     _, values = best_line(axes)
     assert (np.diff(values) >= 0).all()
-    assert axes.get_ylabel() == "AUC at 0.10"
+    assert axes.get_ylabel() == "AUC at threshold 0.10"
 
 
 def test_what_the_audit_doubts_is_marked_and_not_the_best(monkeypatch):
