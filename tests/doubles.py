@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from alignbench import Dataset, Predictor
-from alignbench.arrays import Bools, Bytes, Ints
+from alignbench.io.images import ArrayImages
 from alignbench.markups import WFLW98, Markup
 from alignbench.stats import Bootstrap
 
@@ -105,34 +105,6 @@ def torchrun(folder, *arguments, script=("-m", "alignbench")):
         [sys.executable, *launch, *script, *map(str, arguments)],
         cwd=folder, capture_output=True, text=True, env=environment, timeout=300, check=False,
     )  # fmt: skip
-
-
-class ArrayImages:
-    """Images in memory, for tests."""
-
-    def __init__(self, images: list[Bytes | None], sources: list[str] | None = None) -> None:
-        self._images = images
-        self._sources = sources or [str(k) for k in range(len(images))]
-
-    def available(self) -> Bools:
-        return np.array([image is not None for image in self._images], dtype=np.bool_)
-
-    def read(self, index: int) -> Bytes:
-        image = self._images[index]
-        assert image is not None
-        return image
-
-    def location(self, index: int) -> str:
-        return f"image {self._sources[index]}"
-
-    def sources(self) -> list[str]:
-        return self._sources
-
-    def digest(self) -> str:
-        return str(hash(tuple(i.tobytes() for i in self._images if i is not None)))
-
-    def take(self, indices: Ints) -> ArrayImages:
-        return ArrayImages([self._images[i] for i in indices], [self._sources[i] for i in indices])
 
 
 def make_dataset(

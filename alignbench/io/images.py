@@ -88,6 +88,48 @@ class ImageFiles:
         return [name for name in names if _is_rotated(self._root / name)]
 
 
+class ArrayImages:
+    """Images in memory, one a face.
+
+    Parameters
+    ----------
+    images
+        (H, W, 3) each, uint8, RGB; None for one that is missing.
+    names
+        What each is called; faces of one image have the same name. Numbers from 0 by default.
+    """
+
+    def __init__(self, images: Sequence[Bytes | None], names: Sequence[str] | None = None) -> None:
+        self._images = tuple(images)
+        self._names = tuple(map(str, range(len(images)))) if names is None else tuple(names)
+
+    def available(self) -> Bools:
+        return np.array([image is not None for image in self._images], dtype=np.bool_)
+
+    def read(self, index: int) -> Bytes:
+        image = self._images[index]
+        if image is None:
+            raise InputError(self.location(index), "is missing", "an array (H, W, 3)")
+        return image
+
+    def location(self, index: int) -> str:
+        return f"image {self._names[index]}"
+
+    def sources(self) -> list[str]:
+        return list(self._names)
+
+    def digest(self) -> str:
+        digest = hashlib.sha256()
+        for image in self._images:
+            if image is not None:
+                digest.update(f"{image.shape}".encode())
+                digest.update(np.ascontiguousarray(image).data)
+        return digest.hexdigest()
+
+    def take(self, indices: Ints) -> ArrayImages:
+        return ArrayImages([self._images[i] for i in indices], [self._names[i] for i in indices])
+
+
 def rotated_images(images: object) -> list[str]:
     """Names of a data set's images that have an EXIF rotation: only those in files can have one."""
     return images.rotated() if isinstance(images, ImageFiles) else []

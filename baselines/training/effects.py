@@ -1,4 +1,4 @@
-"""What happens to a picture: objects in front of it, blur, few pixels, a colour cast, compression.
+"""What happens to a picture in training alone: objects in front of it, and motion.
 
 Pure functions of a window (S, S, 3); the random ones draw from the generator they are given.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from alignbench.arrays import Bytes, Floats
+from alignbench.arrays import Bytes
 
 _SIDES = (0.1, 0.4)
 """Sides of a rectangle that covers a part, as shares of the window's."""
-_LUMA = np.array([[0.299, 0.587, 0.114]])
-"""Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
 def draw_rectangle(rng: np.random.Generator, size: int) -> tuple[slice, slice]:
@@ -40,26 +38,6 @@ def cover(rng: np.random.Generator, window: Bytes, rectangles: int) -> Bytes:
     return window
 
 
-def apply_gamma(window: Bytes, exponent: float) -> Bytes:
-    """The window with its values, as shares of 255, raised to a power."""
-    table = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
-    return np.asarray(cv2.LUT(window, table), np.uint8)
-
-
-def tint(window: Bytes, colour: Floats, strength: float) -> Bytes:
-    """The window mixed with its grey picture in a colour.
-
-    Parameters
-    ----------
-    colour
-        (3,) factors of red, green and blue; three ones leave grey.
-    strength
-        The share of the coloured picture, 0 to 1.
-    """
-    matrix = (1 - strength) * np.eye(3) + strength * colour[:, None] * _LUMA
-    return np.asarray(cv2.transform(window, matrix), np.uint8)
-
-
 def blur_motion(window: Bytes, length: float, angle: float) -> Bytes:
     """The window blurred along a line of ``length`` pixels at an angle in radians."""
     reach = int(np.ceil(length / 2)) + 1
@@ -74,19 +52,3 @@ def blur_motion(window: Bytes, length: float, angle: float) -> Bytes:
         np.add.at(kernel, tuple((corner + corner_of).T), weight)
     kernel /= kernel.sum()
     return np.asarray(cv2.filter2D(window, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def reduce_resolution(window: Bytes, share: float) -> Bytes:
-    """The window brought down to a share of its side, and up again."""
-    size = len(window)
-    side = max(1, round(share * size))
-    small = cv2.resize(window, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-def compress(window: Bytes, quality: int) -> Bytes:
-    """The window as a JPEG file of a quality of 0 to 100 keeps it."""
-    bgr = cv2.cvtColor(window, cv2.COLOR_RGB2BGR)
-    _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from doubles import ArrayImages, make_dataset
+from doubles import make_dataset
 from layouts import (
     image,
     points,
@@ -25,7 +25,7 @@ from scipy.io import loadmat, savemat
 from alignbench import InputError, load_dataset
 from alignbench.datasets.joined import join_datasets
 from alignbench.datasets.verify import verify
-from alignbench.io.images import read_image
+from alignbench.io.images import ArrayImages, read_image
 from alignbench.io.pts import read_pts
 from alignbench.markups import IBUG68
 

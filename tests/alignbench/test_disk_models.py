@@ -10,9 +10,10 @@ import cv2
 import dlib
 import numpy as np
 import pytest
-from doubles import ArrayImages, make_dataset
+from doubles import make_dataset
 
 from alignbench import InputError, evaluate, load_predictor
+from alignbench.io.images import ArrayImages
 from alignbench.markups import IBUG68
 from alignbench.predictors.base import Batch
 from alignbench.predictors.crop import network_input

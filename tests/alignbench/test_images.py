@@ -9,12 +9,18 @@ import cv2
 import layouts
 import numpy as np
 import pytest
-from doubles import ArrayImages
 from PIL import Image
 
 from alignbench import InputError
 from alignbench.datasets.verify import verify
-from alignbench.io.images import ENDINGS, ImageFiles, images_beside, read_image, rotated_images
+from alignbench.io.images import (
+    ENDINGS,
+    ArrayImages,
+    ImageFiles,
+    images_beside,
+    read_image,
+    rotated_images,
+)
 
 PICTURE = layouts.image(3, 40, 60)
 GREY = np.asarray(Image.fromarray(PICTURE).convert("L"))

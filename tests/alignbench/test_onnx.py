@@ -15,6 +15,7 @@ from alignbench import InputError, evaluate, load_predictor
 from alignbench.backends.onnx_model import read_onnx
 from alignbench.geometry import square_crops
 from alignbench.heatmaps import decode
+from alignbench.io.images import ArrayImages
 from alignbench.io.models import toml_text
 from alignbench.markups import IBUG68, load_markup
 from alignbench.predictors.base import Batch
@@ -238,8 +239,6 @@ def test_a_network_that_says_nothing_of_any_face_is_refused(tmp_path):
 
 
 def _pictures(number):
-    from doubles import ArrayImages
-
     return ArrayImages([image(k) for k in range(number)])
 
 

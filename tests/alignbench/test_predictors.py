@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import ArrayImages, make_dataset
+from doubles import make_dataset
 from layouts import image, points, pts_text, write_300w
 
 from alignbench import (
@@ -28,6 +28,7 @@ from alignbench import (
 )
 from alignbench.formats import Format, StoredFaces, read_faces
 from alignbench.geometry import crop_transforms, square_crops, transform
+from alignbench.io.images import ArrayImages
 from alignbench.io.models import toml_text
 from alignbench.markups import IBUG68, WFLW98, Markup
 from alignbench.matching import match_ids

@@ -18,7 +18,6 @@ import pytest
 from doubles import (
     FILES,
     QUICK,
-    ArrayImages,
     Killed,
     Shifted,
     contents,
@@ -42,6 +41,7 @@ from alignbench import (
 from alignbench.geometry import tight_boxes
 from alignbench.io import files
 from alignbench.io.files import WriteError, lock_folder, sha256
+from alignbench.io.images import ArrayImages
 from alignbench.markups import COFW29, IBUG68, WFLW98
 from alignbench.runs import store
 from alignbench.runs.run import RESULTS

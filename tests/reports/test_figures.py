@@ -639,6 +639,7 @@ def test_every_figure_from_the_command_line(cli, stored, root):
         "boundaries": ("--dataset", "synthetic", "--model", "propnet-mini", "--faces", 2),
         "ced": (*stored, "--max", "0.3", "--subset", "full", "--norm", "box"),
         "conditions": (*stored, "--condition", "yaw", "--bins", 3),
+        "corruptions": ("--dataset", "synthetic", "--corruption", "fog"),
         "landmarks": (*stored, "--sigma", 2),
         "progress": ("--dataset", "300w", "--metric", "nme"),
         "samples": (*stored, "--subset", "full", "--faces", 3, "--truth"),
