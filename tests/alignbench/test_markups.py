@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from alignbench import InputError
+from alignbench import InputError, load_dataset
 from alignbench.markups import (
     COFW29,
     IBUG68,
@@ -111,19 +111,15 @@ def test_pupils_of_wflw_are_in_no_boundary():
 
 
 def test_conversion_keeps_what_the_mark_ups_share():
-    index = np.repeat(np.arange(98.0)[:, None], 2, axis=1)[None]
-    converted = convert(index, WFLW98, IBUG68)[0, :, 0].astype(int)
-    assert len(set(converted)) == 68
-    # A mirrored face converts to the mirrored face.
-    assert (WFLW98.flip_order[converted] == converted[IBUG68.flip_order]).all()
+    groups = WFLW98.conversions["ibug68"]
+    assert len(set(groups)) == 68
     # Every region but the brows' lower edges and pupils has a counterpart of the same name.
     for name, members in IBUG68.regions.items():
-        assert set(converted[list(members)]) <= set(WFLW98.regions[name])
+        assert {k for member in members for k in groups[member]} <= set(WFLW98.regions[name])
     # Outer eye corners are outer eye corners.
     for end in (0, 1):
-        assert converted[list(IBUG68.normalisers["inter_ocular"][end])] == list(
-            WFLW98.normalisers["inter_ocular"][end]
-        )
+        (corner,) = IBUG68.normalisers["inter_ocular"][end]
+        assert groups[corner] == WFLW98.normalisers["inter_ocular"][end]
 
 
 def test_conversion_that_would_invent_points_is_refused():
@@ -177,3 +173,48 @@ def test_468_points_become_68_of_the_same_regions():
     assert [k for group in groups for k in group if regions[k] == "skin"] == [75, 305]
     corners = [groups[end[0]] for end in IBUG68.normalisers["inter_ocular"]]
     assert corners == list(MEDIAPIPE468.normalisers["inter_ocular"])
+
+
+def test_points_of_68_lie_where_300w_annotates_them_along_lids_and_lips():
+    """On a face whose 98 points are evenly spaced along each edge."""
+    points = np.zeros((1, 98, 2))
+    for chain in [name for name in WFLW98.chains if "eye" in name or "lip" in name]:
+        members = WFLW98.chains[chain]
+        points[0, list(members), 0] = np.linspace(0, 1, len(members))
+    places = convert(points, WFLW98, IBUG68)[0, :, 0]
+    thirds, inner = [0, 1 / 3, 2 / 3, 1], [0, 1 / 3, 1 / 2, 2 / 3, 1]
+    lower = [0, 5 / 24, 9 / 24, 1 / 2, 15 / 24, 19 / 24, 1]
+    for chain, expected in {
+        "left_eye_upper": thirds, "left_eye_lower": thirds, "right_eye_upper": thirds,
+        "right_eye_lower": thirds, "upper_lip_lower": inner, "lower_lip_upper": inner,
+        "lower_lip_lower": lower, "upper_lip_upper": np.arange(7) / 6,
+    }.items():  # fmt: skip
+        np.testing.assert_allclose(places[list(IBUG68.chains[chain])], expected)
+
+
+def test_the_map_from_98_to_68_is_symmetric():
+    """A mirrored face converts to the mirrored face."""
+    groups = WFLW98.conversions["ibug68"]
+    mirrored = [sorted(WFLW98.flip_order[list(group)]) for group in groups]
+    assert [mirrored[k] for k in IBUG68.flip_order] == list(map(sorted, groups))
+
+
+def test_annotators_place_lids_and_lips_as_the_map_says(shared):
+    """Medians along each edge: WFLW's at even steps, 300W's at those of the map."""
+
+    def places(dataset, chain):
+        edge = dataset.points[:, list(dataset.markup.chains[chain])]
+        along = np.cumsum(np.linalg.norm(np.diff(edge, axis=1), axis=2), axis=1)
+        return np.median(along / along[:, -1:], axis=0)[:-1]
+
+    wflw, lfpw = load_dataset("wflw", shared), load_dataset("300w", shared, "train")
+    for chain in ("left_eye_upper", "right_eye_upper", "left_eye_lower", "right_eye_lower"):
+        np.testing.assert_allclose(places(wflw, chain), [0.25, 0.5, 0.75], atol=0.06)
+        np.testing.assert_allclose(places(lfpw, chain), [1 / 3, 2 / 3], atol=0.05)
+    for chain in ("upper_lip_lower", "lower_lip_upper"):
+        np.testing.assert_allclose(places(wflw, chain), [0.25, 0.5, 0.75], atol=0.015)
+        np.testing.assert_allclose(places(lfpw, chain), [1 / 3, 0.5, 2 / 3], atol=0.015)
+    sixths = np.arange(1, 6) / 6
+    np.testing.assert_allclose(places(wflw, "lower_lip_lower"), sixths, atol=0.015)
+    expected = np.array([5, 9, 12, 15, 19]) / 24
+    np.testing.assert_allclose(places(lfpw, "lower_lip_lower"), expected, atol=0.01)
