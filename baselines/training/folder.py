@@ -21,7 +21,9 @@ from alignbench.io.notation import parse_json
 
 RECIPE, LOG, CHECKPOINT, RECORD = "recipe.toml", "log.csv", "checkpoint.pt", "training.json"
 WEIGHTS = "weights.safetensors"
-_OURS = {RECIPE, LOG, CHECKPOINT, RECORD, WEIGHTS, "curves.svg", "curves.png", ".lock"}
+INITIAL = "initial"
+"""Folder of the training whose weights a training begins with."""
+_OURS = {RECIPE, LOG, CHECKPOINT, RECORD, WEIGHTS, INITIAL, "curves.svg", "curves.png", ".lock"}
 _DRAFT = re.compile(r"\..+\.draft")
 _SCHEMA = 1
 _LOSS, _NME = "#0072B2", "#D55E00"

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from alignbench.datasets.base import FULL
 from alignbench.exceptions import InputError, unknown
@@ -86,13 +86,21 @@ class Optimiser(Table):
 
 
 class Initial(Table):
-    """Table ``[initial]``: a file of weights to begin with, or the name of shipped ones.
+    """Table ``[initial]``: the weights to begin with.
 
-    Tensors whose names begin with one of ``anew`` are drawn at random all the same.
+    ``weights`` is a file, or the name of shipped ones; or ``recipe`` is a recipe that is trained
+    first. Tensors whose names begin with one of ``anew`` are drawn at random all the same.
     """
 
-    weights: str
+    weights: str | None = None
+    recipe: str | None = None
     anew: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Initial:
+        if (self.weights is None) == (self.recipe is None):
+            raise ValueError("one of weights and recipe is needed, not both")
+        return self
 
 
 class Recipe(Table):

@@ -127,9 +127,10 @@ def _check_window(
             ) from error  # fmt: skip
 
 
-def load_initial(setup: Setup, recipe: Recipe) -> str | None:
+def load_initial(setup: Setup, recipe: Recipe, first: Path | None) -> str | None:
     """Fill the network with the recipe's initial weights; gives the sha256 of their file.
 
+    ``first`` is the file of ``initial.recipe``, or None where ``initial.weights`` says the file.
     Raises InputError if there is no such file, or a tensor of it that is not to be drawn anew
     is missing, unknown or of another shape.
     """
@@ -137,8 +138,8 @@ def load_initial(setup: Setup, recipe: Recipe) -> str | None:
         return None
     shipped = files("baselines").joinpath("weights")
     names = [entry.name.removesuffix(".safetensors") for entry in shipped.iterdir()]
-    weights, anew = recipe.initial.weights, recipe.initial.anew
-    file: Traversable = Path(weights)
+    weights, anew = recipe.initial.weights or "", recipe.initial.anew
+    file: Traversable = first or Path(weights)
     if not file.is_file():
         if weights not in names:
             raise unknown("key initial.weights", weights, names, "Or give a file of weights.")

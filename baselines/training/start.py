@@ -18,7 +18,7 @@ from alignbench.io.files import lock_folder, write_atomic
 from alignbench.io.models import toml_text
 from alignbench.version import __version__
 from baselines.training.data import Data, Loader, Samples, load_data
-from baselines.training.folder import RECIPE, TrainingFolder
+from baselines.training.folder import INITIAL, RECIPE, WEIGHTS, TrainingFolder
 from baselines.training.learner import Learner, launch
 from baselines.training.loop import Loop, Position, Progress, Say, Score
 from baselines.training.recipe import Recipe, complete, read_recipe
@@ -87,11 +87,19 @@ def train(
         data = load_data(
             content, data_root, lambda done, total: progress(done, total, "drawing faces")
         )
+        path = Path("trained", name) if out is None else Path(out)
         setup = set_up(content, data.train.markup, data.train.boxes is not None)
         samples = Samples(data.train, setup, content)
         boxes_of(data.validation, setup.settings.crop.boxes)  # refused now, not after an epoch
-        what = _describe(content, data, load_initial(setup, content))
-        path = Path("trained", name) if out is None else Path(out)
+        initial = None
+        if content.initial is not None and content.initial.recipe is not None:
+            say(f"first {content.initial.recipe}, whose weights {name} begins with")
+            initial = train(
+                content.initial.recipe, out=path / INITIAL, fresh=fresh, data_root=data_root,
+                device=device, workers=workers, checkpoint_seconds=checkpoint_seconds,
+                progress=progress, say=say,
+            ) / WEIGHTS  # fmt: skip
+        what = _describe(content, data, load_initial(setup, content, initial))
         folder = TrainingFolder(path, what)
         with ExitStack() as stack:
             fabric = stack.enter_context(launch(content, device))

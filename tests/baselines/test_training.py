@@ -654,6 +654,24 @@ def test_weights_to_begin_with(tmp_path, data):
         learn(recipe, data, tmp_path / "x", f"initial.weights={tmp_path / 'awing.safetensors'}")
 
 
+def test_a_recipe_to_begin_with_is_trained_first(tmp_path, data):
+    start = write_recipe(tmp_path)
+    changes = ("epochs=1", "seed=3")
+    out = learn(start, data, tmp_path / "both", f"initial.recipe={start}", *changes)
+    first = learn(start, data, tmp_path / "first")
+    assert (out / "initial" / WEIGHTS).read_bytes() == (first / WEIGHTS).read_bytes()
+    by_hand = learn(start, data, tmp_path / "hand", f"initial.weights={first / WEIGHTS}", *changes)
+    assert (out / WEIGHTS).read_bytes() == (by_hand / WEIGHTS).read_bytes()
+    # Called again, both are finished before.
+    learn(start, data, tmp_path / "both", f"initial.recipe={start}", *changes)
+    for wrong in (
+        (f"initial.recipe={start}", f"initial.weights={first / WEIGHTS}"),
+        ("initial.anew=[]",),
+    ):
+        with pytest.raises(InputError, match="one of weights and recipe"):
+            learn(start, data, tmp_path / "x", *wrong)
+
+
 # Resume
 
 
