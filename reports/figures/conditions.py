@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from math import ceil
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -14,13 +12,11 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.transforms import ScaledTranslation
 
-from alignbench import Dataset, InputError, Run
+from alignbench import InputError, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.cli.options import DataRoot
 from alignbench.exceptions import unknown
-from alignbench.metrics.errors import BOX, normalisers
 from alignbench.stats import Bootstrap, mean_intervals
-from alignbench.synthetic.write import CONDITIONS
 from reports.cli.options import (
     FigureFile,
     Norm,
@@ -32,18 +28,12 @@ from reports.cli.options import (
     read_runs,
     several,
 )
+from reports.conditions import known_conditions, title_of
 from reports.data import Root, evaluated_faces, member, require_one_dataset
 from reports.figures import style
 from reports.labels import labels
 
 _USUAL = ("yaw", "size", "occlusion")
-_TITLES = {
-    "size": "Face size, pixels",
-    "occlusion": "Hidden landmarks, %",
-    "yaw": "Yaw, degrees",
-    "pitch": "Pitch, degrees",
-    "roll": "Roll, degrees",
-}
 _COLUMNS = 3
 _ASIDE = 3
 """Points between the lines of two runs at one value."""
@@ -67,10 +57,9 @@ def figure(
     Parameters
     ----------
     conditions
-        What errors are drawn against, a panel each: ``size`` (the square root of the area of the
-        true landmarks' tight box), ``occlusion`` (where the data set says which landmarks are
-        hidden), and any column of the file of conditions beside the data set's lists. Yaw, size
-        and occlusion where it is None, as far as they are known.
+        What errors are drawn against, a panel each: names of
+        :func:`~reports.conditions.known_conditions`. Yaw, size and occlusion where it is None, as
+        far as they are known.
     bins
         Groups of faces a condition.
 
@@ -105,7 +94,7 @@ def figure(
             drawn = _curve(axes, *means, _ASIDE * (k - (len(runs) - 1) / 2), number=k)
         lines.append(drawn)
     for axes, name in zip(panels.flat, names, strict=False):
-        axes.set(xlabel=_TITLES.get(name, name.replace("_", " ")), ylim=(0, None))
+        axes.set(xlabel=title_of(name), ylim=(0, None))
         style.plain(axes)
     for axes in panels.flat[len(names) :]:
         axes.set_axis_off()
@@ -151,43 +140,6 @@ def draw(
         read_runs(runs), subset, norm, conditions=condition, bins=bins, data_root=data_root
     )
     put_figure(drawing, out, width)
-
-
-def known_conditions(faces: Dataset) -> dict[str, Floats]:
-    """What is known of each face (N,), by name.
-
-    Raises
-    ------
-    InputError
-        If the file of conditions beside the data set's lists is damaged.
-    """
-    conditions = {"size": normalisers(faces.points, faces.markup, faces.ids)[BOX]}
-    if faces.visible is not None:
-        conditions["occlusion"] = 100 * (1 - faces.visible.mean(axis=1))
-    return conditions | _listed(faces)
-
-
-def _listed(faces: Dataset) -> dict[str, Floats]:
-    """The columns of the data set's file of conditions; none where there is no such file."""
-    images = faces.images.sources()
-    # The lists lie in a folder beside that of the images.
-    above = Path(faces.images.location(0)).parents
-    depth = len(Path(images[0]).parts)
-    path = above[min(depth, len(above) - 1)] / CONDITIONS.format(split=faces.split)
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = {row["image"]: row for row in csv.DictReader(stream)}
-        names = [name for name in rows[images[0]] if name != "image"]
-        columns = {name: np.array([float(rows[image][name]) for image in images]) for name in names}
-        if not all(np.isfinite(values).all() for values in columns.values()):
-            raise ValueError("a value is not finite")
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError(
-            path, f"damaged ({error})", "a line of numbers for each image", "Copy it again."
-        ) from error
-    return columns
 
 
 def group(values: Floats, bins: int) -> Ints:

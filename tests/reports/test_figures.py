@@ -378,7 +378,7 @@ def test_means_and_intervals_of_groups_are_the_runs(run, missing, faces, root):
 def test_only_what_is_known_is_drawn(run, root):
     labels = [axes.get_xlabel() for axes in conditions.figure([run], data_root=root).axes]
     assert labels == ["Yaw, degrees", "Face size, pixels", "Hidden landmarks, %"]
-    assert set(conditions.known_conditions(make_dataset(4))) == {"size"}
+    assert set(conditions.known_conditions(make_dataset(4))) == {"size", "height", "turn"}
     message = r"condition of synthetic 'yam': unknown.*Did you mean"
     refuse(conditions, message, [run], conditions=["yam"], data_root=root)
 
