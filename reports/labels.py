@@ -144,8 +144,8 @@ def protocol_notes(run: Run, measures: Sequence[Measure] = ()) -> list[str]:
         )
     if protocol.conversion:
         notes.append(
-            f"Landmarks converted: {protocol.conversion}, {dataset.markup.landmarks} of the "
-            f"model's {record.model.landmarks} points."
+            f"Landmarks converted: {protocol.conversion}, the model's {record.model.landmarks} "
+            f"points to {dataset.markup.landmarks}."
         )
     if protocol.approximate:
         notes.append(

@@ -311,7 +311,7 @@ def test_footnotes_say_that_landmarks_were_converted_and_faces_missed():
 
     run = evaluate(Wide(replace(whole, ids=dataset.ids)), dataset, bootstrap=QUICK)
     said = footnotes(2, run)
-    assert "wflw98 -> ibug68, 68 of the model's 98 points" in said
+    assert "wflw98 -> ibug68, the model's 98 points to 68" in said
     assert "1 of 6 faces missed: failures in FR and AUC, left out of NME" in said
 
 
