@@ -47,7 +47,8 @@ def known_conditions(faces: Dataset, *, pixels: bool = False) -> dict[str, Float
     ----------
     pixels
         Measure the images too, of which all must be there: ``sharpness``, the standard deviation
-        of the Laplacian of the grey face over that of the grey face, and ``brightness``.
+        of the Laplacian of the grey face over that of the grey face, and ``brightness``. Outside
+        the image is mid-grey.
 
     Raises
     ------
@@ -58,12 +59,14 @@ def known_conditions(faces: Dataset, *, pixels: bool = False) -> dict[str, Float
     boxes = tight_boxes(faces.points)
     conditions = {"size": scales[BOX], "height": boxes[:, 3] - boxes[:, 1]}
     if "inter_ocular" in scales and "nose_bridge" in faces.markup.chains:
-        conditions["turn"] = _turn(faces)
+        turn = _turn(faces)
+        if np.isfinite(turn).all():  # not where a face lacks the annotation of its nose
+            conditions["turn"] = turn
     if faces.visible is not None:
         conditions["occlusion"] = 100 * (1 - faces.visible.mean(axis=1))
     if pixels:
-        conditions |= _measured(faces)
-    return conditions | _listed(faces)
+        conditions |= _measure_pixels(faces)
+    return conditions | _read_listed(faces)
 
 
 def _turn(faces: Dataset) -> Floats:
@@ -77,19 +80,19 @@ def _turn(faces: Dataset) -> Floats:
     return np.asarray(np.abs(2 * along - 1))
 
 
-def _measured(faces: Dataset) -> dict[str, Floats]:
+def _measure_pixels(faces: Dataset) -> dict[str, Floats]:
     """What the pixels in the tight box of each face show."""
     matrices = crop_transforms(square_crops(tight_boxes(faces.points), 1.0), _WINDOW)
     sharpness, brightness = np.empty((2, len(faces)))
     for face, matrix in enumerate(matrices):
-        window = warp(faces.images.read(face), matrix, _WINDOW)
+        window = warp(faces.images.read(face), matrix, _WINDOW, border=127)
         grey = cv2.cvtColor(window, cv2.COLOR_RGB2GRAY)
         sharpness[face] = cv2.Laplacian(grey, cv2.CV_64F).std() / max(grey.std(), 1.0)
         brightness[face] = grey.mean() / 2.55
     return {"sharpness": sharpness, "brightness": brightness}
 
 
-def _listed(faces: Dataset) -> dict[str, Floats]:
+def _read_listed(faces: Dataset) -> dict[str, Floats]:
     """The columns of the data set's file of conditions; none where there is no such file."""
     images = faces.images.sources()
     # The lists lie in a folder beside that of the images.

@@ -57,11 +57,14 @@ def select_landmarks(dataset: Dataset, markup: Markup, scales: Mapping[str, Floa
 
 
 def _visible(dataset: Dataset, markup: Markup) -> Bools | None:
-    """(N, L) whether landmarks are visible; None where some are means of others."""
+    """(N, L) whether landmarks are visible; None where some are means of others.
+
+    A landmark that lies nearest to one of those it is a mean of is as visible as that one.
+    """
     visible = dataset.visible
     for here, there in pairwise(find_route(dataset.markup, markup)):
         groups = here.conversions[there.name]
-        if visible is None or any(len(group) > 1 for group in groups):
+        if visible is None or not all(2 * group.count(group[0]) > len(group) for group in groups):
             return None
         visible = visible[:, [group[0] for group in groups]]
     return visible

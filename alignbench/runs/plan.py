@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,13 @@ from alignbench.datasets.landmarks import choose_markup, select_landmarks
 from alignbench.environment import environment
 from alignbench.exceptions import InputError, blame
 from alignbench.io.images import rotated_images
-from alignbench.markups import Indices, Markup, approximate_landmarks, require_convertible
+from alignbench.markups import (
+    Indices,
+    Markup,
+    approximate_landmarks,
+    find_route,
+    require_convertible,
+)
 from alignbench.metrics import Measure, parse_measure
 from alignbench.metrics.errors import BOX, normaliser_names, normalisers
 from alignbench.predictors.base import Predictor
@@ -78,8 +85,6 @@ def make_plan(
     _check_predictor(predictor)
     if not 1e-3 <= box_scale <= 1e3:
         raise InputError("--box-scale", f"{box_scale}", "a factor of 0.001 to 1000")
-    if limit is not None and limit < 1:
-        raise InputError("--limit", f"{limit}", "1 or more")
     with blame(where):
         predictor.prepare(dataset)
     markup = predictor.markup or dataset.markup
@@ -105,7 +110,12 @@ def make_plan(
             confidence=bootstrap.confidence, seed=bootstrap.seed,
             clusters=len(set(faces.cluster_names())),
         )  # fmt: skip
-        key = run_key(model, block, protocol, statistics, version=__version__)
+        maps = [
+            here.conversions[to.name] for here, to in pairwise(find_route(markup, dataset.markup))
+        ]
+        key = run_key(
+            model, block, protocol, statistics, version=__version__, conversion=maps or None
+        )
         record = RunRecord(
             alignbench=__version__, key=key, status="running", model=model, dataset=block,
             protocol=protocol, statistics=statistics, environment=environment(),
@@ -123,6 +133,8 @@ def choose_faces(
     InputError
         If no face is left, or one is missing and ``require_complete`` is set.
     """
+    if limit is not None and limit < 1:
+        raise InputError("--limit", f"{limit}", "1 or more")
     faces = np.arange(len(dataset))
     where = f"data set {dataset.name}, split {dataset.split}"
     reasons = [

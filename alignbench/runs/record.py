@@ -253,8 +253,12 @@ _WORDS: dict[type[_Block], Any] = {
 """What is only said or shown, which does not make another run."""
 
 
-def run_key(*blocks: _Block, version: str) -> str:
-    """Twelve hexadecimal digits that stand for what identifies a run."""
+def run_key(*blocks: _Block, version: str, conversion: object = None) -> str:
+    """Twelve hexadecimal digits that stand for what identifies a run.
+
+    ``conversion`` is what landmarks are converted by, as JSON; None where they are not.
+    """
     content = [b.model_dump(mode="json", exclude=_WORDS.get(type(b))) for b in blocks]
-    text = json.dumps([version, *content], sort_keys=True)
+    parts = [version, *content] + ([] if conversion is None else [conversion])
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

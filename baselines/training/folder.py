@@ -54,7 +54,7 @@ class TrainingFolder:
             )  # fmt: skip
         if fresh:
             # The record first: with it the other files would look like a finished training.
-            for name in (RECORD, *sorted(_OURS - {RECORD, ".lock"})):
+            for name in (RECORD, *sorted(_OURS - {RECORD, INITIAL, ".lock"})):
                 (self.path / name).unlink(missing_ok=True)
             return False
         if not {RECORD, WEIGHTS} <= names:

@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from alignbench import threads
 from alignbench.boxes import boxes_of
 from alignbench.environment import environment
+from alignbench.exceptions import InputError
 from alignbench.io.files import lock_folder, write_atomic
 from alignbench.io.models import toml_text
 from alignbench.version import __version__
@@ -93,6 +94,11 @@ def train(
         boxes_of(data.validation, setup.settings.crop.boxes)  # refused now, not after an epoch
         initial = None
         if content.initial is not None and content.initial.recipe is not None:
+            if read_recipe(content.initial.recipe)[1].initial is not None:
+                raise InputError(
+                    "key initial.recipe", f"{content.initial.recipe} begins with other weights too",
+                    "a recipe without the table initial",
+                )  # fmt: skip
             say(f"first {content.initial.recipe}, whose weights {name} begins with")
             initial = train(
                 content.initial.recipe, out=path / INITIAL, fresh=fresh, data_root=data_root,
@@ -126,6 +132,9 @@ def train(
             loop.run()
             if first:
                 _write_results(loop, data)
+            fabric.barrier()  # nobody reads the weights before they are written
+    except TrainingInterrupted:  # of the training before this one, which says what is kept
+        raise
     except KeyboardInterrupt:
         raise TrainingInterrupted(_what_is_kept(folder, fresh)) from None
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,18 +62,16 @@ OptionalModels = Annotated[
 ]
 
 
-def _predictors(
+def _load_predictors(
     names: Sequence[str], weights: str | None, backend: str | None, device: str | None
-) -> Iterator[Predictor]:
-    """The models of these names, each loaded when it is asked for."""
+) -> list[Predictor]:
+    """The models of these names; all are loaded before the first one is measured."""
     from alignbench import load_predictor
     from alignbench.progress import show_status
 
     settings = without_none({"backend": backend, "device": device})
-    for name in dict.fromkeys(names):
-        with show_status(f"Loading {name}"):
-            predictor = load_predictor(name, weights, None, **settings)
-        yield predictor
+    with show_status("Loading"):
+        return [load_predictor(name, weights, None, **settings) for name in dict.fromkeys(names)]
 
 
 def robustness(
@@ -107,8 +105,9 @@ def robustness(
 ) -> None:
     """Show how much NME and FR grow with worse images and boxes.
 
-    Fifteen corruptions in five strengths: noise, blur, compression, light, fog, occluders, boxes
-    that are off, and others. Every model gets the same corrupted faces. Each image is decoded once.
+    Fifteen corruptions, most in five strengths: noise, blur, compression, light, fog, occluders,
+    boxes that are off, and others. Every model gets the same corrupted faces. Each image is decoded
+    once.
 
     For example:
       alignbench robustness --model propnet-mini --dataset synthetic --limit 200
@@ -130,7 +129,7 @@ def robustness(
     corruptions = choose_corruptions(corruption)
     faces = read_dataset(dataset, data_root, split)
     results = []
-    for predictor in _predictors(model, weights, backend, device):
+    for predictor in _load_predictors(model, weights, backend, device):
         with show_progress(f"{predictor.name} on {dataset}", "faces") as report:
             results.append(
                 measure_degradation(
@@ -178,7 +177,7 @@ def steadiness(
     model have intervals.
 
     For example:
-      alignbench steadiness --model propnet-mini --model awing-mini --dataset synthetic
+      alignbench steadiness --model propnet-mini --dataset synthetic
       alignbench steadiness runs/300vw/mine --data-root ~/faces
     """
     from alignbench.cli.console import read_dataset
@@ -191,15 +190,17 @@ def steadiness(
     if bool(runs) == bool(model) or bool(model) != bool(dataset):
         raise InputError(
             "alignbench steadiness",
-            "runs and a model" if runs else "neither runs nor a model with a data set",
+            "runs and a model or data set" if runs else "neither runs nor a model with a data set",
             "folders of runs, or --model and --dataset",
         )
+    if runs and (boxes or limit or weights):
+        raise InputError("alignbench steadiness", "runs and options of models", "one of the two")
     chosen = choose_format(form, out)
     bootstrap = Bootstrap(replicates, seed=seed)
     if model and dataset:
         faces = read_dataset(dataset, data_root, split)
         results = []
-        for predictor in _predictors(model, weights, backend, device):
+        for predictor in _load_predictors(model, weights, backend, device):
             with show_progress(f"{predictor.name} on {dataset}", "faces") as report:
                 results.append(
                     measure_steadiness(

@@ -32,7 +32,7 @@ def slices(
     form: Form = None,
     out: Out = None,
 ) -> None:
-    """Find the faces on which a model is worse, and correct for the search.
+    """Find the faces on which a model is worse.
 
     Searches subsets and ranges of everything that is known of the faces: yaw, turn of the head,
     height in pixels, hidden landmarks. Intervals and p-values hold for all slices at once.

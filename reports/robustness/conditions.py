@@ -19,11 +19,11 @@ from alignbench.runs.predict import predict_points
 from reports.robustness.corruptions import LARGEST, Corruption, Place
 
 TOGETHER = 64
-"""Faces that are in memory at a time: at most 150 MB, with those of one condition."""
+"""Faces that are in memory at a time: at most 190 MB, with those of one condition."""
 _FACE = 208
 """Longer side of the tight box of every face, in pixels: a window of 256 pixels shows no more."""
 _SURROUNDINGS = 3.0
-"""Side of the surroundings in longer sides of that box: what the window of any model shows."""
+"""Side of the surroundings in longer sides of that box: windows of most models show less."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class Scene:
 
 
 def cut_scenes(faces: Dataset, boxes: Floats) -> list[Scene]:
-    """The surroundings of n faces with their boxes (n, 2, 4), all of one scale.
+    """The surroundings of n faces with their boxes (n, 2, 4).
 
-    So that noise has the same grain on every face.
+    All have one scale, so that noise has the same grain on every face.
     """
     tight = faces.tight_boxes()
 
@@ -155,7 +155,7 @@ def _move_boxes(boxes: Floats, matrix: Floats) -> Floats:
 
 
 def generator(seed: int, corruption: str, face: str) -> np.random.Generator:
-    """What a corruption draws for a face, the same for all its strengths."""
+    """The generator of a corruption for a face, the same for all its strengths."""
     digest = sha256(f"{seed}\n{corruption}\n{face}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 

@@ -122,9 +122,8 @@ def save_as_jpeg(image: Bytes, box: Floats, strength: float, rng: np.random.Gene
 
 
 def shrink(image: Bytes, box: Floats, strength: float, rng: np.random.Generator) -> Bytes:
-    """So few pixels that the face is ``strength`` of them wide; a smaller face stays as it is."""
-    share = strength / _side(box)
-    return image if share >= 1 else reduce_resolution(image, share)
+    """So few pixels that the face's side is ``strength`` of them."""
+    return reduce_resolution(image, min(1.0, strength / _side(box)))
 
 
 def expose(image: Bytes, box: Floats, strength: float, rng: np.random.Generator) -> Bytes:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alignbench import Dataset, InputError, Predictor, parse_measure
+from alignbench import Dataset, InputError, Predictor
 from alignbench.arrays import Floats, Ints
-from alignbench.boxes import choose_boxes
+from alignbench.boxes import Boxes, choose_boxes
 from alignbench.exceptions import unknown
 from alignbench.metrics.errors import distances, face_errors, normalisers
-from alignbench.metrics.measure import mean_counted
+from alignbench.metrics.measure import mean_counted, usual_measures
 from alignbench.runs.measure import cluster_numbers
-from alignbench.runs.plan import choose_faces
+from alignbench.runs.plan import choose_faces, training_warnings
 from alignbench.runs.record import DatasetBlock
 from alignbench.stats import Bootstrap, replicated_means
 from reports.labels import percent
@@ -47,6 +47,8 @@ class Degradation:
         (N,): number of each face's source image.
     seed
         Of what was drawn at random.
+    notes
+        What must be said of the boxes and of what the model was trained on.
     """
 
     model: str
@@ -57,6 +59,7 @@ class Degradation:
     errors: Floats
     clusters: Ints
     seed: int
+    notes: tuple[str, ...] = ()
 
 
 def measure_degradation(
@@ -89,10 +92,15 @@ def measure_degradation(
     InputError
         If a corruption is unknown, the predictor's landmarks are stored, or images are missing.
     """
-    conditions = all_conditions(choose_corruptions(corruptions))
+    chosen = choose_corruptions(corruptions)
+    if not dataset.markup.flip_pairs:
+        chosen = [one for one in chosen if one.name != "mirrored"]
+        if not chosen or "mirrored" in (corruptions or ()):
+            require_flips(dataset)
+    conditions = all_conditions(chosen)
     require_running(predictor)
     faces, block = choose_faces(dataset, predictor, limit, False)
-    shown = choose_boxes(dataset, faces, predictor, boxes, 1.0)
+    shown = fixed_boxes(dataset, faces, predictor, boxes)
     norm = block.normalisers[0]
     scale = normalisers(faces.points, faces.markup, faces.ids, faces.scales)[norm]
     errors = np.empty((len(conditions), len(faces)))
@@ -104,8 +112,9 @@ def measure_degradation(
         progress(done, total)
     clusters = cluster_numbers(faces.cluster_names())
     return Degradation(
-        predictor.name, block, shown.protocol, shown.leak, conditions, errors, clusters, seed
-    )
+        predictor.name, block, shown.protocol, shown.leak, conditions, errors, clusters, seed,
+        (*shown.notes, *training_warnings(predictor, dataset)),
+    )  # fmt: skip
 
 
 def choose_corruptions(names: Sequence[str] | None) -> list[Corruption]:
@@ -114,6 +123,29 @@ def choose_corruptions(names: Sequence[str] | None) -> list[Corruption]:
         if name not in CORRUPTIONS:
             raise unknown("corruption", name, CORRUPTIONS)
     return [CORRUPTIONS[name] for name in dict.fromkeys(names or CORRUPTIONS)]
+
+
+def fixed_boxes(
+    dataset: Dataset, faces: Dataset, predictor: Predictor, requested: str | None
+) -> Boxes:
+    """The boxes of a run; InputError where the model's own detector would find them anew."""
+    boxes = choose_boxes(dataset, faces, predictor, requested, 1.0)
+    if boxes.detect:
+        raise InputError(
+            f"model {predictor.name!r}", "its own detector would find a box in every image anew",
+            "boxes that are known before: rect, tight, detector:FILE", "Give --boxes.",
+        )  # fmt: skip
+    return boxes
+
+
+def require_flips(dataset: Dataset) -> None:
+    """Raise InputError where it is not known which landmark of a mirrored face is which."""
+    if not dataset.markup.flip_pairs:
+        raise InputError(
+            f"mark-up {dataset.markup.name!r}",
+            "has no flip pairs, so no image can be mirrored",
+            "flip pairs, in the file that describes the data set",
+        )
 
 
 def require_running(predictor: Predictor) -> None:
@@ -155,7 +187,7 @@ def summarise(result: Degradation, bootstrap: Bootstrap) -> tuple[float, float, 
 
     All intervals are read off the same draws of source images.
     """
-    measures = parse_measure("nme"), parse_measure(f"fr@{result.dataset.threshold:.2f}")
+    measures = usual_measures(result.dataset.threshold)[:2]
     failing = np.where(np.isnan(result.errors), np.inf, result.errors)
     values, failures = (np.stack([m.per_face(e) for e in failing], axis=1) for m in measures)
     means, rates = (np.array([mean_counted(c) for c in v.T]) for v in (values, failures))
@@ -175,7 +207,8 @@ def summarise(result: Degradation, bootstrap: Bootstrap) -> tuple[float, float, 
         mean, samples = means[here] @ weight[here], drawn[:, here] @ weight[here]
         grown = np.array([mean - means[0], 100 * (mean / means[0] - 1)])
         spread = np.stack([samples - drawn[:, 0], 100 * (samples / drawn[:, 0] - 1)])
-        ends = np.full((2, 2), np.nan) if one_image else np.quantile(spread, tails, axis=1)
+        known = not one_image and np.isfinite(spread).any(axis=1).all()
+        ends = np.nanquantile(spread, tails, axis=1) if known else np.full((2, 2), np.nan)
         nme = means[groups[name]] if name in groups else means[:0]
         change, relative = np.stack([grown, *ends], axis=1)
         rates_here = float(rates[here] @ weight[here])
@@ -188,7 +221,7 @@ def degradation_table(result: Degradation, bootstrap: Bootstrap) -> Table:
     dataset = result.dataset
     clean_nme, clean_fr, rows = summarise(result, bootstrap)
     most = max(len(row.nme) for row in rows)
-    fr = f"FR@{dataset.threshold:.2f}, %"
+    fr = usual_measures(dataset.threshold)[1].heading
     columns = (
         "Corruption", *map(str, range(1, most + 1)), "Mean", "Change", "Relative change, %", fr,
     )  # fmt: skip
@@ -214,7 +247,7 @@ def degradation_table(result: Degradation, bootstrap: Bootstrap) -> Table:
 def strength_table(corruptions: Sequence[Corruption]) -> Table:
     """What the strengths of corruptions are."""
     most = max(len(one.strengths) for one in corruptions)
-    columns = ("Corruption", *map(str, range(1, most + 1)), "What is given")
+    columns = ("Corruption", *map(str, range(1, most + 1)), "Strength")
     rows: list[tuple[Cell, ...]] = [
         (
             one.name, *(f"{strength:g}" for strength in one.strengths),
@@ -226,7 +259,7 @@ def strength_table(corruptions: Sequence[Corruption]) -> Table:
 
 
 def _interval(ends: Floats, digits: int) -> Number:
-    value, low, high = ends.tolist()
+    value, low, high = (None if np.isnan(end) else end for end in ends.tolist())
     return Number(value, digits, low, high)
 
 
@@ -241,13 +274,14 @@ def _notes(result: Degradation, norm: str, bootstrap: Bootstrap) -> list[str]:
         f"NME in % of {norm} by strength, and its mean over the strengths.",
         f"Boxes: {result.boxes}; leak: {result.leak}. Seed of the corruptions: {result.seed}.",
         changes,
+        *result.notes,
     ]
     missed = np.isnan(result.errors).sum(axis=1)
     if missed.any():
-        worst = int(missed.argmax())
+        worst = 1 + int(missed[1:].argmax())
         condition = result.conditions[worst]
         notes.append(
-            f"Faces missed without corruption: {missed[0]:,}; at most {missed[worst]:,} "
+            f"Faces missed without corruption: {missed[0]:,}; with one at most {missed[worst]:,} "
             f"({condition.name}, strength {condition.level}). They count as failures, not in NME."
         )
     if not dataset.complete:

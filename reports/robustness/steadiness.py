@@ -15,7 +15,6 @@ import numpy as np
 
 from alignbench import Dataset, InputError, Predictor, Run
 from alignbench.arrays import Floats, Ints
-from alignbench.boxes import choose_boxes
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.runs.measure import cluster_numbers
 from alignbench.runs.plan import choose_faces
@@ -25,7 +24,7 @@ from reports.data import Root, evaluated_faces, require_one_dataset
 from reports.labels import percent
 from reports.robustness.conditions import CLEAN, Condition, predict_conditions
 from reports.robustness.corruptions import CORRUPTIONS, Corruption
-from reports.robustness.degradation import require_running
+from reports.robustness.degradation import fixed_boxes, require_flips, require_running
 from reports.tables import Cell, Number, Record, Table
 
 SHIFTS = 8
@@ -43,6 +42,8 @@ class Steadiness:
         Names of the model and of its box protocol; the record of the faces.
     values
         Name of a column to (N,).
+    notes
+        How it was measured.
     clusters
         (N,): number of each face's source image, or video.
     """
@@ -52,6 +53,7 @@ class Steadiness:
     boxes: str
     values: dict[str, Floats]
     clusters: Ints
+    notes: tuple[str, ...] = ()
 
 
 def measure_steadiness(
@@ -97,8 +99,9 @@ def measure_steadiness(
     if not 0 < shift <= 0.5:
         raise InputError("--shift", f"{shift}", "above 0 and at most 0.5")
     require_running(predictor)
+    require_flips(dataset)
     faces, block = choose_faces(dataset, predictor, limit, False)
-    shown = choose_boxes(dataset, faces, predictor, boxes, 1.0)
+    shown = fixed_boxes(dataset, faces, predictor, boxes)
     scale = normalisers(faces.points, faces.markup, faces.ids, faces.scales)[block.normalisers[0]]
     moves = [
         Condition(Corruption(f"shift {k}", "", (shift,), move=_shift_little), 1)
@@ -120,9 +123,14 @@ def measure_steadiness(
             jitter[rows] = _spread(np.stack(shifted)) / scale[rows]
             block_points = []
     values = {"NME": nme, "Shift": jitter, "Mirror": mirror}
+    about = (
+        f"{shifts} shifts of at most {100 * shift:g} % of a box's sides, seed {seed}. Boxes: "
+        f"{shown.protocol}; leak: {shown.leak}."
+    )
     return Steadiness(
         predictor.name, block, shown.protocol, {name: 100 * v for name, v in values.items()},
         cluster_numbers(faces.cluster_names()),
+        (about, *shown.notes),
     )  # fmt: skip
 
 
@@ -154,7 +162,7 @@ def run_steadiness(run: Run, root: Root = None) -> Steadiness:
     """
     faces = evaluated_faces(run, root)
     where = f"data set {faces.name!r}"
-    if faces.clusters is None:
+    if faces.clusters is None or faces.sampled != "videos":
         raise InputError(where, "has no videos", "a data set of videos, such as 300vw")
     before = predecessors(faces.ids, faces.clusters)
     following = np.flatnonzero(before >= 0)
@@ -168,7 +176,9 @@ def run_steadiness(run: Run, root: Root = None) -> Steadiness:
     )
     moved = np.full(len(faces), np.nan)
     moved[following] = face_errors(distances(motion, true_motion), scale[following])
-    values = {"NME": 100 * run.errors(norm), "Frame to frame": 100 * moved}
+    errors = run.errors(norm)
+    nme = np.where(np.isfinite(errors), 100 * errors, np.nan)
+    values = {"NME": nme, "Frame to frame": 100 * moved}
     return Steadiness(
         run.record.model.name, run.record.dataset, run.record.protocol.boxes, values, run.clusters
     )
@@ -206,17 +216,17 @@ def steadiness_table(results: Sequence[Steadiness], bootstrap: Bootstrap) -> Tab
     records: list[Record] = []
     for k, result in enumerate(results):
         values = np.stack(list(result.values.values()), axis=1)
-        own = _means(values, result.clusters, bootstrap)
+        means = _means(values, result.clusters, bootstrap)
         others = _means((values - reference)[:, 1:], result.clusters, bootstrap)
         shown = others if k else [Number(None)] * len(others)
-        rows.append((result.model, result.boxes, *own, *(shown if len(results) > 1 else ())))
+        rows.append((result.model, result.boxes, *means, *(shown if len(results) > 1 else ())))
         records += [
             {
                 "model": result.model, "dataset": result.dataset.title, "boxes": result.boxes,
                 "norm": result.dataset.normalisers[0], "measure": name, "value": number.value,
                 "low": number.low, "high": number.high,
             }
-            for name, number in zip(names, own, strict=True)
+            for name, number in zip(names, means, strict=True)
         ]  # fmt: skip
     title = f"Steadiness on {first.dataset.title}, {first.dataset.faces:,} faces"
     return Table.of_rows(title, columns, rows, _notes(first, bootstrap), records=records)
@@ -227,16 +237,14 @@ def _means(values: Floats, clusters: Ints, bootstrap: Bootstrap) -> list[Number]
     everyone = np.ones((1, len(values)), np.bool_)
     low, high = mean_intervals(values, everyone, clusters, bootstrap)
     means = [float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else None for v in values.T]
-    return [
-        Number(mean, 3, float(a), float(b))
-        for mean, a, b in zip(means, low[0], high[0], strict=True)
-    ]
+    ends = [[None if np.isnan(end) else float(end) for end in side[0]] for side in (low, high)]
+    return [Number(mean, 3, a, b) for mean, a, b in zip(means, *ends, strict=True)]
 
 
 _MEANINGS = {
     "Shift": "Shift: standard distance of a landmark from its mean over small shifts of the box.",
-    "Mirror": "Mirror: distance of the mirrored image's landmarks, mirrored back, from the image's "
-    "own.",
+    "Mirror": "Mirror: distance between the landmarks of the image and those of the mirrored "
+    "image, mirrored back.",
     "Frame to frame": "Frame to frame: how far the error vector of a landmark moves from one frame "
     "to the next.",
 }
@@ -248,8 +256,11 @@ def _notes(result: Steadiness, bootstrap: Bootstrap) -> list[str]:
     notes.append(
         f"All in % of {dataset.normalisers[0].replace('_', '-')}, with "
         f"{percent(bootstrap.confidence)} intervals of a bootstrap over {dataset.sampled} "
-        f"({bootstrap.replicates:,} samples). Missed faces are left out."
+        f"({bootstrap.replicates:,} samples)."
     )
+    if missed := int(np.isnan(result.values["NME"]).sum()):
+        notes.append(f"{missed:,} missed faces of {result.model} are left out.")
+    notes += result.notes
     if not dataset.complete:
         notes.append(f"INCOMPLETE: {'; '.join(dataset.incomplete)}.")
     return notes

@@ -664,6 +664,8 @@ def test_a_recipe_to_begin_with_is_trained_first(tmp_path, data):
     assert (out / WEIGHTS).read_bytes() == (by_hand / WEIGHTS).read_bytes()
     # Called again, both are finished before.
     learn(start, data, tmp_path / "both", f"initial.recipe={start}", *changes)
+    fresh = learn(start, data, tmp_path / "both", f"initial.recipe={start}", *changes, fresh=True)
+    assert (fresh / WEIGHTS).read_bytes() == (by_hand / WEIGHTS).read_bytes()
     for wrong in (
         (f"initial.recipe={start}", f"initial.weights={first / WEIGHTS}"),
         ("initial.anew=[]",),

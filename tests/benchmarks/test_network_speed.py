@@ -17,6 +17,7 @@ from alignbench.backends.build import Execution, build_network
 from alignbench.predictors.network import Inference
 from alignbench.stats import Bootstrap
 from baselines.awing.network import AWing
+from reports.robustness.degradation import measure_degradation
 
 BATCH = 4
 AWING_GMACS = 26.7096
@@ -91,3 +92,21 @@ def test_whole_run(benchmark, tmp_path):
     whole = benchmark.stats.stats.data
     ratios = np.array(whole) / np.array(alone[-len(whole) :])
     benchmark.extra_info["times the bare network, measured in turn"] = float(np.median(ratios))
+
+
+@pytest.mark.benchmark(group="awing-mini on 60 faces: 72 conditions, and 72 runs without any")
+@pytest.mark.parametrize("way", ["72 conditions", "72 runs"])
+def test_robustness(benchmark, way):
+    """Each image is decoded once for all conditions, and 72 times for as many runs."""
+    predictor = load_predictor("awing-mini", device="cpu")
+    faces = load_dataset("synthetic", split="sample")
+    few = Bootstrap(100)
+
+    def conditions():
+        measure_degradation(predictor, faces)
+
+    def runs():
+        for _ in range(72):
+            evaluate(predictor, faces, bootstrap=few, progress=False)
+
+    benchmark.pedantic(conditions if way == "72 conditions" else runs, rounds=3)

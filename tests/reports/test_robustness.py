@@ -338,7 +338,7 @@ def test_one_image_has_no_interval(degradation):
 
 def test_a_table_says_what_was_missed(degradation):
     table = degradation_table(degradation, QUICK)
-    assert any("at most 5 (box-shift, strength 2)" in note for note in table.notes)
+    assert any("with one at most 5 (box-shift, strength 2)" in note for note in table.notes)
     records = list(csv.DictReader(io.StringIO(render([table], "csv"))))
     assert len(records) == 1 + 2 + 6 + 1
     last = records[-1]
@@ -377,6 +377,49 @@ def test_wrong_requests_are_refused():
     for options, where in (({"shifts": 1}, "--shifts"), ({"shift": 0.7}, "--shift")):
         with pytest.raises(InputError, match=where):
             measure_steadiness(Dots(), dataset, **options)
+
+
+class Finder(Dots):
+    boxes = "detector"
+
+    def detect(self, image):
+        return np.array([[0.0, 0, 100, 100]])
+
+
+def test_boxes_that_a_detector_finds_anew_are_refused():
+    for measure in (measure_degradation, measure_steadiness):
+        with pytest.raises(InputError, match=r"own detector.*detector:FILE"):
+            measure(Finder(), dotted(2))
+
+
+def test_a_mark_up_without_pairs_is_not_mirrored():
+    dataset = dotted(2)
+    bare = replace(dataset, markup=replace(dataset.markup, flip_pairs=()))
+    model = Dots()
+    model.markup = bare.markup
+    result = measure_degradation(model, bare, corruptions=["box-shift"])
+    assert len(result.conditions) == 6
+    with pytest.raises(InputError, match="no flip pairs"):
+        measure_degradation(model, bare, corruptions=["mirrored", "noise"])
+    with pytest.raises(InputError, match="no flip pairs"):
+        measure_steadiness(model, bare)
+
+
+def test_faces_of_one_photograph_are_no_frames(sample):
+    one = replace(sample, clusters=("a",) * len(sample))
+    from reports.robustness import steadiness
+
+    run = evaluate(sample.points + 1.0, one, bootstrap=QUICK, progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steadiness, "evaluated_faces", lambda run, root: one)
+        with pytest.raises(InputError, match="has no videos"):
+            steadiness.run_steadiness(run)
+
+
+def test_a_limit_below_one_is_refused():
+    for measure in (measure_degradation, measure_steadiness):
+        with pytest.raises(InputError, match="--limit"):
+            measure(Dots(), dotted(2), limit=0)
 
 
 class Jumpy(Dots):
