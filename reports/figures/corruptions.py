@@ -50,8 +50,8 @@ def figure(
     chosen = choose_corruptions(corruptions)
     if face is not None and face not in dataset.ids:
         raise unknown(f"face of {dataset.name}", face, dataset.ids)
-    wanted = np.array([face in (None, name) for name in dataset.ids])
-    row = int(np.flatnonzero(with_image(dataset, wanted))[0])
+    requested = np.array([face in (None, name) for name in dataset.ids])
+    row = int(np.flatnonzero(with_image(dataset, requested))[0])
     one = dataset.take(np.array([row]))
     box = boxes_of(one, default_protocol(one))
     scenes = cut_scenes(one, np.stack([box, box], axis=1))
