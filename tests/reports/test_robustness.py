@@ -265,7 +265,8 @@ def test_every_face_is_shown_in_one_scale_whatever_its_image(seed, side, ratio):
     (scene,) = cut_scenes(dataset, np.repeat(tight_boxes(points)[:, None], 2, axis=1))
     assert max(scene.image.shape[:2]) <= LARGEST
     longer = (scene.face[2:] - scene.face[:2]).max()
-    assert 208 * 0.5 < longer < 208 * 1.5  # a face that lies outside is shown by a pixel or two
+    if min(scene.image.shape[:2]) >= 20:  # else the face lies outside, but for a pixel or two
+        assert longer == pytest.approx(208, rel=0.06)
     back = np.linalg.inv(np.vstack([scene.matrix, [0, 0, 1]]))
     corner = back @ [*scene.face[:2], 1]
     np.testing.assert_allclose(corner[:2], tight_boxes(points)[0, :2], atol=1e-6)
