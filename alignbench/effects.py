@@ -14,12 +14,6 @@ _LUMA = np.array([[0.299, 0.587, 0.114]])
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
-def apply_gamma(image: Bytes, exponent: float) -> Bytes:
-    """The image with its values, as shares of 255, raised to a power."""
-    table = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
-    return np.asarray(cv2.LUT(image, table), np.uint8)
-
-
 def tint(image: Bytes, colour: Floats, strength: float) -> Bytes:
     """The image mixed with its grey picture in a colour.
 

@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import Field
 
 from alignbench.arrays import Bytes, Floats
-from alignbench.effects import apply_gamma, compress, reduce_resolution, tint
+from alignbench.effects import compress, reduce_resolution, tint
 from baselines.model import Table
-from baselines.training.effects import blur_motion, cover, draw_rectangle
+from baselines.training.effects import apply_gamma, blur_motion, cover, draw_rectangle
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]

@@ -1,4 +1,4 @@
-"""What happens to a picture in training alone: objects in front of it, and motion.
+"""What happens to a picture in training alone: objects in front of it, gamma, motion.
 
 Pure functions of a window (S, S, 3); the random ones draw from the generator they are given.
 """
@@ -36,6 +36,12 @@ def cover(rng: np.random.Generator, window: Bytes, rectangles: int) -> Bytes:
             top, left = rng.integers(0, size - np.array([height, width]) + 1)
             part[:] = window[top : top + height, left : left + width].copy()
     return window
+
+
+def apply_gamma(window: Bytes, exponent: float) -> Bytes:
+    """The window with its values, as shares of 255, raised to a power."""
+    table = np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+    return np.asarray(cv2.LUT(window, table), np.uint8)
 
 
 def blur_motion(window: Bytes, length: float, angle: float) -> Bytes:

@@ -94,16 +94,11 @@ def train(
         boxes_of(data.validation, setup.settings.crop.boxes)  # refused now, not after an epoch
         initial = None
         if content.initial is not None and content.initial.recipe is not None:
-            if read_recipe(content.initial.recipe)[1].initial is not None:
-                raise InputError(
-                    "key initial.recipe", f"{content.initial.recipe} begins with other weights too",
-                    "a recipe without the table initial",
-                )  # fmt: skip
-            say(f"first {content.initial.recipe}, whose weights {name} begins with")
+            first_recipe = _require_first(content.initial.recipe)
+            say(f"first {first_recipe}, whose weights {name} begins with")
             initial = train(
-                content.initial.recipe, out=path / INITIAL, fresh=fresh, data_root=data_root,
-                device=device, workers=workers, checkpoint_seconds=checkpoint_seconds,
-                progress=progress, say=say,
+                first_recipe, out=path / INITIAL, fresh=fresh, data_root=data_root, device=device,
+                workers=workers, checkpoint_seconds=checkpoint_seconds, progress=progress, say=say,
             ) / WEIGHTS  # fmt: skip
         what = _describe(content, data, load_initial(setup, content, initial))
         folder = TrainingFolder(path, what)
@@ -138,6 +133,16 @@ def train(
     except KeyboardInterrupt:
         raise TrainingInterrupted(_what_is_kept(folder, fresh)) from None
     return path
+
+
+def _require_first(recipe: str) -> str:
+    """The name of a recipe to train first; InputError if it begins with other weights itself."""
+    if read_recipe(recipe)[1].initial is not None:
+        raise InputError(
+            "key initial.recipe", f"{recipe} begins with other weights too",
+            "a recipe without the table initial",
+        )  # fmt: skip
+    return recipe
 
 
 def _describe(recipe: Recipe, data: Data, initial: str | None) -> dict[str, Any]:

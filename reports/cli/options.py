@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 FIGURE_ENDINGS = (".svg", ".png", ".pdf")
 
 
-def _require_figure_ending(path: Path) -> Path | None:
-    require_ending(path, FIGURE_ENDINGS)
+def _require_figure_ending(path: Path | None) -> Path | None:
+    if path is not None:
+        require_ending(path, FIGURE_ENDINGS)
     return make_absolute(path)
 
 
@@ -48,6 +49,14 @@ FigureFile = Annotated[
         metavar="FILE",
         callback=_require_figure_ending,
         help=f"File to write: {', '.join(FIGURE_ENDINGS)}.",
+    ),
+]
+ExtraFigure = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        callback=_require_figure_ending,
+        help=f"Draw the curves too: {', '.join(FIGURE_ENDINGS)}.",
     ),
 ]
 Width = Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,15 +23,13 @@ from alignbench.cli.options import (
     Threads,
     Weights,
     choose_format,
-    make_absolute,
     put,
-    require_ending,
     require_one_process,
     without_none,
 )
 from alignbench.exceptions import InputError
 from reports.cli.options import (
-    FIGURE_ENDINGS,
+    ExtraFigure,
     OptionalRuns,
     number,
     put_figure,
@@ -45,12 +42,6 @@ if TYPE_CHECKING:
 
 
 _MODEL = "A model that can run, as for `alignbench run`"
-
-
-def _require_figure(path: Path | None) -> Path | None:
-    if path is not None:
-        require_ending(path, FIGURE_ENDINGS)
-    return make_absolute(path)
 
 
 Models = Annotated[
@@ -87,14 +78,7 @@ def robustness(
         list[str] | None,
         several("C", "Corruption, such as noise, blur or box-shift", "all fifteen"),
     ] = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            callback=_require_figure,
-            help=f"Draw the curves too: {', '.join(FIGURE_ENDINGS)}.",
-        ),
-    ] = None,
+    figure: ExtraFigure = None,
     replicates: Replicates = 10_000,
     seed: Seed = 0,
     backend: Backend = None,

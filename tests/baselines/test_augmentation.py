@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from alignbench import InputError
-from alignbench.effects import apply_gamma, compress, reduce_resolution, tint
+from alignbench.effects import compress, reduce_resolution, tint
 from baselines.training.augmentation import Augmentation, change_picture, draw_map
-from baselines.training.effects import blur_motion, cover
+from baselines.training.effects import apply_gamma, blur_motion, cover
 from baselines.training.recipe import read_recipe
 
 STILL = Augmentation(rotation=0, scale=0, shift=0, flip=0)
