@@ -20,10 +20,10 @@ from alignbench.io.files import write_atomic
 from alignbench.io.notation import parse_json
 
 RECIPE, LOG, CHECKPOINT, RECORD = "recipe.toml", "log.csv", "checkpoint.pt", "training.json"
-WEIGHTS = "weights.safetensors"
+WEIGHTS, CURVES = "weights.safetensors", "curves.png"
 INITIAL = "initial"
 """Folder of the training whose weights a training begins with."""
-_OURS = {RECIPE, LOG, CHECKPOINT, RECORD, WEIGHTS, INITIAL, "curves.svg", "curves.png", ".lock"}
+_OURS = {RECIPE, LOG, CHECKPOINT, RECORD, WEIGHTS, INITIAL, CURVES, ".lock"}
 _DRAFT = re.compile(r"\..+\.draft")
 _SCHEMA = 1
 _LOSS, _NME = "#0072B2", "#D55E00"
@@ -151,7 +151,7 @@ def write_log(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def draw_curves(folder: Path, rows: Sequence[Row], title: str, unit: str) -> None:
-    """Write ``curves.svg`` and ``curves.png``: loss and NME, a percentage of ``unit``, by epoch."""
+    """Write ``curves.png``: loss and NME, a percentage of ``unit``, by epoch."""
     epochs = [row.epoch for row in rows]
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
@@ -178,8 +178,7 @@ def draw_curves(folder: Path, rows: Sequence[Row], title: str, unit: str) -> Non
     for axes in (above, below):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    for kind, stamp in (("svg", {"Date": None}), ("png", {"Software": None})):
-        buffer = io.BytesIO()
-        with mpl.rc_context({"svg.hashsalt": "alignbench", "text.parse_math": False}):
-            figure.savefig(buffer, format=kind, dpi=150, metadata=stamp)
-        write_atomic(folder / f"curves.{kind}", buffer.getvalue())
+    buffer = io.BytesIO()
+    with mpl.rc_context({"text.parse_math": False}):
+        figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    write_atomic(folder / CURVES, buffer.getvalue())
