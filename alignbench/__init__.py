@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from alignbench.metrics.functional import auc, ced, errors, fr, nme
     from alignbench.metrics.metric import Metric
     from alignbench.predictors import Batch, Predictor, load_predictor
-    from alignbench.runs import Run, evaluate, load_run, load_runs
+    from alignbench.runs.evaluation import evaluate
+    from alignbench.runs.folders import load_runs
+    from alignbench.runs.run import Run, load_run
 
 _HOME = {
     "Batch": "alignbench.predictors",
@@ -33,16 +35,16 @@ _HOME = {
     "Measure": "alignbench.metrics",
     "Metric": "alignbench.metrics.metric",
     "Predictor": "alignbench.predictors",
-    "Run": "alignbench.runs",
+    "Run": "alignbench.runs.run",
     "auc": "alignbench.metrics.functional",
     "ced": "alignbench.metrics.functional",
     "errors": "alignbench.metrics.functional",
-    "evaluate": "alignbench.runs",
+    "evaluate": "alignbench.runs.evaluation",
     "fr": "alignbench.metrics.functional",
     "load_dataset": "alignbench.datasets",
     "load_predictor": "alignbench.predictors",
-    "load_run": "alignbench.runs",
-    "load_runs": "alignbench.runs",
+    "load_run": "alignbench.runs.run",
+    "load_runs": "alignbench.runs.folders",
     "nme": "alignbench.metrics.functional",
     "parse_measure": "alignbench.metrics",
 }

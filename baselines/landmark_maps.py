@@ -18,7 +18,8 @@ from torch.autograd.function import once_differentiable
 
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.markups import WFLW98
-from alignbench.predictors.settings import Crop, CropSettings, Decoder, Input, Output
+from alignbench.predictors.settings import CropSettings, Decoder, Input, Output
+from baselines.crops import AWING_CROP
 from baselines.drawing import Drawn, to_heatmap
 from baselines.model import STRIDE, Table
 
@@ -28,16 +29,12 @@ _ALPHA, _OMEGA, _EPSILON, _THETA = 2.1, 14.0, 1.0, 0.5
 WINDOW = 7
 """Side, in pixels, of the square in which a landmark is drawn."""
 
-CROP = Crop(boxes="rect", scale=1.344, of="mean", size=256)
-"""AWing's test crop without its look at the true landmarks: the box grown by 5 %, 0.8 times the
-sum of its sides, of which the middle 80 % are the window: 1.344 times the mean side."""
-
 
 def settings(options: Mapping[str, Any]) -> CropSettings:
     """Crop, colours and decoding of AWing; PropNet has the same, because its paper has none."""
     return CropSettings(
         markup=options.get("markup", WFLW98.name),
-        crop=CROP,
+        crop=AWING_CROP,
         input=Input(colour="rgb"),
         output=Output(kind="heatmaps", decoder="quarter"),
     )

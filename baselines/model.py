@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -18,7 +16,6 @@ from alignbench.arrays import Floats
 from alignbench.backends.build import Execution
 from alignbench.io.files import sha256
 from alignbench.markups import WFLW98, Markup
-from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import CropSettings
 from baselines import checkpoints, options
@@ -123,8 +120,6 @@ class Model:
     ----------
     name
         Its name on the command line and in recipes.
-    about
-        One line for lists.
     network
         Class of its network.
     settings
@@ -141,7 +136,6 @@ class Model:
     """
 
     name: str
-    about: str
     network: type[nn.Module]
     settings: Callable[[Mapping[str, Any]], CropSettings]
     targets: type[Table]
@@ -154,57 +148,6 @@ class Model:
     def where(self) -> str:
         """How messages call it."""
         return f"model {self.name!r}"
-
-
-FULL = ModelFacts("any", "needed", "", "")
-MINI = ModelFacts(
-    points="98",
-    weights="shipped",
-    licence="MIT",
-    trained_on="",
-    seen=(("synthetic", "train"),),
-)
-
-
-def factory(model: Model, mini: bool = False) -> Callable[..., NetworkPredictor]:
-    """The function behind the entry point of a model.
-
-    Parameters
-    ----------
-    mini
-        Whether it gives the narrow network, whose weights come with the package. That function
-        has no parameters ``argument``, ``weights`` and ``random``.
-    """
-
-    def make(
-        argument: str = "",
-        weights: Path | None = None,
-        *,
-        random: bool = False,
-        backend: str = "eager",
-        precision: str = "fp32",
-        device: str = "auto",
-        flip_test: bool = False,
-    ) -> NetworkPredictor:
-        execution = Execution(backend, precision, device)
-        if not mini:
-            return load(model, argument, weights, random, execution, flip_test)
-        name = f"{model.name}-mini"
-        with as_file(files("baselines") / "weights" / f"{name}.safetensors") as path:
-            predictor = load(model, "", path, False, execution, flip_test)
-        predictor.name, predictor.variant = name, ""
-        return predictor
-
-    make.__doc__ = model.about
-    make.facts = MINI if mini else FULL  # type: ignore[attr-defined]
-    if mini:
-        network = model.network.__name__
-        make.__doc__ = f"Narrow {network}, trained on synthetic faces alone; 98 points."
-        full = signature(make)
-        fixed = {"argument", "weights", "random"}
-        free = [p for name, p in full.parameters.items() if name not in fixed]
-        make.__signature__ = full.replace(parameters=free)  # type: ignore[attr-defined]
-    return make
 
 
 def load(

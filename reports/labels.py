@@ -11,7 +11,7 @@ import numpy as np
 
 from alignbench import InputError, Measure, Run
 from alignbench.metrics import usual_measures
-from alignbench.runs import RunRecord
+from alignbench.runs.record import RunRecord
 
 _FORMS: tuple[Callable[[Run], str], ...] = (
     lambda run: run.record.model.name,

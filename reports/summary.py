@@ -8,7 +8,7 @@ from dataclasses import replace
 from alignbench import Measure, Run
 from alignbench.exceptions import unknown
 from alignbench.metrics import default_measures, usual_measures
-from alignbench.runs import MetricRow
+from alignbench.runs.record import MetricRow
 from reports.labels import interval_note, labels, protocol_notes
 from reports.tables import Number, Record, Row, Table, hide_intervals
 

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from alignbench.arrays import Bytes, Floats
-from alignbench.backends.torch_module import device_of
 from alignbench.exceptions import InputError
 from alignbench.markups import IBUG68
 from alignbench.predictors.base import Batch, Predictor
 from alignbench.predictors.facts import ModelFacts
-from alignbench.predictors.network import hash_parameters
 
 _WARNING = (
     "By its paper, 2D-FAN was trained on 300W-LP, which is made from the faces of AFW, HELEN, LFPW "
@@ -55,6 +53,8 @@ class FaceAlignmentPredictor(Predictor):
     )
 
     def __init__(self, device: str = "auto", flip_test: bool = True) -> None:
+        from alignbench.backends.torch_module import device_of  # imports PyTorch
+
         self._device, self._flip_test = device_of(device), flip_test
         try:
             import face_alignment
@@ -92,6 +92,8 @@ class FaceAlignmentPredictor(Predictor):
         return points
 
     def describe(self) -> dict[str, Any]:
+        from alignbench.predictors.network import hash_parameters
+
         return {
             "source": f"face-alignment {self._version}, 2DFAN-4",
             "parameters": hash_parameters(self._aligner.face_alignment_net),

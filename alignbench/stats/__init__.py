@@ -5,7 +5,7 @@ image, ``clusters``, and treats images as what was sampled. Where every face has
 own, each test and interval is the textbook's.
 
 What a run needs stands here. What compares runs stands in its own modules, ``bca``, ``paired``
-and ``multiple``, because it needs ``scipy.stats``, which is slow to import.
+and ``multiple``, because it needs SciPy, which is slow to import.
 """
 
 from __future__ import annotations

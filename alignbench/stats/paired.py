@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import binom, norm, rankdata, t, wilcoxon
+from scipy.special import gammaln, ndtr, ndtri, stdtr, stdtrit
 
 from alignbench.arrays import Floats, Ints
 
 _HALVINGS = 64
 """Steps after which more than N averages in an interval are ties, but for rounding."""
+_FEW = 50
+"""Most differences of which SciPy takes the signed ranks' exact distribution."""
 
 
 def standard_errors(jackknife: Floats) -> tuple[Floats, Ints]:
@@ -45,7 +46,7 @@ def mean_test(differences: Floats, errors: Floats, freedom: Ints) -> Floats:
     ratio = np.divide(
         np.abs(differences), errors, out=np.where(differences == 0, 0.0, np.inf), where=errors != 0
     )
-    return np.asarray(2 * t.sf(ratio, np.maximum(freedom, 1)))
+    return np.asarray(2 * stdtr(np.maximum(freedom, 1), -ratio))
 
 
 def detectable(errors: Floats, freedom: Ints, confidence: float, power: float = 0.8) -> Floats:
@@ -54,7 +55,8 @@ def detectable(errors: Floats, freedom: Ints, confidence: float, power: float = 
     ``(t(1 - alpha / 2) + t(power)) SE``: as many faces and images as here, errors as noisy.
     """
     degrees = np.maximum(freedom, 1)
-    return np.asarray((t.ppf((1 + confidence) / 2, degrees) + t.ppf(power, degrees)) * errors)
+    quantiles = stdtrit(degrees, (1 + confidence) / 2) + stdtrit(degrees, power)
+    return np.asarray(quantiles * errors)
 
 
 def signed_rank(differences: Floats, clusters: Ints) -> float:
@@ -67,16 +69,24 @@ def signed_rank(differences: Floats, clusters: Ints) -> float:
     differences, clusters = differences[kept], clusters[kept]
     if not len(differences):
         return 1.0
-    if len(np.unique(clusters)) == len(clusters):
+    if len(differences) <= _FEW and len(np.unique(clusters)) == len(clusters):
+        from scipy.stats import wilcoxon  # slow to import
+
         return float(wilcoxon(differences).pvalue)
     sums = _signed_rank_sums(differences, clusters)
-    return float(2 * norm.sf(abs(sums.sum()) / np.sqrt((sums**2).sum())))
+    return float(2 * ndtr(-abs(sums.sum()) / np.sqrt((sums**2).sum())))
 
 
 def _signed_rank_sums(differences: Floats, clusters: Ints) -> Floats:
     """Sums of signed ranks by image."""
-    ranks = np.sign(differences) * rankdata(np.abs(differences))
+    ranks = np.sign(differences) * _ranks(np.abs(differences))
     return np.asarray(np.bincount(clusters, weights=ranks))
+
+
+def _ranks(values: Floats) -> Floats:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[which])
 
 
 def hodges_lehmann(
@@ -97,7 +107,7 @@ def hodges_lehmann(
     middle = _walsh(ordered, np.array([(averages - 1) // 2, averages // 2])).mean()
     around = differences - middle
     # The statistic is half the sum of signed ranks, so its spread is half of theirs.
-    single = (rankdata(np.abs(around)) ** 2).sum()
+    single = (_ranks(np.abs(around)) ** 2).sum()
     spread = np.sqrt(max(single, (_signed_rank_sums(around, clusters) ** 2).sum())) / 2
     below = int(averages / 2 - ndtri((1 + confidence) / 2) * spread)
     low, high = _walsh(ordered, np.array([max(below, 0), min(averages - 1 - below, averages - 1)]))
@@ -174,7 +184,9 @@ def mcnemar(failures: Ints, clusters: Ints) -> tuple[float, float]:
     for size, images in enumerate(sizes.tolist()):
         if size and images:
             tosses = np.zeros(2 * size * images + 1)
-            tosses[:: 2 * size] = binom.pmf(np.arange(images + 1), images, 0.5)
+            heads = np.arange(images + 1)
+            choices = gammaln(images + 1) - gammaln(heads + 1) - gammaln(images - heads + 1)
+            tosses[:: 2 * size] = np.exp(choices - images * np.log(2))
             chance = np.convolve(chance, tosses)
     reach = len(chance) // 2
     distance = np.abs(np.arange(-reach, reach + 1))

@@ -6,8 +6,9 @@ are divided by the design effect (Kish, 1965): so many faces of their own image 
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
-from scipy.special import ndtri
 
 from alignbench.arrays import Bools, Floats, Ints
 
@@ -57,7 +58,7 @@ def wilson(share: Floats, faces: Floats, confidence: float) -> tuple[Floats, Flo
     faces
         Number of faces, divided by the design effect.
     """
-    z = ndtri((1 + confidence) / 2)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     centre = share + z**2 / (2 * faces)
     half = z * np.sqrt(share * (1 - share) / faces + z**2 / (4 * faces**2))
     scale = 1 + z**2 / faces
@@ -83,7 +84,7 @@ def tango(first: Floats, second: Floats, faces: Floats, confidence: float) -> tu
     low, high
         Ends of the share of the first minus that of the second, -1 to 1.
     """
-    z = ndtri((1 + confidence) / 2)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     seen = (first - second) / faces
 
     def rejects(difference: Floats) -> Bools:

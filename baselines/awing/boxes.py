@@ -12,7 +12,7 @@ import numpy as np
 from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
 from alignbench.boxes import TRUE_LANDMARKS, BoxProtocol
-from baselines.landmark_maps import CROP
+from baselines.crops import AWING_CROP
 
 _FRAME = 450.0
 """Side, in pixels, of AWing's first crop."""
@@ -69,8 +69,8 @@ def awing_frames(dataset: Dataset) -> Floats:
 
 
 def _boxes_of_windows(centre: Floats, side: Floats) -> Floats:
-    """Boxes (N, 4) of which :data:`CROP` takes squares of a centre (N, 2) and a side (N, 1)."""
-    half = side / CROP.scale / 2
+    """Boxes (N, 4) of which ``AWING_CROP`` takes squares of a centre (N, 2) and a side (N, 1)."""
+    half = side / AWING_CROP.scale / 2
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
@@ -105,6 +105,6 @@ AWING_BOXES = BoxProtocol(
     about="AWing's released test: the annotated box, grown until the true landmarks fit.",
     leak=TRUE_LANDMARKS,
     boxes=awing_boxes,
-    crop=CROP,
+    crop=AWING_CROP,
     frames=awing_frames,
 )

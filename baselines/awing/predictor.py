@@ -1,4 +1,4 @@
-"""AWing as a trainable model and as a predictor."""
+"""AWing as a trainable model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baselines.awing.loss import Loss, awing_loss, chains, merged_boundary
 from baselines.awing.network import AWing, AWingOutput
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings
-from baselines.model import Faces, Model, factory
+from baselines.model import Faces, Model
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,6 @@ def _method(network: AWing, markup: Markup, targets: MapTargets, loss: Loss) -> 
 
 AWING = Model(
     name="awing",
-    about="AWing (Wang et al., ICCV 2019): stacked hourglasses; reads its released WFLW_4HG.pth "
-    "too.",
     network=AWing,
     settings=settings,
     targets=MapTargets,
@@ -59,5 +57,3 @@ AWING = Model(
     method=_method,
     adapt=adapt,
 )
-
-awing, awing_mini = factory(AWING), factory(AWING, mini=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -16,6 +15,9 @@ from torch.optim import Adam
 from baselines.lab.loss import LABMethod
 from baselines.lab.network import Discriminator, LABOutput
 from baselines.model import Faces, SecondStage
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Adversarial(SecondStage):

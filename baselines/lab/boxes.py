@@ -13,7 +13,7 @@ from alignbench import Dataset, InputError
 from alignbench.arrays import Floats
 from alignbench.boxes import TRUE_LANDMARKS, BoxProtocol
 from alignbench.markups import WFLW98
-from baselines.lab.predictor import LAB_CROP
+from baselines.crops import LAB_CROP
 
 _WINDOW, _CANVAS = 256, 384
 """Sides, in pixels, of the window and of the canvas that holds the mean pose."""

@@ -1,4 +1,4 @@
-"""LAB as a trainable model and as a predictor."""
+"""LAB as a trainable model."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from alignbench.markups import WFLW98, Markup
-from alignbench.predictors.settings import Crop, CropSettings, Input, Output
+from alignbench.predictors.settings import CropSettings, Input, Output
+from baselines.crops import LAB_CROP
 from baselines.lab import network as networks
 from baselines.lab.adversarial import Adversarial
 from baselines.lab.boundaries import chains
 from baselines.lab.loss import LABMethod, Loss, Targets
-from baselines.model import Model, factory
-
-LAB_CROP = Crop(boxes="rect", scale=1.19, of="mean", size=256, border=127)
-"""LAB's test code fits the window to the true landmarks. On WFLW's test faces that window is 1.19
-times the mean side of the annotated box (standard deviation 0.09); this crop needs no truth.
-Outside the image the window is grey, as in that code."""
+from baselines.model import Model
 
 
 def _settings(options: Mapping[str, Any]) -> CropSettings:
@@ -34,7 +30,6 @@ def _method(network: networks.LAB, markup: Markup, targets: Targets, loss: Loss)
 
 LAB = Model(
     name="lab",
-    about="LAB (Wu et al., CVPR 2018): boundary heatmaps, then landmarks; options after ':'.",
     network=networks.LAB,
     settings=_settings,
     targets=Targets,
@@ -42,5 +37,3 @@ LAB = Model(
     method=_method,
     second_stage=Adversarial,
 )
-
-lab, lab_mini = factory(LAB), factory(LAB, mini=True)

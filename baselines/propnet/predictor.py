@@ -1,4 +1,4 @@
-"""PropNet as a trainable model and as a predictor."""
+"""PropNet as a trainable model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alignbench.formats.face_list import ATTRIBUTES
 from alignbench.markups import Markup
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings
-from baselines.model import Faces, Model, factory
+from baselines.model import Faces, Model
 from baselines.propnet.loss import Loss, blurred_boundaries, propnet_loss
 from baselines.propnet.network import PropNet, PropNetOutput
 
@@ -53,13 +53,9 @@ def _method(network: PropNet, markup: Markup, targets: MapTargets, loss: Loss) -
 
 PROPNET = Model(
     name="propnet",
-    about="PropNet (Huang et al., CVPR 2020): landmarks propagate to boundaries; "
-    "options after ':'.",
     network=PropNet,
     settings=settings,
     targets=MapTargets,
     loss=Loss,
     method=_method,
 )
-
-propnet, propnet_mini = factory(PROPNET), factory(PROPNET, mini=True)

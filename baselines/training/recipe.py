@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,13 +12,13 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from alignbench.datasets.base import FULL
 from alignbench.exceptions import InputError, unknown
 from alignbench.geometry import BoxSide, Rounding
-from alignbench.io.files import require_regular
 from alignbench.io.notation import parse_toml
 from baselines.awing.predictor import AWING
 from baselines.checkpoints import Storage
 from baselines.lab.predictor import LAB
 from baselines.model import Model, SecondStage, Table
 from baselines.propnet.predictor import PROPNET
+from baselines.shipped import read_toml, recipe_files
 from baselines.training.augmentation import Amount, Augmentation, Share
 
 MODELS = {model.name: model for model in (PROPNET, AWING, LAB)}
@@ -203,33 +201,6 @@ def _keys(name: str | None) -> list[str]:
     return plain + dotted
 
 
-def shipped_recipes() -> dict[str, str]:
-    """Recipes of this package: name to one line."""
-    recipes = _recipes()
-    return {name: read_toml("recipe", name, recipes)["about"] for name in recipes}
-
-
-def read_toml(kind: str, name: str | Path, shipped: Mapping[str, Traversable]) -> dict[str, Any]:
-    """Content of a recipe or study: a shipped one by its name, or a TOML file.
-
-    Raises InputError if there is none, or it cannot be read.
-    """
-    file: Traversable = Path(name)
-    if str(name) in shipped:
-        file = shipped[str(name)]
-    elif file.name.endswith(".toml"):
-        require_regular(Path(name))
-    else:
-        raise unknown(kind, str(name), shipped, "Or give a .toml file.")
-    try:
-        return parse_toml(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(name, f"cannot be read ({error})") from error
-    except ValueError as error:
-        accepted = "TOML as in docs/reference/recipes.md"
-        raise InputError(name, f"not TOML ({error})", accepted) from error
-
-
 def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str, Recipe]:
     """Name and content of a recipe: a TOML file, or the name of a shipped one.
 
@@ -241,7 +212,7 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
     overrides
         ``key=value`` with a dotted key, the value as in TOML: ``network.stacks=1``.
     """
-    recipes = _recipes()
+    recipes = recipe_files()
     content = read_toml("recipe", recipe, recipes)
     changed = {_override(content, override) for override in overrides}
     model = content.get("model")
@@ -260,18 +231,6 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
 def complete(recipe: Recipe) -> dict[str, Any]:
     """Every key of a recipe, as JSON."""
     return recipe.model_dump(mode="json", exclude_none=True)
-
-
-def _recipes() -> dict[str, Traversable]:
-    """Shipped recipes by name; a model's folder ``mini`` has those of its narrow twin."""
-    recipes = {}
-    for name in sorted(MODELS):
-        folder = files("baselines").joinpath(name, "recipes")
-        for prefix, place in ((name, folder), (f"{name}-mini", folder.joinpath("mini"))):
-            for file in sorted(place.iterdir(), key=lambda entry: entry.name):
-                if file.name.endswith(".toml"):
-                    recipes[f"{prefix}/{file.name.removesuffix('.toml')}"] = file
-    return recipes
 
 
 def _check_use(content: Mapping[str, Any], model: str, where: object, changed: set[str]) -> None:

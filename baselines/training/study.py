@@ -15,10 +15,11 @@ from pydantic import Field, ValidationError
 from alignbench import Dataset, Run, evaluate, load_dataset, load_predictor
 from alignbench.exceptions import InputError, blame
 from baselines.model import Table
+from baselines.shipped import read_toml
 from baselines.training.data import attributes
 from baselines.training.folder import WEIGHTS
 from baselines.training.loop import Progress, Say
-from baselines.training.recipe import Recipe, first_mistake, read_recipe, read_toml
+from baselines.training.recipe import Recipe, first_mistake, read_recipe
 from baselines.training.setup import set_up
 from baselines.training.start import train
 

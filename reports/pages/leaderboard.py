@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from alignbench import InputError, Measure, load_run
 from alignbench.datasets.base import FULL
 from alignbench.metrics import usual_measures
-from alignbench.runs import MetricRow, RunRecord
 from alignbench.runs.folders import run_folders
+from alignbench.runs.record import MetricRow, RunRecord
 from alignbench.runs.run import METRICS, check_digest, read_record
 from reports.labels import box_text, interval_note, missed_text
 from reports.tables import Number, Row, Table, Text

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from alignbench import Measure
 from alignbench.exceptions import visible
-from alignbench.runs import MetricRow, RunRecord
+from alignbench.runs.record import MetricRow, RunRecord
 from reports.labels import box_text, missed_text, percent
 from reports.pages.document import fold, render
 

@@ -12,8 +12,7 @@ from markupsafe import Markup as Html
 
 from alignbench import Measure
 from alignbench.metrics import usual_measures
-from alignbench.runs import MetricRow
-from alignbench.runs.record import MeasureBlock
+from alignbench.runs.record import MeasureBlock, MetricRow
 from reports.figures.style import unit
 from reports.pages import parts
 from reports.pages.document import Link, Section, document, fold, trust

@@ -16,7 +16,7 @@ from alignbench import InputError, Run, load_run
 from alignbench.cli.options import FORMATS, Format
 from alignbench.datasets.base import FULL
 from alignbench.metrics import usual_measures
-from alignbench.runs import RunRecord
+from alignbench.runs.record import RunRecord
 from reports.data import Root, read_once
 from reports.figures import ced
 from reports.figures.style import save

@@ -17,7 +17,8 @@ from alignbench.io.images import ArrayImages
 from alignbench.markups import IBUG68
 from alignbench.predictors.base import Batch
 from alignbench.predictors.crop import network_input
-from alignbench.predictors.face_api import FaceApi, clip_box, read_weights
+from alignbench.predictors.face_api import PACKAGE
+from alignbench.predictors.face_api_network import clip_box, read_weights
 from alignbench.predictors.facts import ModelFacts
 from alignbench.predictors.fetch import fetch, fetched_files
 from alignbench.predictors.network import export_onnx
@@ -79,7 +80,7 @@ def face_api():
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     try:
-        fetch("face-api", FaceApi.package)
+        fetch("face-api", PACKAGE)
     except InputError as error:
         pytest.skip(f"npm's registry cannot be reached: {error}")
     return load_predictor("face-api")
@@ -200,7 +201,7 @@ def test_models_are_listed_with_their_facts(cli, monkeypatch, tmp_path, columns)
 
 
 def test_fetched_weights_are_listed_as_such(face_api, cli):
-    assert fetched_files("face-api", FaceApi.package)
+    assert fetched_files("face-api", PACKAGE)
     assert any(
         x.split()[:4] == ["face-api", "68", "fetched", "MIT"]
         for x in cli("list", "models").out.splitlines()

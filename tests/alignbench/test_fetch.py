@@ -167,10 +167,10 @@ def test_a_program_that_hangs_is_ended(programs, monkeypatch):
 
 
 def test_the_command_says_what_it_takes_and_from_where(cli, monkeypatch, tmp_path):
-    from alignbench.predictors.face_api import FaceApi
+    from alignbench.predictors.face_api import load
 
     archive = make(write_tgz, tmp_path / "some-faces-1.0.tgz")
-    monkeypatch.setattr(FaceApi, "package", package())
+    monkeypatch.setattr(load, "package", package())
     result = cli("models", "fetch", "face-api", "--from", archive)
     assert result.code == 0
     assert "Licence: MIT" in result.out
@@ -181,15 +181,15 @@ def test_the_command_says_what_it_takes_and_from_where(cli, monkeypatch, tmp_pat
 
 
 def test_face_api_of_the_registry_is_what_we_know():
-    from alignbench.predictors.face_api import FaceApi
+    from alignbench.predictors.face_api import PACKAGE
 
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
-    command = ["npm", "view", FaceApi.package.requirement, "version"]
+    command = ["npm", "view", PACKAGE.requirement, "version"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:
         pytest.skip("npm's registry cannot be reached")
     if found.returncode:
         pytest.skip("npm's registry cannot be reached")
-    assert len(fetch("face-api", FaceApi.package)) == 2
+    assert len(fetch("face-api", PACKAGE)) == 2

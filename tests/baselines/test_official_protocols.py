@@ -22,9 +22,8 @@ from alignbench.predictors.settings import CropSettings, Output
 from baselines.awing.boxes import awing_boxes, awing_frames
 from baselines.awing.checkpoint import OUTPUT
 from baselines.awing.network import AWing
+from baselines.crops import AWING_CROP, LAB_CROP
 from baselines.lab.boxes import _mean_pose, _pose_landmarks, lab_boxes
-from baselines.lab.predictor import LAB_CROP
-from baselines.landmark_maps import CROP as AWING_CROP
 
 
 def official_names(network):

@@ -39,6 +39,7 @@ from alignbench.markups import COFW29, IBUG68, WFLW98, Markup
 from baselines import checkpoints
 from baselines.lab.adversarial import Adversarial
 from baselines.model import save
+from baselines.shipped import shipped_recipes
 from baselines.training import train
 from baselines.training.augmentation import Augmentation, change_picture, draw_map, join
 from baselines.training.average import Average
@@ -61,7 +62,6 @@ from baselines.training.recipe import (
     Optimiser,
     complete,
     read_recipe,
-    shipped_recipes,
 )
 from baselines.training.setup import set_up
 from baselines.training.start import _workers

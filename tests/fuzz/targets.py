@@ -36,7 +36,7 @@ from alignbench.formats import read_faces
 from alignbench.io.images import read_image
 from alignbench.io.pts import read_pts
 from alignbench.predictors import onnx_settings
-from alignbench.predictors.face_api import read_weights
+from alignbench.predictors.face_api_network import read_weights
 from alignbench.predictors.fetch import read_members
 from alignbench.predictors.settings import read_settings
 from alignbench.runs.store import Folder

@@ -25,6 +25,7 @@ from alignbench import (
 )
 from alignbench.markups import COFW29, WFLW98
 from alignbench.stats import Bootstrap
+from alignbench.stats.paired import signed_rank
 from reports.compare import compare, gate_table, judge, pair, parse_gate, tables
 from reports.compare.comparison import _differences, smaller_is_better
 from reports.compare.pairing import TIE, merge_ties
@@ -110,6 +111,13 @@ def test_tests_are_scipys_where_each_face_has_its_image():
     assert sum(alone) > 0
     expected = scipy_stats.binomtest(alone[0], sum(alone)).pvalue
     assert difference(result, "fr").p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("faces", [49, 50, 51, 300, 2500])
+def test_signed_ranks_are_scipys(faces):
+    differences = np.round(np.random.default_rng(faces).normal(0.1, 1, faces), 1)  # many are equal
+    expected = scipy_stats.wilcoxon(differences).pvalue
+    assert signed_rank(differences, np.arange(faces)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_swapping_the_runs_flips_every_sign():
