@@ -314,6 +314,8 @@ class DatasetSource:
     locate
         Finds the folder of a split that the data set draws itself, and calls the progress function
         meanwhile; None for files that the user brings.
+    is_drawn
+        Whether a split that the data set draws itself was drawn before.
     """
 
     name: str
@@ -325,3 +327,4 @@ class DatasetSource:
     homepage: str
     read: Callable[[Path, str], Dataset]
     locate: Callable[[str, Progress], Path] | None = None
+    is_drawn: Callable[[str], bool] | None = None

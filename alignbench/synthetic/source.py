@@ -83,10 +83,21 @@ def _manifest(root: Path, generator: str) -> Mapping[str, int]:
     return faces
 
 
+def _folder(split: str, generator: str) -> Path:
+    """Where a split is drawn: named after everything the faces depend on."""
+    drawn_by = f"opencv{cv2.__version__}-numpy{np.__version__}"
+    kind, faces = NAMES[generator].replace(":", "-"), SPLITS[generator][split]
+    name = f"{kind}-{VERSIONS[generator]}-seed{SEED}-{split}{faces}-{drawn_by}"
+    return user_cache_path("alignbench", appauthor=False) / name
+
+
+def is_drawn(split: str, generator: str = FACES) -> bool:
+    """Whether :func:`locate` drew a split before."""
+    return _folder(split, generator).is_dir()
+
+
 def locate(split: str, progress: Progress = ignore_progress, generator: str = FACES) -> Path:
     """The folder with one split; draws it on first use.
-
-    The folder is named after everything the faces depend on.
 
     Raises
     ------
@@ -94,10 +105,7 @@ def locate(split: str, progress: Progress = ignore_progress, generator: str = FA
         If the files the generator needs are not there.
     """
     faces = {split: SPLITS[generator][split]}
-    drawn_by = f"opencv{cv2.__version__}-numpy{np.__version__}"
-    kind = NAMES[generator].replace(":", "-")
-    name = f"{kind}-{VERSIONS[generator]}-seed{SEED}-{split}{faces[split]}-{drawn_by}"
-    folder = user_cache_path("alignbench", appauthor=False) / name
+    folder = _folder(split, generator)
     if not folder.is_dir():
         write_folder_atomic(folder, lambda draft: write(draft, faces, SEED, progress, generator))
     return folder
@@ -132,6 +140,7 @@ synthetic/
     homepage="https://wywu.github.io/projects/LAB/WFLW.html (its layout)",
     read=read,
     locate=locate,
+    is_drawn=is_drawn,
 )
 
 HEADS_SOURCE = replace(
@@ -141,4 +150,5 @@ HEADS_SOURCE = replace(
     splits={split: {FULL: faces} for split, faces in SPLITS[HEADS].items()},
     read=partial(read, generator=HEADS),
     locate=partial(locate, generator=HEADS),
+    is_drawn=partial(is_drawn, generator=HEADS),
 )

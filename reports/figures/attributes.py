@@ -39,7 +39,8 @@ def figure(
     runs
         Runs on the data set, where ``dataset`` does not name it.
     splits
-        By default those that are there. A data set that draws itself is drawn.
+        By default those that are there; of a data set that draws itself, ``test`` and those that
+        were drawn before. Any other that is named is drawn.
 
     Raises
     ------
@@ -92,7 +93,8 @@ def draw(
 ) -> None:
     """Share of a data set's faces that have each attribute.
 
-    Each split has a bar. A data set that draws itself, such as synthetic, is drawn first.
+    Each split has a bar. A data set that draws itself, such as synthetic, draws its
+    test split and those that --split names.
 
     For example:
       alignbench figure attributes --dataset wflw --out attributes.svg
@@ -110,6 +112,8 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
     missing: dict[str, InputError] = {}
     for split in splits or source(name).splits:
         try:
+            if splits is None and root is None:
+                _refuse_to_draw(name, split)
             loaded.append(load_dataset(name, root, split))
         except InputError as error:
             # A file that is damaged is another matter.
@@ -120,6 +124,13 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
     if not loaded:
         raise missing.popitem()[1]
     return loaded, list(missing)
+
+
+def _refuse_to_draw(name: str, split: str) -> None:
+    """Raise DataNotFoundError for thousands of faces that nobody named, which take minutes."""
+    is_drawn = source(name).is_drawn
+    if split != "test" and is_drawn is not None and not is_drawn(split):
+        raise DataNotFoundError(f"{name} {split}", "not drawn yet")
 
 
 def _label(faces: Dataset) -> str:

@@ -406,6 +406,23 @@ def test_bars_are_the_shares_of_faces(root, faces):
     assert len(hatches) == 2
 
 
+def test_splits_that_nobody_named_are_not_drawn(monkeypatch, root):
+    def locate(split, progress):
+        drawn.append(split)
+        return root / "synthetic"
+
+    drawn, there = [], set()
+    source = replace(attributes.source("synthetic"), locate=locate, is_drawn=there.__contains__)
+    monkeypatch.setattr(attributes, "source", lambda name: source)
+    monkeypatch.setattr("alignbench.datasets.source", lambda name: source)
+    monkeypatch.delenv("ALIGNBENCH_DATA", raising=False)
+    title = attributes.figure(dataset="synthetic").axes[0].get_title("left")
+    assert (drawn, "train, validation, sample: not there" in title) == (["test"], True)
+    there.add("train")
+    attributes.figure(dataset="synthetic")
+    assert drawn == ["test", "test", "train"]
+
+
 def test_a_split_that_is_not_there_is_named(copy, tmp_path):
     (copy.rename(tmp_path / "wflw") / WFLW_LIST.format("train")).unlink()
     figure = attributes.figure(dataset="wflw", data_root=tmp_path)
