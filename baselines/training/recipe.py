@@ -211,6 +211,7 @@ def read_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> tuple[str,
     ----------
     overrides
         ``key=value`` with a dotted key, the value as in TOML: ``network.stacks=1``.
+        ``TABLE=none`` leaves a table out: ``coarse=none``.
     """
     recipes = recipe_files()
     content = read_toml("recipe", recipe, recipes)
@@ -260,6 +261,9 @@ def _override(content: dict[str, Any], override: str) -> str:
         place = place.setdefault(table, {})
         if not isinstance(place, dict):
             raise InputError(where, f"{table} is no table", ", ".join(Recipe.model_fields))
+    if text == "none" and isinstance(place.get(last), dict):
+        del place[last]
+        return key
     try:
         place[last] = parse_toml(f"value = {text}")["value"]
     except ValueError:

@@ -149,6 +149,14 @@ def test_values_are_set_from_outside(tmp_path):
     assert recipe.optimiser.milestones == (0.5,)
 
 
+def test_a_table_is_left_out_from_outside(tmp_path):
+    path = write_recipe(tmp_path, coarse={"epochs": 1, "size": 16}, crop={"rounding": "integer"})
+    assert read_recipe(path)[1].coarse
+    _, recipe = read_recipe(path, ["coarse=none", "crop.rounding=none"])
+    assert recipe.coarse is None
+    assert recipe.crop.rounding == "none"  # a value, not a table
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
