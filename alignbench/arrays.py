@@ -2,7 +2,7 @@
 
 98 landmarks take 1.6 kB a face, so truth and predictions of a million faces take 3 GB. Such arrays
 are filled and read in blocks of faces, and beyond 256 MiB they live in a temporary file (in the
-folder ``TMPDIR`` names) that is mapped into memory: whoever reads them sees plain arrays.
+folder that ``TMPDIR`` names) that is mapped into memory. Code that reads them sees plain arrays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCK = 16_384
 """Faces in a block. No published test set has as many."""
 
 SLICE = 256
-"""Faces whose landmarks fit the processor's cache: intermediate arrays of a slice cost little."""
+"""Faces in a slice: their landmarks fit the processor's cache, so intermediate arrays are cheap."""
 
 LARGEST_COORDINATE = 1e6
 """A coordinate beyond this is an accident, not a pixel of an image."""
@@ -40,7 +40,7 @@ def plausible(values: Floats) -> Bools:
 
 
 def blocks(faces: int, size: int = BLOCK) -> Iterator[slice]:
-    """Slices of at most ``size`` that cover faces 0 to ``faces`` - 1; one empty slice of none."""
+    """Slices of at most ``size`` that cover faces 0 to ``faces`` - 1; for 0 faces an empty one."""
     for start in range(0, max(faces, 1), size):
         yield slice(start, min(start + size, faces))
 
@@ -49,7 +49,7 @@ def full(shape: tuple[int, ...], value: float) -> Floats:
     """An array (N, ...) of one value, to be filled."""
     if 8 * np.prod(shape) <= _IN_MEMORY:
         return np.full(shape, value)
-    # Written, not only reserved, so that a full disk is noticed here and not later.
+    # The values are written, so that a full disk is noticed here and not later.
     return join(np.full((rows.stop - rows.start, *shape[1:]), value) for rows in blocks(shape[0]))
 
 
@@ -93,7 +93,7 @@ def _join_in_file(parts: Iterable[Floats]) -> Floats:
 
 
 def map_blocks(function: Callable[[Floats], Floats], column: Floats) -> Floats:
-    """Apply a function, which gives as many rows as it takes, to an array (N, ...) in blocks."""
+    """Apply a function, which must return one row for each row, to an array (N, ...) in blocks."""
     return join(function(column[rows]) for rows in blocks(len(column)))
 
 

@@ -1,8 +1,8 @@
-"""Box protocols: which box each face of a run is presented in, and what it tells of the truth.
+"""Box protocols: which box a model gets for each face, and what it reveals about the truth.
 
-A protocol is a value registered under the entry-point group ``alignbench.box_protocols``, those of
-the harness (``rect``, ``tight``, ``detector``) like those of anybody's package. Boxes are (N, 4):
-x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates.
+A protocol is a value registered under the entry-point group ``alignbench.box_protocols``. The
+harness registers ``rect``, ``tight`` and ``detector`` there, and any package can add its own.
+Boxes are (N, 4): x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from alignbench.predictors.settings import Crop
 NO_LEAK = "none"
 TRUE_BOX = "ground-truth box"
 TRUE_LANDMARKS = "ground-truth landmarks"
-"""Leak levels: what boxes tell the model of the truth. A face's annotated box is as much the
-annotator's as its landmarks are; only a detector's box is available where a model is used."""
+"""Leak levels: what boxes reveal about the truth. An annotated box comes from the annotator, as the
+landmarks do; where a model is used in practice, only a detector's box is available."""
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 """The four numbers of a box, in order."""
@@ -40,7 +40,7 @@ EDGES = ("x_min", "y_min", "x_max", "y_max")
 
 @dataclass(frozen=True)
 class BoxProtocol:
-    """A way to lay boxes around faces.
+    """A rule that gives each face its box.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class BoxProtocol:
     about
         One line for lists.
     leak
-        What the boxes tell the model of the truth: a leak level.
+        What the boxes reveal about the truth: a leak level.
     boxes
         Boxes (N, 4) of a data set's faces; None for ``detector``, whose boxes come from a file
         (``detector:FILE``) or from the model's own detector.
@@ -57,9 +57,9 @@ class BoxProtocol:
         The crop of the model that the boxes are made for; a model that crops otherwise is refused.
         None for boxes that serve any model.
     frames
-        For released code that counts landmarks in a slightly different square than the one it
-        shows the network: boxes (N, 4) whose crops are these squares. Only networks whose output
-        has ``origin = "frame"`` use them. None where there is no such difference.
+        Some released code counts landmarks in a slightly different square than the one that the
+        network sees. These are boxes (N, 4) whose crops are those squares. Only networks whose
+        output has ``origin = "frame"`` use them. None where there is no such difference.
     """
 
     name: str
@@ -147,7 +147,7 @@ def boxes_of(dataset: Dataset, protocol: str) -> Floats:
 def _compute(
     protocol: BoxProtocol, function: Callable[[Dataset], Floats], dataset: Dataset
 ) -> Floats:
-    """What a protocol's function gives for a data set, (N, 4); InputError where it is not that."""
+    """The boxes (N, 4) that a protocol's function gives; InputError if it gives anything else."""
     where = f"box protocol {protocol.name!r}"
     with blame(where):
         boxes = np.asarray(function(dataset), np.float64)
@@ -167,7 +167,8 @@ def choose_boxes(
     Parameters
     ----------
     dataset, faces
-        The whole data set, whose names those in a file are compared with, and the faces chosen.
+        The whole data set, and the faces to evaluate. The names in a file of boxes are compared
+        with those of the whole data set.
     requested
         A registered protocol or ``detector:FILE``; None for the predictor's preferred boxes, or
         else the data set's default.
@@ -213,7 +214,7 @@ def choose_boxes(
 
 
 def _detection_notes(boxes: Floats, faces: Dataset) -> tuple[str, ...]:
-    """Notes on faces without a box (N, 4) in a file, and on boxes that cannot be theirs."""
+    """Notes on faces without a box (N, 4) in a file, and on boxes around something else."""
     here = np.flatnonzero(~np.isnan(boxes).any(axis=1))
     missing = len(boxes) - len(here)
     notes = (f"{missing:,} of {len(boxes):,} faces have no detected box: missed.",) * bool(missing)
@@ -228,7 +229,7 @@ def _detection_notes(boxes: Floats, faces: Dataset) -> tuple[str, ...]:
 
 
 def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:
-    """Raise InputError where a predictor does not crop as the protocol's boxes are made for."""
+    """Raise InputError unless a predictor crops as the protocol's boxes require."""
     if protocol.crop is None:
         return
     crop = getattr(getattr(predictor, "settings", None), "crop", None)
@@ -242,10 +243,10 @@ def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:
 
 
 def choose_detection(detections: Floats, reference: Floats, scale: float) -> Floats:
-    """Of the boxes (K, 4) a detector found, the one (4,) that overlaps the face's most, scaled.
+    """The detected box (4,) of (K, 4) that overlaps the face's own box most, scaled.
 
-    NaN where none overlaps it by at least ``MIN_OVERLAP``: the face was missed. This is all that
-    a detector is told of the truth.
+    NaN if no overlap reaches ``MIN_OVERLAP``: the detector missed the face. A detector's boxes use
+    the truth for this choice alone.
     """
     if not len(detections):
         return np.full(len(EDGES), np.nan)
@@ -297,7 +298,7 @@ def _box_files(path: Path) -> list[Path]:
 
 
 def _digest(path: Path) -> str:
-    """sha256 of a file, or of those of all files of a folder of boxes."""
+    """The sha256 of a file, or the combined sha256 of all files in a folder of boxes."""
     if not path.is_dir():
         return sha256(path)
     return hashlib.sha256("".join(map(sha256, _box_files(path))).encode()).hexdigest()

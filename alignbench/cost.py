@@ -108,11 +108,11 @@ def count_predictor(name: str, predictor: Predictor) -> Complexity:
     model = network_of(name, predictor)
     if model.variant or model.name == name.partition(":")[0]:
         name = f"{model.name}:{model.variant}".rstrip(":")
-    # Nothing needs to be computed, which takes a hundredth of the time.
+    # On the meta device nothing is computed: counting takes a hundredth of the time.
     unreal = copy.deepcopy(model.network).to("meta")
     try:
         return Complexity(name, *_count_both(unreal, model.input_shape, "meta"))
-    except (NotImplementedError, RuntimeError):  # it asks for values
+    except (NotImplementedError, RuntimeError):  # the network needs values of tensors
         return Complexity(name, *_count_both(model.network, model.input_shape, "cpu"))
 
 
@@ -174,10 +174,10 @@ def measure(
 
 @contextmanager
 def _peak_memory(device: str) -> Iterator[Callable[[], int | None]]:
-    """Gives a function that returns how far memory has risen since, in bytes.
+    """Yield a function that returns by how many bytes memory has risen since.
 
-    On a GPU this is the memory that PyTorch allocated there, else the process's resident memory,
-    whose maximum Linux can reset.
+    On a GPU this is the memory that PyTorch allocated there. On a CPU it is the resident memory of
+    the process, whose maximum Linux can reset.
     """
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)

@@ -1,10 +1,10 @@
 """Several processes that share one run, by PyTorch's own distributed engine.
 
 ``torchrun`` starts the same command several times, on one machine or on many, and tells each
-process its rank. Batches of faces are dealt to the ranks in turn; after each turn everybody has
-everybody's landmarks, and the first rank writes them. Only landmarks travel, a few kilobytes a
-face, so the transport is gloo on CPUs and GPUs alike: through NCCL they would have to be copied to
-the GPU and back.
+process its rank. Batches of faces are dealt to the ranks in turn. After each turn every rank has
+the landmarks of all ranks, and the first rank writes them. Only landmarks are exchanged, a few
+kilobytes a face, so the transport is gloo on CPUs and GPUs alike: for NCCL they would have to be
+copied to the GPU and back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Ranks:
-    """One process alone: what there is to share, it shares with itself."""
+    """A process that runs alone: it gets back the values that it shares."""
 
     rank = 0
     size = 1
@@ -35,11 +35,11 @@ class Ranks:
         return self.rank == 0
 
     def gather(self, values: Floats) -> list[Floats]:
-        """The arrays of all ranks, in their order; all of one shape."""
+        """The arrays of all ranks, in the order of the ranks; all must have the same shape."""
         return [values]
 
     def share(self, values: Floats) -> Floats:
-        """The first rank's array, on every rank; of the shape of one's own."""
+        """The first rank's array, on every rank; all ranks must pass arrays of the same shape."""
         return values
 
 
@@ -87,7 +87,7 @@ def lost_process() -> InputError:
 
 @contextmanager
 def _report_lost() -> Iterator[None]:
-    """What gloo raises when another process is gone, as one message."""
+    """Turn the error that gloo raises when another process is gone into one message."""
     try:
         yield
     except RuntimeError as error:
@@ -95,21 +95,21 @@ def _report_lost() -> Iterator[None]:
 
 
 def rank() -> int:
-    """Rank of this process under ``torchrun``; 0 alone."""
+    """Rank of this process under ``torchrun``; 0 without it."""
     return _number("RANK", 0) if processes() > 1 else 0
 
 
 def processes() -> int:
-    """Processes ``torchrun`` started; 1 without it."""
+    """Number of processes that ``torchrun`` started; 1 without it."""
     return _number("WORLD_SIZE", 1)
 
 
 def gather_objects(value: T) -> list[T]:
-    """The values of all processes of PyTorch's process group, by rank; alone without a group.
+    """The values of all processes of PyTorch's process group, by rank; without one, this value.
 
-    Anything that can be pickled. Every process of the group must call this.
+    The value may be anything that can be pickled. Every process of the group must call this.
     """
-    dist = sys.modules.get("torch.distributed")  # who has a group has imported it
+    dist = sys.modules.get("torch.distributed")  # a process with a group has imported it
     if dist is None or not dist.is_available() or not dist.is_initialized():
         return [value]
     everyone: list[T] = [value] * dist.get_world_size()
@@ -119,7 +119,7 @@ def gather_objects(value: T) -> list[T]:
 
 
 def current_ranks() -> Ranks:
-    """The processes of a process group that is initialised already; this one alone without."""
+    """The processes of a process group that is initialised already, or this process alone."""
     if processes() == 1:
         return ALONE
     import torch.distributed as dist
@@ -129,7 +129,7 @@ def current_ranks() -> Ranks:
 
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """The processes ``torchrun`` started, or this one alone.
+    """The processes that ``torchrun`` started, or this one alone.
 
     Raises
     ------

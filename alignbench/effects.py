@@ -29,14 +29,14 @@ def tint(image: Bytes, colour: Floats, strength: float) -> Bytes:
 
 
 def reduce_resolution(image: Bytes, share: float) -> Bytes:
-    """The image brought down to a share of its sides, and up again."""
+    """The image reduced to a share of its sides, and enlarged to its size again."""
     size = image.shape[1::-1]
     small = cv2.resize(image, [max(1, round(share * n)) for n in size], None, 0, 0, cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def compress(image: Bytes, quality: int) -> Bytes:
-    """The image as a JPEG file of a quality of 0 to 100 keeps it."""
+    """The image after JPEG compression at a quality of 0 to 100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)

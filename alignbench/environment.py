@@ -36,7 +36,7 @@ def _version(package: str) -> str | None:
 
 
 def processor() -> str:
-    """Name of the processor, as the system tells it."""
+    """Name of the processor, as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -47,7 +47,7 @@ def processor() -> str:
 
 
 def _commit() -> str | None:
-    """Commit of the checkout this package lies in; None where it is installed elsewhere."""
+    """Commit of the checkout that holds this package; None where it is installed elsewhere."""
     home = Path(__file__).parents[1]
     if not (home / ".git").exists():
         return None

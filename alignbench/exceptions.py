@@ -10,16 +10,16 @@ from difflib import get_close_matches
 from typing import Any
 
 _LONGEST = 2_000
-"""Characters of a part of a message that come from outside."""
+"""Most characters of a part of a message that comes from outside."""
 
 
 def visible(text: str, lines: bool = False) -> str:
-    """Text with what cannot be seen, such as a terminal's commands, spelled out.
+    """Text in which invisible characters, such as a terminal's control codes, are spelled out.
 
     Parameters
     ----------
     lines
-        Whether line breaks stay; without, the text is on one line.
+        Whether line breaks stay; otherwise the text is put on one line.
     """
     if text.isprintable():
         return text
@@ -59,22 +59,22 @@ class InputError(ValueError):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By its message, as it is: it comes out of processes that make batches, too.
+        # Pickled with its finished message, because the processes that make batches raise it, too.
         return copyreg.__newobj__, (type(self), str(self))  # type: ignore[attr-defined]
 
 
 def _shorten(text: str) -> str:
-    """What a file or its author may have written, on one line of a bearable length."""
+    """A text from outside, on one line and of limited length."""
     plain = visible(text if len(text) <= _LONGEST else text[:_LONGEST] + " ...")
     return plain.rstrip()
 
 
 _LISTED = 40
-"""So many names are listed in a message; of more there is only their number."""
+"""Most names that a message lists; of more it gives only the number."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], remedy: str = "") -> InputError:
-    """The error for a name nobody registered, with near matches offered."""
+    """The error for a name that is not registered, with near matches offered."""
     known = sorted(known)
     small = {n.lower(): n for n in known}
     near = [n for n in known if n.lower() == name.lower()]

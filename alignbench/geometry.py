@@ -21,7 +21,8 @@ BoxSide = Literal["longer", "mean"]
 
 
 MIN_OVERLAP = 0.3
-"""Least intersection over union with the face's own box of a detection that counts as it."""
+"""Least intersection over union with the face's own box at which a detected box counts as the
+face."""
 
 
 def tight_boxes(points: Floats) -> Floats:

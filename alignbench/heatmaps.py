@@ -66,7 +66,8 @@ def parabola(maps: Maps) -> Floats:
 def _refine(maps: Maps, shift: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
     """The highest pixel, moved on each axis by a function of the values before, at and after it.
 
-    The function takes both axes at once, x first: arrays (2, N, L), and (N, L) for the value at it.
+    The function gets both axes at once, x first: arrays (2, N, L) of the values before and after
+    the highest pixel, and an array (N, L) of the highest pixel's value.
     """
     n, landmarks, height, width = maps.shape
     flat = maps.reshape(n, landmarks, height * width)
@@ -140,8 +141,8 @@ def local_soft_argmax(maps: Maps, window: int = WINDOW, temperature: float = TEM
     Parameters
     ----------
     window
-        Side of the square around the highest pixel, an odd number of pixels; what leaves the map
-        is left out.
+        Side of the square around the highest pixel, an odd number of pixels; pixels outside the
+        map are left out.
     temperature
         What values are divided by before the softmax. The lower it is, the closer the mean is to
         the highest pixel.

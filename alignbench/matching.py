@@ -1,4 +1,4 @@
-"""Matching other people's names of faces to a data set's ids."""
+"""Matching the names of faces in other people's files to a data set's ids."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def _full_paths(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Pa
 
 
 def _their_ends(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
-    """Theirs without the folders above ours."""
+    """Their paths without the leading folders that ours do not have."""
     known = set(ours)
     return [_end(parts, known) for parts in theirs], list(ours)
 
 
 def _our_ends(theirs: Sequence[Parts], ours: Sequence[Parts]) -> tuple[list[Parts], list[Parts]]:
-    """Ours without the folders above theirs."""
+    """Our paths without the leading folders that theirs do not have."""
     known = set(theirs)
     return list(theirs), [_end(parts, known) for parts in ours]
 
@@ -80,12 +80,12 @@ _FORMS: dict[Form, str] = {
     _bare_names: "bare name",
     _bare_detections: "bare name",
 }
-"""Ways to compare paths, the strictest first, and what records call them; one is taken for all."""
+"""Ways to compare paths, the strictest first, with the words for records. One is used for all."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """For each of our ids the row of theirs (N,), or -1; by what names were compared; remarks."""
+    """For each of our ids its row among theirs (N,), or -1; what was compared; notes for users."""
 
     rows: Ints
     compared: str
@@ -108,13 +108,14 @@ def match_ids(
     images: Sequence[str] = (),
     remedy: str = PICK,
 ) -> Match:
-    """Which of their names means which of our ids.
+    """Find the row of their names that stands for each of our ids.
 
-    Names are compared as they are, and by image path without ending; the one that more of theirs
-    agree in is taken. If none agrees, by the last parts of the path; then by the image's bare name.
-    A box behind ``#`` is compared only if their names have one. A comparison under which a shared
-    name means two faces of either side is not used. Names that are left over on both sides are
-    compared by themselves, and last without blanks and capitals.
+    Names are compared in several ways, the strictest first. They are compared as they are, and as
+    paths of images without endings; of these two, the way in which more names agree is used. If no
+    name agrees, the last parts of the paths are compared, and then the bare names of the images. A
+    box behind ``#`` is compared only if their names have one. A way is not used if it would give
+    two faces of one side the same name. Names that are left over on both sides are compared again
+    by themselves, and at last without blanks and capitals.
 
     Parameters
     ----------
@@ -147,16 +148,16 @@ def _rows(keys: _Keys) -> Ints:
 
 
 def _composed(names: Sequence[str]) -> list[str]:
-    """Names with one code for an accented letter: macOS stores two."""
+    """Names in which each accented letter has one code: macOS stores two."""
     return [normalize("NFC", name) for name in names]
 
 
 def _match_others(
     theirs: Sequence[str], ours: Sequence[str], images: Sequence[str], rows: Ints
 ) -> str:
-    """Match names that are left over by a comparison of their own; fills ``rows`` in.
+    """Compare the names that are left over by themselves, and fill in ``rows``.
 
-    Gives the note on it; none if no comparison can be used.
+    Gives a note for the user; it is empty if no comparison can be used.
     """
     left = sorted(set(range(len(theirs))) - set(rows[rows >= 0].tolist()))
     missed = np.flatnonzero(rows < 0).tolist()
@@ -182,13 +183,13 @@ def match_detections(
     images: Sequence[str],
     fit: Callable[[list[int], list[int]], Floats],
 ) -> Match:
-    """Which of several detections of an image is which of our faces.
+    """Assign their detections to our faces, where an image may have several detections.
 
     Parameters
     ----------
     fit
         How well each of some of theirs (m) fits each of some of ours (n), as (m, n); minus
-        infinity for no fit. The best pair is taken first, and each of theirs once.
+        infinity for no fit. The best pair is assigned first, and each detection is used once.
 
     Raises
     ------
@@ -269,7 +270,7 @@ def _compare(
 def _are_ids(theirs: Sequence[str], ours: Sequence[str], images: Sequence[str]) -> bool:
     """Whether all of their names are ids, and none names the image of another face.
 
-    What :func:`_compare` would find, in a hundredth of its time.
+    :func:`_compare` would find the same, but takes a hundred times as long.
     """
     if len(set(theirs)) < len(theirs) or len(set(ours)) < len(ours) or set(theirs) - set(ours):
         return False
@@ -283,7 +284,7 @@ def _are_ids(theirs: Sequence[str], ours: Sequence[str], images: Sequence[str]) 
 
 @dataclass(frozen=True)
 class _Agreement:
-    """How many of their names a comparison finds, a key that is ambiguous, a name not found."""
+    """The result of a comparison: how many names agree, an ambiguous key, a name that does not."""
 
     keys: _Keys
     names: int
@@ -291,7 +292,7 @@ class _Agreement:
     first_other: int
 
     def times(self) -> tuple[int, int]:
-        """How often the ambiguous key stands on either side."""
+        """How often the ambiguous key occurs on either side."""
         return self.keys.theirs.count(self.repeated), self.keys.ours.count(self.repeated)
 
     @classmethod
@@ -359,7 +360,7 @@ def _levels(
         level = [compare(form, path, title) for path in paths]
         if form is _full_paths:
             level.insert(0, _Keys(list(theirs), list(ours), "id"))
-            # COCO's results name images by id, and ids of several faces of one begin with it.
+            # COCO's results name images by their ids; the ids of faces in one image begin with it.
             image_ids = [name.rpartition("#")[0] or name for name in ours]
             if image_ids != list(ours):
                 level.append(_Keys(list(theirs), list(image_ids), "image id"))

@@ -28,14 +28,14 @@ REPORTS = "alignbench.reports"
 FIGURES = "alignbench.figures"
 """Typed Typer functions, which ``alignbench figure NAME`` calls."""
 PLOTS = "alignbench.plots"
-"""Functions that draw on axes of the caller's; ``alignbench.plot_NAME`` is the one registered as
+"""Functions that draw on the caller's axes; ``alignbench.plot_NAME`` is the one registered as
 ``plot_NAME``."""
 TRACKERS = "alignbench.trackers"
 """Typed Typer functions, which ``alignbench log NAME`` calls."""
 RUN_FILES = "alignbench.run_files"
 """Functions of (run, folder) that write files into the folder of a finished run."""
 RUN_SUMMARIES = "alignbench.run_summaries"
-"""Functions from finished runs to text, which commands that make runs print at the end."""
+"""Functions that turn finished runs into a text, which commands that make runs print at the end."""
 
 
 @cache
@@ -59,7 +59,7 @@ def load(group: str, name: str) -> Any:
     entry = entries[name]
     try:
         return entry.load()
-    except Exception as error:  # whatever a stranger's module raises
+    except Exception as error:  # whatever the module of another package raises
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise InputError(
             f"{kind} {name!r}",
@@ -88,7 +88,7 @@ def describe(group: str, name: str) -> str:
 
 
 def _remedy(entry: metadata.EntryPoint) -> str:
-    """Say whose module is found where another one hides a plug-in's."""
+    """What to do about a plug-in's module that is missing or hidden by another of the same name."""
     top = entry.module.partition(".")[0]
     spec = find_spec(top)
     owner = entry.dist.name if entry.dist else "its package"

@@ -26,7 +26,7 @@ def require(name: str, value: int, fits: bool, accepted: str) -> None:
 def bn_relu_conv(
     in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, bias: bool = False
 ) -> nn.Sequential:
-    """Pre-activation convolution that keeps the size of a map, stride aside."""
+    """Pre-activation convolution that keeps the size of a map, except for the stride."""
     return nn.Sequential(
         nn.BatchNorm2d(in_channels),
         nn.ReLU(inplace=True),
@@ -60,7 +60,7 @@ class CoordConv(nn.Module):
         self.conv = nn.Conv2d(channels, out_channels, kernel_size, stride, padding=kernel_size // 2)
 
     def forward(self, maps: Tensor, region: Tensor | None = None) -> Tensor:
-        """Of maps (B, C, H, W) and, for a masked one, a region (B, 1, H, W) of booleans."""
+        """The output for maps (B, C, H, W) and, if masked, a region (B, 1, H, W) of booleans."""
         batch, _, height, width = maps.shape
         line = partial(torch.linspace, -1, 1, dtype=maps.dtype, device=maps.device)
         y, x = torch.meshgrid(line(height), line(width), indexing="ij")
@@ -72,7 +72,7 @@ class CoordConv(nn.Module):
 
 
 class MultiViewBlock(nn.Module):
-    """Three 3 x 3 convolutions in a row, of which every one is seen at the end.
+    """Three 3 x 3 convolutions in a row, whose outputs are concatenated.
 
     The hierarchical, parallel and multi-scale block of Bulat and Tzimiropoulos (ICCV 2017), which
     PropNet calls multi-view block: half the channels see 3 x 3 pixels, a quarter 5 x 5 and a
@@ -144,8 +144,8 @@ class AntiAliasedPool(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (B, C, H / 2, W / 2), their sizes rounded up, of maps (B, C, H, W)."""
         _, channels, height, width = maps.shape
-        # Of an even size, the last pixel that is kept is the last but one: one pixel less is
-        # needed behind it than behind the last one of an odd size.
+        # In a map of even size, the last pixel that is kept is the last but one. The margin behind
+        # it is then one pixel less.
         margin = (
             self._before, self._after + width % 2, self._before, self._after + height % 2
         )  # fmt: skip
@@ -157,9 +157,9 @@ class AntiAliasedPool(nn.Module):
 class Pooling:
     """How maps are halved.
 
-    Without a ``blur``, by the average or the maximum of 2 x 2 pixels. With one (Zhang, ICML 2019),
-    average pooling is replaced by the blur, and maximum pooling becomes the maximum of every
-    2 x 2 pixels, one a pixel, and then the blur.
+    Without a ``blur``, a map is halved by the average or the maximum of 2 x 2 pixels. With a blur
+    (Zhang, ICML 2019), the blur takes the place of average pooling. Maximum pooling then becomes a
+    maximum over 2 x 2 pixels with stride 1, followed by the blur.
     """
 
     pooled: Pooled = "average"
@@ -176,8 +176,8 @@ class Pooling:
 
     def require_depth(self, name: str, depth: int) -> None:
         """Raise ValueError where a map of 64 x 64 cannot be halved so often."""
-        # Mirrored beyond its border by one or two pixels, a map must have two or three; by the
-        # maximum it loses one.
+        # A map that is mirrored beyond its border by one or two pixels must have two or three. The
+        # maximum takes one pixel away.
         is_blurred_maximum = self.blur is not None and self.pooled == "max"
         deepest = 5 if self.blur == 5 or is_blurred_maximum else 6
         require(name, depth, depth <= deepest, f"1 to {deepest}")

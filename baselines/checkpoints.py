@@ -48,7 +48,7 @@ class Checkpoint:
 
     @property
     def storage(self) -> Storage:
-        """The type of its parameters, of which some files have half."""
+        """The type of its parameters: float16 if any tensor has that type."""
         half = any(tensor.dtype == torch.float16 for tensor in self.state.values())
         return "float16" if half else "float32"
 
@@ -144,7 +144,7 @@ def read(path: Path) -> Checkpoint:
 
 def _torch_state(path: Path) -> State:
     try:
-        # From memory: reading a file, torch takes as much of it as the file claims to have.
+        # From memory: from a file, torch would take as much memory as the file claims to need.
         stored = io.BytesIO(path.read_bytes())
         content = torch.load(stored, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -172,7 +172,7 @@ def fill(network: nn.Module, state: State, where: object) -> None:
     one is named.
     """
     expected = network.state_dict()
-    # Counts of batches are no weights; files from before they existed lack them.
+    # The counts of batches are not weights, and older files lack them.
     counts = {name for name in expected if name.endswith("num_batches_tracked")}
     kind = type(network).__name__
     remedy = (

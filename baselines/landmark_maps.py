@@ -72,10 +72,10 @@ class MapTargets(Table):
 def gaussians(points: Floats, size: int, sigma: float = 1.75, *, subpixel: bool = False) -> Drawn:
     """Landmark targets (N, L, size, size): a Gaussian of peak 1 in a window of 7 x 7 pixels.
 
-    As AWing's code draws them, whose sigma of 1.75 pixels of a 64 x 64 map is the default. The
-    middle of the Gaussian is the pixel that holds the landmark, or with ``subpixel`` the landmark
-    itself, so that a decoder can find it to a fraction of a pixel. A window that leaves the map
-    is cut off; a landmark far outside leaves an empty map.
+    They are drawn as in AWing's code, whose sigma of 1.75 pixels of a 64 x 64 map is the default.
+    The middle of the Gaussian is the pixel that holds the landmark, or with ``subpixel`` the
+    landmark itself, so that a decoder can find it to a fraction of a pixel. A window that leaves
+    the map is cut off; a landmark far outside leaves an empty map.
     """
     pixel, ((rows, inside_y), (columns, inside_x)) = _windows(points, size)
     offset = points - pixel if subpixel else np.zeros((1, 1, 2))
@@ -135,10 +135,10 @@ def adaptive_wing(
 
 
 class _AdaptiveWing(torch.autograd.Function):
-    """The loss with its slope written out.
+    """Adaptive Wing loss with its slope written out.
 
-    Beyond theta it is the tangent at theta, for that is what A and C say: the curve and its slope
-    at the distance, cut at theta, give both parts. Autograd would compute several powers and
+    Beyond theta the loss is its tangent at theta, as A and C require. The curve and its slope at
+    the distance, cut at theta, give both parts. Autograd would compute several powers and
     logarithms of every pixel, which took as long as a narrow network; this computes one of each.
     """
 

@@ -46,7 +46,7 @@ def describe_fit(dataset: Dataset) -> str:
 
 
 def save(path: Path, dataset: Dataset) -> None:
-    """Fit the mean shape and write it with where it comes from."""
+    """Fit the mean shape, and write it with a note on its origin."""
     source = {
         "dataset": dataset.name, "split": dataset.split, "fingerprint": dataset.fingerprint(),
         "boxes": default_protocol(dataset), "note": describe_fit(dataset),

@@ -255,8 +255,8 @@ def save(
     settings
         Its crop and colours; the model's own where it is None.
     storage
-        ``float16`` for a file of half the size, of rounded weights; it is computed in float32 all
-        the same.
+        ``float16`` for a file of half the size with rounded weights; the network is computed in
+        float32 all the same.
     chosen
         Options the network was made with, the mark-up by its name.
 

@@ -16,9 +16,9 @@ from alignbench.markups import Markup, load_markup, markup_names
 from alignbench.predictors.registry import parse_options
 
 _LARGEST = {"stacks": 32}
-"""Upper limit of an option by name, 1,024 for the others: more is an accident or a trap."""
+"""Upper limits of options by name; 1,024 for all others. More is a mistake or an attack."""
 _USUAL = 256
-"""No number in the papers' networks is larger; with a larger one parameters are counted first."""
+"""The largest number in the papers' networks. With a larger one, parameters are counted first."""
 _PARAMETERS = 1_000_000_000
 """Most parameters of a network."""
 

@@ -107,7 +107,7 @@ class Stage(nn.Module):
 
 
 class Merge(nn.Module):
-    """What a stage hands on besides its input: its features and heatmaps, each through 1 x 1."""
+    """What a stage adds to its input: features and heatmaps, each through a 1 x 1 convolution."""
 
     def __init__(self, width: int, maps: int) -> None:
         super().__init__()

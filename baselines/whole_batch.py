@@ -1,4 +1,4 @@
-"""What several processes that share a batch compute of the whole of it.
+"""What several processes that share a batch compute over the whole of it.
 
 Every process of PyTorch's process group calls these functions at the same places; without a group
 a process has the whole batch itself. All parts of a batch have the same number of faces.
@@ -29,7 +29,7 @@ def sum_over_processes(values: Tensor) -> Tensor:
 
 
 def normalise_whole_batches(network: nn.Module) -> None:
-    """Make each batch normalisation of a network one of the whole batch, in place.
+    """Make each batch normalisation of a network use the whole batch, in place.
 
     Parameters, buffers and their names stay.
     """
@@ -68,7 +68,7 @@ class WholeBatchNorm2d(nn.BatchNorm2d):
 
 
 def _widen(maps: Tensor) -> Tensor:
-    """Maps as float32 where their type is narrower."""
+    """Maps as float32 if their type is narrower."""
     return maps.to(torch.promote_types(maps.dtype, torch.float32))
 
 

@@ -1,7 +1,7 @@
 """A run as COCO keypoints: a list of results, and the ground truth that goes with it.
 
 Coordinates are alignbench's: 0-based, (0, 0) is the centre of an image's first pixel. Both files
-have the key ``face_id``, by which alignbench knows a face again; other programs pass over it.
+have the key ``face_id``, by which alignbench recognises a face; other programs ignore it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _read: ContextVar[dict[tuple[object, ...], Dataset] | None] = ContextVar("read",
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Inside, the data set of several runs and figures is read once. Its files must not change."""
+    """Read each data set once for all runs and figures in the block. Its files must not change."""
     token = _read.set({} if _read.get() is None else _read.get())
     try:
         yield

@@ -52,7 +52,7 @@ def decoder_table(
     noise
         Standard deviation of the noise on drawn maps, whose peak is 1.
     limit
-        Only the first so many faces.
+        Evaluate only this number of faces, the first ones.
     bootstrap
         How intervals are made; its seed is also that of the noise.
     progress
@@ -154,9 +154,9 @@ def draw_maps(
     noise: float,
     rng: np.random.Generator,
 ) -> dict[str, tuple[Floats, Floats]]:
-    """By kind, maps (B, L, size, size) of true landmarks (B, L, 2), and the landmarks on them.
+    """Maps (B, L, size, size) of true landmarks (B, L, 2) and the true landmarks on them, by kind.
 
-    Whole Gaussians of height 1. A landmark outside the map is NaN among those on it.
+    The maps are whole Gaussians of height 1. A landmark outside its map is NaN in the second array.
 
     Parameters
     ----------

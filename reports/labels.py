@@ -23,7 +23,7 @@ _FORMS: tuple[Callable[[Run], str], ...] = (
 
 
 def labels(runs: Sequence[Run]) -> list[str]:
-    """A label for each run: the shortest that no other run of these has, as far as there is one."""
+    """A label for each run: the shortest one that no other of these runs has, if there is one."""
     names = [_FORMS[0](run) for run in runs]
     for form in _FORMS[1:]:
         times = Counter(names)
@@ -34,7 +34,7 @@ def labels(runs: Sequence[Run]) -> list[str]:
 
 
 def execution(run: Run) -> list[str]:
-    """How a run's network was computed: what is not eager, fp32, CPU and without flip test."""
+    """What differs from eager, fp32, CPU and no flip test in how a run's network was computed."""
     identity = run.record.model.identity
     settings = identity.get("execution")
     usual = {"backend": "eager", "precision": "fp32", "device": "cpu"}

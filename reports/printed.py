@@ -8,7 +8,8 @@ from fractions import Fraction
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,6}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
 ONE_OFF = Fraction(3, 2)
-"""Units of the last digit: so far away is at most what was cut, or is off by one in that digit."""
+"""Units of the last digit. A number that was cut, or is off by one in that digit, is at most so far
+away."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Interval:
 
 
 def show(value: Fraction, digits: int) -> str:
-    """A number with so many digits behind the point, for a proof."""
+    """A number with ``digits`` digits behind the point, for a proof."""
     return f"{float(value):.{digits}f}"
 
 
@@ -62,7 +63,7 @@ class Printed:
 
     @property
     def rounded(self) -> Interval:
-        """What rounds to it, both ends included: a half may have been rounded up or down."""
+        """All numbers that round to it, both ends included: a half may be rounded up or down."""
         return self.within(Fraction(1, 2))
 
     def agrees(self, other: Printed) -> bool:
@@ -71,7 +72,7 @@ class Printed:
         return mine.low < others.high and others.low < mine.high
 
     def within(self, units: Fraction) -> Interval:
-        """What is at most so many units of the last digit away."""
+        """All numbers that are at most ``units`` of the last digit away."""
         return Interval(self.value - units * self.unit, self.value + units * self.unit)
 
 

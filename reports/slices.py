@@ -26,7 +26,7 @@ _DIGITS = 10
 _TOGETHER = 2_000_000
 """Random numbers drawn at a time."""
 _ALIKE = 0.5
-"""Slices that share more of their faces than this are one finding: the clearer one is shown."""
+"""Slices whose intersection over union is larger than this count once: the clearer one is kept."""
 PERSONAL = {
     "age", "gender", "sex", "male", "female", "ancestry", "ethnicity", "race", "skin", "child",
     "adult", "senior", "young", "old",
@@ -107,13 +107,12 @@ def search(
     """The slices on which errors are larger than on the other faces, and how many were searched.
 
     The clearest comes first; slices of fewer than :data:`FEWEST` faces or source images, or that
-    leave fewer, are not searched.
+    leave fewer, are not searched. Of slices that largely overlap, only the clearest is kept.
 
     Each slice has a t statistic of the difference of means, whose standard error is that of the
     sums by source image. Intervals and p-values hold for all slices at once: they come from the
     largest statistic of any slice under a Gaussian multiplier bootstrap (Chernozhukov, Chetverikov
-    and Kato, Annals of Statistics 2013), one number for each source image. Of slices of nearly the
-    same faces the clearest is kept.
+    and Kato, Annals of Statistics 2013), with one random number for each source image.
 
     Parameters
     ----------

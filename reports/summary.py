@@ -1,4 +1,4 @@
-"""The summary table: measures by subset with intervals, one table a normaliser."""
+"""The summary table: measures by subset with intervals, one table for each normaliser."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _row(run: Run, subset: str, measures: Sequence[Measure]) -> Row:
 
 
 def _notes(runs: Sequence[Run], measures: Sequence[Measure], intervals: bool) -> list[str]:
-    """What a reader must know of each run; a line that holds for some runs only names them."""
+    """What a reader must know about each run; a line that holds for some runs only names them."""
     names_by_note: dict[str, list[str]] = {}
     for name, run in zip(labels(runs), runs, strict=True):
         notes = [interval_note(run.record, measures)] if intervals else []

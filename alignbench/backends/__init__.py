@@ -23,7 +23,7 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 AUTO = "auto"
-"""The name that asks for the fastest back end of a short trial."""
+"""The name that asks for the fastest back end in a short trial."""
 
 
 def parse_backend(name: str) -> Backend:

@@ -1,4 +1,4 @@
-"""From a torch module and a choice of back end, precision and device to a network."""
+"""Build a network from a torch module, for a back end, a precision and a device."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from alignbench.exceptions import InputError
 
 _TRIAL_FACES = {"cpu": 4, "cuda": 64}
 _CLEARLY = 0.95
-"""A back end is preferred to an earlier one of :data:`BACKENDS` if it needs less than this share
-of its time, so that chance does not choose between equals."""
+"""``auto`` prefers a back end to an earlier one of :data:`BACKENDS` only if its time is less than
+this share of the earlier one's. Chance then does not decide between equally fast back ends."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Execution:
     Attributes
     ----------
     backend
-        One of :data:`BACKENDS`, or ``auto``: the fastest of a short trial.
+        One of :data:`BACKENDS`, or ``auto``: the fastest one in a short trial.
     precision
         ``fp32`` or ``bf16``.
     device
@@ -67,7 +67,7 @@ def build_network(module: nn.Module, shape: tuple[int, int, int], requested: Exe
     Parameters
     ----------
     module
-        Takes images (B, *shape) and gives one tensor, in evaluation.
+        Takes images (B, *shape) and gives one tensor, in evaluation mode.
 
     Raises
     ------

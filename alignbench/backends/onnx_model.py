@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import onnx
 
 _MOST_BYTES = 2**31 - 1
-"""Bytes of a model with all its weights: those of a message of protobuf."""
+"""Most bytes of a model with all its weights: the limit of a protobuf message."""
 _MOST_PORTS = 20
-"""Inputs or outputs that a message lists."""
+"""Most inputs or outputs that an error message lists."""
 _TYPES = {"FLOAT": np.float32, "FLOAT16": np.float16, "DOUBLE": np.float64, "UINT8": np.uint8}
 
 
@@ -38,7 +38,7 @@ class Port:
     type
         ONNX's name of its type, such as ``FLOAT16``.
     shape
-        Sides of its axes: a number, or the name of a side that is free.
+        Length of each axis: a number, or the name of an axis whose length is free.
     """
 
     name: str
@@ -58,11 +58,11 @@ class OnnxModel:
     content
         The model as one file, with all its weights.
     sha256
-        Of the file itself.
+        The sha256 of the file itself.
     weights
         The sha256 of each further file that holds weights, by its name beside the model.
     inputs, outputs
-        What it takes and gives.
+        The network's inputs and outputs.
     """
 
     content: bytes
@@ -88,7 +88,7 @@ def read_onnx(path: Path) -> OnnxModel:
     content = _read(path)
     try:
         model = onnx.load_model_from_string(content)
-    except Exception as error:  # of protobuf
+    except Exception as error:  # protobuf raises exceptions of its own
         raise _unusable(path, unreadable_kind(content) or str(error)) from error
     if not (model.graph.node and model.graph.output):
         raise _unusable(path, "it has no operator or no output")
@@ -96,7 +96,7 @@ def read_onnx(path: Path) -> OnnxModel:
     if weights:
         try:
             content = model.SerializeToString()
-        except Exception as error:  # of protobuf: too large
+        except Exception as error:  # from protobuf, if the model is too large
             raise _unusable(path, str(error)) from error
     constants = {tensor.name for tensor in model.graph.initializer}
     return OnnxModel(
@@ -121,7 +121,7 @@ def _read(path: Path) -> bytes:
 
 
 def _text(value: str | bytes) -> str:
-    """A text of a message; protobuf gives bytes where it is not of valid characters."""
+    """A text of a protobuf message, which gives bytes for a text that is not valid UTF-8."""
     return value if isinstance(value, str) else value.decode(errors="replace")
 
 
@@ -138,7 +138,7 @@ def _port(value: onnx.ValueInfoProto) -> Port:
 
 
 def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
-    """All tensors of a message of protobuf, those of functions and inner graphs included."""
+    """All tensors of a protobuf message, those of functions and inner graphs included."""
     from onnx import TensorProto
 
     for _, value in message.ListFields():
@@ -226,12 +226,12 @@ def list_ports(ports: tuple[Port, ...]) -> str:
 
 
 def adapt(network: Network, port: Port, layout: Literal["nchw", "nhwc"], where: object) -> Network:
-    """A network of batches (B, C, H, W), float32, from one with an input of another type or layout.
+    """Adapt a network whose input has another type or layout to float32 batches (B, C, H, W).
 
     Raises
     ------
     InputError
-        If its type is not one of floating-point numbers, or bytes.
+        If the type of its input is neither a floating-point type nor uint8.
     """
     dtype = _TYPES.get(port.type)
     if dtype is None:

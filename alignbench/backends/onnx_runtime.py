@@ -14,7 +14,7 @@ from alignbench.backends import Network, Pixels, in_batches, not_installed
 from alignbench.exceptions import InputError
 
 _SIGNATURE = re.compile(r"^\[ONNXRuntimeError\][^/]*(/\S+\.(cc|h):\d+ .*?\)(?= [A-Z]))?")
-"""The place in its source that a message begins with."""
+"""The place in onnxruntime's source code with which its messages begin."""
 
 
 def load(model: bytes, where: object, output: str | None = None) -> Network:
@@ -32,8 +32,8 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
     Raises
     ------
     InputError
-        If onnxruntime is not installed or cannot use the model; when the network is called, if
-        it refuses the batch.
+        If onnxruntime is not installed or cannot use the model. The network raises it too, if it
+        refuses a batch.
     """
     try:
         import onnxruntime
@@ -48,7 +48,7 @@ def load(model: bytes, where: object, output: str | None = None) -> Network:
     )
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises kinds of its own for a damaged file
+    except Exception as error:  # onnxruntime raises exceptions of its own for a damaged file
         reason = _SIGNATURE.sub("", str(error)).strip()
         raise InputError(
             where, f"not a usable ONNX model ({reason})",

@@ -17,11 +17,12 @@ from alignbench.exceptions import InputError
 
 @cache
 def _core() -> Any:
-    """The one OpenVINO of the process, which is never freed.
+    """The only OpenVINO core of the process, which is never freed.
 
-    On Linux its CPU plug-in gives the thread that makes it another stack for signals (one that
-    AVX-512's registers fit into), and frees that stack with the last network, in whatever thread.
-    The next signal with a handler, such as the end of a child, would then kill the process.
+    On Linux, OpenVINO's CPU plug-in gives the thread that makes it another stack for signals, one
+    into which the registers of AVX-512 fit. It frees this stack together with the last network, in
+    whatever thread that happens. The next signal with a handler, such as the end of a child, would
+    then kill the process.
     """
     import openvino
 

@@ -91,7 +91,7 @@ def load(
 
 
 def _compile(call: Network) -> Network:
-    """A compiled module, always called with the first batch's size: another compiles it again."""
+    """A compiled module, always called with the first batch's size; another would recompile it."""
     compiled: list[Network] = []
 
     def network(pixels: Pixels) -> NDArray[np.floating]:
@@ -141,7 +141,7 @@ def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> bytes:
                 module.eval(), (example,), dynamo=True, verbose=False, input_names=["images"],
                 output_names=["output"], dynamic_shapes=({0: torch.export.Dim("batch")},),
             )  # fmt: skip
-    except Exception as error:  # the exporter raises kinds of its own, pages long
+    except Exception as error:  # the exporter raises exceptions of its own, with long messages
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__

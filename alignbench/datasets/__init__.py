@@ -140,7 +140,7 @@ def _require_no_path(name: str) -> None:
 
 
 def _here_or_below(path: Path, folder: Path | None) -> Path:
-    """A path as it is, or below a folder: a run is read again from another working folder."""
+    """A path, or the same path below a folder: a run may be read in another working folder."""
     require_regular(path)
     if folder is None or path.exists() or not (folder / path).exists():
         return path
@@ -176,7 +176,7 @@ def _find(origin: DatasetSource, root: str | Path | None, split: str, progress: 
 
 
 def _coco_remedy(origin: DatasetSource, roots: list[Path]) -> str:
-    """What to do with annotation in the form that mmpose has it."""
+    """What to do with annotation in mmpose's format."""
     for folder in (place for base in roots for place in _places(base, origin.name)):
         for file in (*folder.glob("*.json"), *folder.glob("annotations/*.json")):
             return f" For COCO files such as {file}, give --dataset coco:{file}."
@@ -184,7 +184,7 @@ def _coco_remedy(origin: DatasetSource, roots: list[Path]) -> str:
 
 
 def _places(base: Path, name: str) -> Iterator[Path]:
-    """Folders that may hold a data set: NAME in any case, what is in it, the base itself."""
+    """Folders that may hold a data set: those called NAME, the base, the folders in those NAME."""
     folders = _folders(base)
     named = [folder for folder in folders if _plain(folder.name) == _plain(name)]
     named.sort(key=lambda folder: folder.name != name)

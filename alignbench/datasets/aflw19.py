@@ -1,9 +1,9 @@
 """AFLW-19: AFLW's faces with 19 of 21 points (Koestinger et al., 2011; Zhu et al., CVPR 2016).
 
 Read in the layout of SAN's lists (Dong et al., CVPR 2018), which are the usual split of 20,000 and
-4,386 faces. How many faces are frontal differs between sources: 1,165, 1,211 and 1,314 are in use.
-The subset here is SAN's list ``test.front.GTB``, which has 1,211; the failure rates in FaRL's logs
-are multiples of 1 / 1,314.
+4,386 faces. Sources differ in the number of frontal faces: 1,165, 1,211 and 1,314 are in use. The
+subset here is SAN's list ``test.front.GTB``, which has 1,211; the failure rates in FaRL's logs are
+multiples of 1 / 1,314.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _below(path: Path, line: int, name: str, folder: str) -> str:
-    """A file's path from ``folder`` on, whatever its list has before it."""
+    """The path of a file from ``folder`` on; a list may have any folders before that."""
     _, between, after = name.rpartition(f"{folder}/")
     if not between or not is_inside(after):
         raise line_error(path, line, f"path {name[:60]!r}", f".../{folder}/PART/NAME")

@@ -18,7 +18,7 @@ from alignbench.markups import IBUG68
 _SPLITS = {"test": {FULL: 2000}}
 _FOLDERS = ("AFLW2000", "AFLW2000-3D")
 _YAWS = {"yaw-30": (-1.0, 30.0), "yaw-60": (30.0, 60.0), "yaw-90": (60.0, np.inf)}
-"""Of each subset, the yaw in degrees that is below all of it, and its largest."""
+"""The range of the yaw in degrees of each subset: above the first number, at most the second."""
 _YAW = 1
 """Place of the yaw in ``Pose_Para``, which begins with pitch, yaw and roll in radians."""
 
@@ -28,8 +28,8 @@ def read(root: Path, split: str) -> Dataset:
 
     Landmarks are x and y of ``pt3d_68``, which counts pixels from 1 as MATLAB does. A face's id is
     its file's name without ending. The subsets ``yaw-30``, ``yaw-60`` and ``yaw-90`` have an
-    absolute yaw, by ``Pose_Para``, of [0, 30], (30, 60] and above 60 degrees. How many faces each
-    has differs between papers, some of which balance them; so only the number of all faces is
+    absolute yaw, by ``Pose_Para``, of [0, 30], (30, 60] and above 60 degrees. Papers differ in the
+    number of faces of each, and some balance the subsets. Therefore only the number of all faces is
     compared with the official one.
     """
     folder = next((root / name for name in _FOLDERS if (root / name).is_dir()), root)

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], object]
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """The progress function of a caller who shows none."""
+    """The progress function of a caller that shows no progress."""
 
 
 FULL = "full"
@@ -31,7 +31,7 @@ FULL = "full"
 
 
 class Images(Protocol):
-    """The images of a data set's faces, one a face, read when asked for."""
+    """The images of a data set's faces: one for each face, read when it is needed."""
 
     def available(self) -> Bools:
         """(N,) whether each face's image is there; it may still be impossible to decode."""
@@ -87,12 +87,12 @@ class Dataset:
     scales
         Normalisers that the data set itself annotates: name to (N,), in pixels.
     clusters
-        N names of what was sampled, such as the video of each frame; faces of one name are drawn
-        together. None for the source images.
+        N names of the units that were sampled, such as the video of each frame. The bootstrap draws
+        all faces of a name together. None if the units are the source images.
     sampled
         What the clusters are, in a word for notes under tables.
     incomplete
-        What is known to be missing beyond the official numbers: one phrase a reason.
+        What is known to be missing beyond the official numbers: one phrase for each reason.
     notes
         What was left out or read otherwise than it is stored: one sentence each.
     source, origin
@@ -164,7 +164,7 @@ class Dataset:
         )
 
     def cluster_names(self) -> list[str]:
-        """N names: faces of one name are no independent samples."""
+        """N names of clusters: faces of the same cluster are not independent samples."""
         return self.images.sources() if self.clusters is None else list(self.clusters)
 
     @property
@@ -260,7 +260,7 @@ class Dataset:
         return sum(int(np.isnan(part).all(axis=2).sum()) for part in parts)
 
     def boxes_elsewhere(self) -> list[str]:
-        """Ids of faces of whose landmarks less than half lie in the annotated box."""
+        """Ids of faces of which fewer than half of the landmarks lie in the annotated box."""
         if self.boxes is None:
             return []
         faces: list[int] = []

@@ -22,7 +22,7 @@ _FILES = {
     "test": ("COFW_test_color.mat", "COFW_test.mat"),
     "train": ("COFW_train_color.mat", "COFW_train.mat"),
 }
-"""The files of the colour and of the grey images; the first that is there is read."""
+"""The files of the colour images and of the grey images; the first file that exists is read."""
 _SUFFIX = {"test": "T", "train": "Tr"}
 _POINTS = COFW29.landmarks
 
@@ -103,7 +103,7 @@ def _column(path: Path, name: str, column: Any) -> Floats:
 
 
 class _Images(ABC):
-    """The images of one file; those of a face are what :meth:`stored` gives."""
+    """The images of one file; :meth:`stored` returns the image of a face."""
 
     def __init__(self, path: Path, source: Any, faces: Ints) -> None:
         self._path, self._source, self._faces = path, source, faces

@@ -1,4 +1,4 @@
-"""A data set of one's own with a name, splits, subsets and expected numbers: one TOML file.
+"""TOML files that give a data set of one's own a name, splits, subsets and expected numbers.
 
 ``alignbench data describe`` writes it; ``--dataset FILE.toml`` and ``data verify`` read it.
 """
@@ -32,10 +32,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Subset(Strict):
-    """Which faces are in a subset: those whose id a pattern fits, or those in a list of ids."""
+    """The faces of a subset: those whose ids match a pattern, or those in a list of ids."""
 
     pattern: str | None = None
-    """As for file names: ``*`` stands for any text."""
+    """A pattern as for file names: ``*`` stands for any text."""
     ids: str | None = None
     """A text file with an id on each line."""
 
@@ -69,7 +69,7 @@ def read_description(path: Path) -> Description:
 
 
 def _check_name(name: str, where: str, remedy: str = "") -> None:
-    """Refuse a name of several words, or one that stands beside published numbers."""
+    """Refuse a name that is not a single word, and the name of a registered data set."""
     if not _NAME.fullmatch(name):
         accepted = (
             "at most 100 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
@@ -149,7 +149,7 @@ def write_description(location: Location, name: str | None, split: str, out: Pat
     Parameters
     ----------
     name
-        The data set's name; None for that of the file, or of what it describes already.
+        The data set's name; None for the name in the file, or the file's own name if it is new.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def write_description(location: Location, name: str | None, split: str, out: Pat
 
 
 def _require_same(there: Description, description: Description, out: Path) -> None:
-    """Refuse a split that does not share the keys which the file has for all splits."""
+    """Refuse a split that differs in a key which the file has once for all splits."""
     for key in ("name", "format", "markup", "origin"):
         old, new = (getattr(each, key) for each in (there, description))
         if old != new:

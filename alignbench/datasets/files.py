@@ -25,12 +25,12 @@ _USUAL = ("inter_ocular", "inter_pupil", "box")
 """Normalisers in the order in which they are preferred."""
 _THRESHOLD = 0.10
 _SAMPLE = 20
-"""Images by which the folder of all is found."""
+"""Images in the sample that is used to find the folder of all images."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """A landmark file, and what the user says of it.
+    """A landmark file, and what the user says about it.
 
     Attributes
     ----------
@@ -54,9 +54,10 @@ class Location:
 def read_file(location: Location, name: str, split: str) -> Dataset:
     """The faces of a landmark file as a data set.
 
-    A face's id is the file's own, else the path of its image without ending; where several faces
-    share an image, the path and the face's box. Landmarks of a number that no mark-up has get a
-    mark-up without structure: their errors are divided by ``box`` and ``diagonal`` alone.
+    The id of a face is that in the file. In a file without ids it is the path of the image without
+    ending, with the face's box behind it if several faces share an image. If no mark-up has this
+    number of landmarks, the data set gets a mark-up without structure: its errors are divided by
+    ``box`` and ``diagonal`` alone.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def _stem(name: str) -> str:
 
 
 def _number(ids: Iterable[str]) -> list[str]:
-    """Ids that are unique: the second of the same ends in ``#2``."""
+    """Make ids unique: the second face with the same id gets ``#2`` at its end."""
     times: Counter[str] = Counter()
     unique = []
     for name in ids:
@@ -192,7 +193,7 @@ def _images(names: Sequence[str], location: Location) -> tuple[Images, tuple[str
 def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
     """The folder of the images, and how many leading parts of their paths to leave out.
 
-    Of several, those under which most of a sample of images are.
+    Of several folders, the one that holds most of a sample of the images is taken.
     """
     if location.images is not None:
         roots = [location.images]
@@ -204,7 +205,7 @@ def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
     different = list(dict.fromkeys(names))
     sample = different[:: -(-len(different) // _SAMPLE)]
     depth = min(name.count("/") for name in names)
-    # Two images may not become one.
+    # Two images must not get the same path.
     skips = [k for k in range(depth + 1) if len(set(_tails(different, k))) == len(different)]
     found = {
         (root, skipped): sum(
@@ -222,9 +223,9 @@ def _tails(names: Iterable[str], skipped: int) -> list[str]:
 
 
 def _with_endings(root: Path, names: Sequence[str]) -> list[str]:
-    """Paths with the ending of the image that is there; those without any get ``.jpg``."""
+    """Paths with the ending of the image that exists; ``.jpg`` if there is none."""
     bare = [name for name in names if not name.lower().endswith(ENDINGS)]
-    # With an ending to be replaced, so that a dot in a name stays.
+    # The ending .pts is there to be replaced: without it, a dot in a name would count as an ending.
     files = {name: root / f"{name}.pts" for name in bare if (root / name).parent.is_dir()}
     images = dict(zip(files, images_beside(list(files.values())), strict=True))
     complete = dict.fromkeys(bare, "") | {

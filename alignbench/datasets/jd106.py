@@ -24,11 +24,11 @@ _PARTS = {
 def read(root: Path, split: str) -> Dataset:
     """One split of JD-landmark under ``root``.
 
-    Landmarks of the image ``picture/NAME.jpg`` stand in ``landmark/NAME.jpg.txt``, their number in
-    the first line; coordinates are taken as stored. A face's id is its path without ``landmark/``
-    and ending, ``Test_data/NAME``. The training data is as it was given out; the labels of the test
-    data were published apart, and are expected in the same layout. The challenge divides by the
-    square root of the area of the tight box of the true landmarks.
+    The file ``landmark/NAME.jpg.txt`` has the landmarks of the image ``picture/NAME.jpg``, and
+    their number in the first line. Coordinates are taken as stored. A face's id is its path without
+    ``landmark/`` and ending, ``Test_data/NAME``. The training data is as it was given out; the
+    labels of the test data were published apart, and are expected in the same layout. The challenge
+    divides by the square root of the area of the tight box of the true landmarks.
     """
     files: list[Path] = []
     ids: list[str] = []

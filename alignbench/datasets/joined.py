@@ -50,7 +50,7 @@ class _JoinedImages:
 
 
 def join_datasets(datasets: Mapping[str, Dataset]) -> Dataset:
-    """Data sets of one mark-up as one; the only one as it is.
+    """Join data sets of one mark-up into one; a single data set is returned unchanged.
 
     Ids and clusters begin with the name of their data set. A column that one of them lacks is
     left out: visibility, boxes, a subset, a normaliser. The threshold is the first one's, and so

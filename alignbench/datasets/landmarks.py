@@ -17,8 +17,8 @@ COMMON = "common"
 def choose_markup(text: str, model: Markup, truth: Markup) -> Markup:
     """The mark-up that ``--landmarks`` names, in which a model and a data set are compared.
 
-    ``common`` is the one of most landmarks that both can be converted to without approximate
-    landmarks. Raises InputError if there is none, or one of the two cannot be converted.
+    ``common`` means the mark-up with the most landmarks that both can be converted to without
+    approximate landmarks. Raises InputError if there is none, or one of both cannot be converted.
     """
     if text == COMMON:
         return find_common(model, truth)
@@ -57,9 +57,10 @@ def select_landmarks(dataset: Dataset, markup: Markup, scales: Mapping[str, Floa
 
 
 def _visible(dataset: Dataset, markup: Markup) -> Bools | None:
-    """(N, L) whether landmarks are visible; None where some are means of others.
+    """(N, L) whether the landmarks of another mark-up are visible; None if that cannot be derived.
 
-    A landmark that lies nearest to one of those it is a mean of is as visible as that one.
+    Each landmark of the other mark-up is a mean of landmarks here. It takes the visibility of the
+    first of these, which must have more than half of the weight.
     """
     visible = dataset.visible
     for here, there in pairwise(find_route(dataset.markup, markup)):

@@ -31,7 +31,7 @@ class Verification:
     boxes_off
         Ids of faces whose annotated box and image share no area.
     boxes_elsewhere
-        Ids of faces of whose landmarks less than half lie in their annotated box.
+        Ids of faces of which fewer than half of the landmarks lie in their annotated box.
     missing
         What else is known to be missing.
     """
@@ -65,7 +65,7 @@ def verify(
     off: list[str] = []
 
     def examine(index: int) -> str | tuple[bool, bool]:
-        """An error message, or whether landmarks lie far off the image and the box all off it."""
+        """An error message; or whether a landmark is far off the image, and whether its box is."""
         try:
             height, width = dataset.images.read(index).shape[:2]
         except InputError as error:

@@ -42,8 +42,8 @@ def read(root: Path, split: str) -> Dataset:
 
     The official archive has each video as ``NNN/vid.avi``, whose frames the user has to write, with
     any program, as ``imgs/000001.jpg`` and so on: the first frame belongs to ``000001.pts``. A
-    face's id is its video and frame, ``114/000001``. Frames of one video are no independent
-    samples: the videos are what intervals and tests draw.
+    face's id is its video and frame, ``114/000001``. Frames of one video are not independent
+    samples: intervals and tests draw whole videos.
     """
     folder = root / _FOLDER if (root / _FOLDER).is_dir() else root
     files: list[Path] = []

@@ -1,7 +1,7 @@
 """Formats of landmark files, registered under the entry-point group ``alignbench.formats``.
 
 The same file may hold a data set's truth (``--dataset FORMAT:PATH``) or a model's predictions
-(``--model saved:PATH``). A format reads what is stored; what it means is left to those who use it.
+(``--model saved:PATH``). A format reads what is stored; the caller decides what it means.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from alignbench.io.text import list_some, start_of
 THIRD_VALUE = "Each stored landmark has a third value, which is not used."
 _PICKLES = (".pkl", ".pickle")
 _LOOKED_AT = 1000
-"""Files of a folder that tell what is in it."""
+"""Most files of a folder that are looked at to describe what is in it."""
 MISSED = "Leave a face that was missed out of the file."
 
 
@@ -155,7 +155,7 @@ def read_faces(
 
 
 def _placeholder_note(path: Path, names: Sequence[str] | None, points: Floats) -> tuple[str, ...]:
-    """A sentence on landmarks (N, L, 2) at (0, 0) or (-1, -1), which many files write for none.
+    """A sentence on landmarks (N, L, 2) at (0, 0) or (-1, -1), which often stand for missing ones.
 
     Raises InputError for a face that has no other landmarks.
     """
@@ -216,7 +216,7 @@ def choose_format(path: Path) -> Format:
 
 
 def _endings_in(folder: Path) -> str:
-    """The endings of files in a folder of which there are most, in words."""
+    """The most frequent endings of files in a folder, in words."""
     files, _ = find_files(folder, ("",), most=_LOOKED_AT)
     endings = Counter(file.suffix.lower() for file in files if file.suffix)
     return (

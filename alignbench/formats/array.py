@@ -84,7 +84,7 @@ def _read_torch(path: Path) -> StoredFaces:
 
 
 def _dtype(tensor: torch.Tensor) -> np.dtype[Any]:
-    """NumPy's type of a tensor, of those that tell whether it holds real numbers."""
+    """A NumPy type that stands for a tensor's: it tells whether the tensor holds real numbers."""
     if tensor.is_complex():
         return np.dtype(np.complex128)
     if tensor.is_floating_point():

@@ -23,7 +23,7 @@ _WHOLE_BODY = "face_kpts"
 _NOT_LABELLED, _OCCLUDED, _VISIBLE = 0, 1, 2
 """COCO's flags of a keypoint."""
 _LISTS = re.compile(r'"(images|annotations)"\s*:\s*\[')
-"""How the start of a file of annotations is told from other JSON."""
+"""What distinguishes the start of a file of annotations from other JSON."""
 _ACCEPTED = "a list x, y, v, x, y, v, ..."
 
 
@@ -115,7 +115,7 @@ def _image_id(face: Mapping[str, Any], where: str) -> str:
 
 def _has_landmarks(face: Any) -> bool:
     if not isinstance(face, dict):
-        return True  # refused by whoever reads it
+        return True  # the reader of the file refuses it
     if _WHOLE_BODY in face:
         return bool(face.get("face_valid", True))
     return face.get("num_keypoints") != 0 and not face.get("iscrowd")

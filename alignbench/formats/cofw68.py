@@ -46,7 +46,7 @@ def _read(path: Path) -> StoredFaces:
 
 
 def _require_no_table(path: Path, rows: list[tuple[int, list[str]]]) -> None:
-    """Raise InputError if the file is another one with a single field on its first line."""
+    """Raise InputError for a table or a list of faces whose first line is a single field, too."""
     (line, (first, *_)), following = rows[0], rows[1:2]
     if "," in first and all("," in fields[0] for _, fields in following):  # ids may have commas
         raise line_error(

@@ -1,6 +1,6 @@
 """Tables of text with a header and one line for each face, in the forms that people have them.
 
-The columns are told by their names: ``x0, y0`` (also ``x_0``, ``0_x``, ``original_0_x``,
+The columns are recognised by their names: ``x0, y0`` (also ``x_0``, ``0_x``, ``original_0_x``,
 ``lm_x_0``; counted from 0 or 1), with an optional third one (``v``, ``s``, ``c`` or ``z``) behind
 each pair; ``id``, and ``image_name``, ``filename`` and so on; a box as ``x_min, y_min, x_max,
 y_max`` or ``x, y, w, h``; ``score`` or ``confidence``. Any other column of zeros and ones is a
@@ -30,7 +30,7 @@ _COORDINATE = (
     re.compile(r"([a-z_]*_)?(?P<axis>[xyvscz])_?(?P<landmark>[0-9]{1,4})"),
     re.compile(r"[a-z_]*(?P<landmark>[0-9]{1,4})_(?P<axis>[xyvscz])"),
 )
-"""Names of a landmark's columns. Capitals are other things: OpenFace's X_0 is in millimetres."""
+"""Names of a landmark's columns. Capitals mean something else: OpenFace's X_0 is in millimetres."""
 _IDS = ("id",)
 _IMAGES = ("image_name", "image", "image_path", "imagepath", "img", "imgpath", "img_path",
            "file_name", "filename", "filepath", "file_path", "file", "path", "name",
@@ -112,7 +112,7 @@ def _read(path: Path) -> StoredFaces:
         names,
         join(truth),
         boxes=_boxes(box[:, :4], columns.box_has_sides) if columns.box else None,
-        # One flag for all landmarks says nothing.
+        # A flag that is the same for all landmarks carries no information.
         visible=flags == 1 if has_flags and flags.min() < flags.max() else None,
         scores=None if columns.score is None else box[:, -1],
         ids=ids,
@@ -196,7 +196,7 @@ def _landmark_columns(
                 raise line_error(path, line, f"two columns {title!r}", "one", "")
             spellings[spelling][key] = index
     groups = [group for group in spellings.values() if any(axis in "xy" for axis, _ in group)]
-    if is_openface:  # which has columns of eyes and gaze, too
+    if is_openface:  # its tables have columns of eyes and gaze, too
         groups = [group for group in groups if header[min(group.values())] in ("x_0", "y_0")]
     boxes = [group for group in groups if set(group) == _NUMBERED_CORNERS]
     if len(groups) == 2 and len(boxes) == 1:

@@ -2,8 +2,8 @@
 
 The path stands last (WFLW, Wing, AWing) or first (PIPNet). The numbers are ``x y`` of each
 landmark; behind them may stand a box (x_min y_min x_max y_max), and then WFLW's six attributes. A
-box may stand in front of them, too. Nothing in the file says which it is: a box is one if it holds
-the landmarks.
+box may stand in front of them, too. Nothing in the file says what the numbers are: four numbers
+are taken for a box only if they enclose at least half of the landmarks.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Reading:
         return _holds(further[:, :_BOX], self.points(values)) and _are_flags(further[:, _BOX:])
 
     def may_fit(self, values: Floats) -> bool:
-        """Whether they are so if corners are exchanged, a box has sides, or one is off its face."""
+        """Whether they would be plausible after a mistake, such as corners in the wrong order."""
         further, points = self.further(values), self.points(values)
         boxes = further[:, :_BOX]
         if further.shape[1] > _BOX:
@@ -153,8 +153,8 @@ def _blanks_remedy(row: list[str]) -> str:
 def _choose_reading(path: Path, line: int, values: Floats) -> _Reading:
     """What the numbers of the first lines (N, C) are; InputError if that is not clear.
 
-    As many landmarks as a registered mark-up has are no proof: 19 and a box have as many numbers
-    as 21.
+    The number of landmarks of a registered mark-up is no proof: 19 landmarks and a box have as many
+    numbers as 21 landmarks.
     """
     count = values.shape[1]
     if count % 2:
@@ -169,7 +169,7 @@ def _choose_reading(path: Path, line: int, values: Floats) -> _Reading:
         _Reading(f"a box and {less} landmarks", less, before=4),
         _Reading(f"{least} landmarks, a box and six attributes", least, behind=10),
     ]
-    # A line of one number throughout is a face that was missed.
+    # A line whose numbers are all the same stands for a face that was missed.
     telling = values[_differ(values)]
     possible = [one for one in with_box if one.landmarks > 0 and len(telling)]
     fitting = [one for one in possible if one.fits(telling)]

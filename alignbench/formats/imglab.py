@@ -15,7 +15,7 @@ from alignbench.io.files import reading
 from alignbench.io.text import list_some, start_of
 
 _LARGEST = 2**30
-"""Bytes of a file; dlib's own for iBUG's 300-W has 20 MB."""
+"""Most bytes of a file; dlib's own file for iBUG's 300-W has 20 MB."""
 _NUMBER = re.compile("[0-9]{1,9}")
 """The name of a part, which gives its place."""
 

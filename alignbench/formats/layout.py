@@ -18,7 +18,7 @@ Claim = tuple[tuple[int, ...], np.dtype[Any]]
 """Shape and type of an array."""
 
 IDS = ("ids", "id", "names", "name", "image_names", "image_name", "images", "files", "paths")
-"""Names of arrays that tell faces apart; the first one that is there is read."""
+"""Names of arrays that tell faces apart; the first one that exists is read."""
 POINTS = ("points", "landmarks", "keypoints", "lms", "pts", "predictions", "preds", "pred")
 """Usual names of arrays of landmarks."""
 ACCEPTED = "one array of numbers (N, L, 2)"
@@ -85,7 +85,7 @@ def to_landmarks(rows: Array) -> Floats:
 
 
 def layout_note(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """A sentence on what the axes of the landmarks' array were taken for, where they do not say."""
+    """A sentence on how the axes of the landmarks' array were read, if the shape leaves it open."""
     if len(shape) > 2:
         return ()
     return (f"The {shape[1]} numbers of each face are read as x and y by turns.",)
@@ -106,7 +106,7 @@ def _row(shape: tuple[int, ...]) -> tuple[int, int] | None:
         return row[0], row[1]
     if len(row) != 1 or row[0] <= _BOX or row[0] % 2:
         return None
-    # Three values of each landmark may be meant, too, unless a mark-up decides.
+    # Unless a mark-up decides, the numbers may also be three for each landmark.
     is_pairs = row[0] % 3 or row[0] // 2 in landmark_counts()
     return (row[0] // 2, 2) if is_pairs else None
 

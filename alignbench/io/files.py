@@ -60,7 +60,7 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None
 
 
 def _remove_old_drafts(path: Path) -> None:
-    """Remove what killed writers of a file left; one that changed lately may have a live writer."""
+    """Remove drafts of writers that were killed, but not one that may still have its writer."""
     for draft in path.parent.glob(f".{escape(path.name)}.{_DRAFT}"):
         with suppress(OSError):  # another writer may be faster
             if time.time() - draft.stat().st_mtime > _ABANDONED:
@@ -88,7 +88,7 @@ def reading(path: Path, what: str = "") -> Iterator[None]:
 def require_regular(path: Path) -> None:
     """Raise InputError for a pipe, a device or a socket: a reader might wait for ever.
 
-    A folder and a path where nothing is pass: opening them fails at once. A path that the system
+    A folder and a missing path pass, because opening them fails at once. A path that the system
     cannot look at, such as one that is too long, is an InputError, too.
     """
     try:

@@ -10,7 +10,7 @@ from alignbench.exceptions import InputError
 
 _LONGEST_PATH = 4096
 _MOST = 10_000_000
-"""Files below a folder beyond which it is no data set."""
+"""Most files below a folder; one with more is not the folder of a data set."""
 
 
 def find_files(

@@ -1,4 +1,4 @@
-"""What an image file is by its bytes: kind, size and rotation, before anything is decoded."""
+"""Kind, size and rotation of an image file from its first bytes, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Size = tuple[int, int]
 """Height and width."""
 
 _MOST_PARTS = 100_000
-"""Segments of a JPEG, chunks of a PNG or WebP that are looked at; usual files have a hundred."""
+"""Most segments of a JPEG, or chunks of a PNG or WebP, that are read; usual files have 100."""
 _MOST_FIELDS = 4_096
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
 """A JPEG marker with a length behind it, or the end."""
@@ -52,7 +52,7 @@ def image_kind(data: bytes) -> Kind | None:
 
 
 def unreadable_kind(data: bytes) -> str | None:
-    """What a file is that is no image that can be read, with its article; None if unknown."""
+    """The kind, with its article, of a file that cannot be read as an image; None if unknown."""
     if data.startswith(b"ftyp", 4):  # an ISO base media file, and its brand
         brands = (name for brand, name in _BRANDS.items() if data.startswith(brand, 8))
         return next(brands, "a video (MP4 or QuickTime)")
@@ -60,7 +60,7 @@ def unreadable_kind(data: bytes) -> str | None:
 
 
 def unsupported(data: bytes) -> str | None:
-    """Why OpenCV would decode an image of a readable kind to other values; None if it does not."""
+    """Why OpenCV would not decode an image of a readable kind to its values; None if it would."""
     if _is_pnm(data):
         largest = _pnm_numbers(data)[2:]
         if largest and largest[0] not in (255, 65_535):
@@ -99,9 +99,8 @@ def _jpeg_size(data: bytes) -> Size | None:
 def jpeg_scans(data: bytes) -> int | None:
     """The scans of a JPEG; None if it has no end mark, so that it is cut short.
 
-    The first end mark behind the first scan ends the image: in compressed data the byte 255 is
-    never followed by that of the mark. What follows is another image or a film, as the cameras of
-    telephones append them.
+    The first end mark after the first scan ends the image, because compressed data never contain
+    that mark. What follows is another image or a film, which the cameras of telephones append.
     """
     for marker, at in islice(_jpeg_segments(data), _MOST_PARTS):
         if marker == _SCAN[1]:
@@ -156,7 +155,7 @@ def _webp_size(data: bytes) -> Size | None:
     first, start, _ = next(_chunks(data, 12, "<", 8), (b"", 0, 0))
     if start + 10 > len(data):
         return None
-    if first == b"VP8X":  # three bytes a side
+    if first == b"VP8X":  # three bytes for each side
         sides = struct.unpack_from("<Q", data, start + 2)[0] >> 16
         width, height = (sides & 0xFFFFFF) + 1, (sides >> 24) + 1
     elif first == b"VP8L":
@@ -189,7 +188,7 @@ def _webp_orientation(data: bytes) -> int:
 def _bmp_size(data: bytes) -> Size | None:
     if len(data) < 26:
         return None
-    # The header of old OS/2 is 12 bytes long and has sides of two; rows may be upside down.
+    # In old OS/2 files the header is 12 bytes long and a side has 2. Rows may be upside down.
     old = struct.unpack_from("<I", data, 14) == (12,)
     width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
     return abs(height), abs(width)
@@ -207,7 +206,7 @@ def _is_pnm(data: bytes) -> bool:
 
 
 def _pnm_numbers(data: bytes) -> list[int]:
-    """Width, height and, but for a bitmap, the largest value; fewer if the header is damaged."""
+    """Width, height and, except for a bitmap, the largest value; fewer if the header is damaged."""
     text = re.sub(rb"#[^\n\r]*", b" ", data[:4_096])
     numbers = re.match(rb"P[456]\s+(\d{1,9})\s+(\d{1,9})(?:\s+(\d{1,9}))?\s", text)
     return [int(number) for number in numbers.groups() if number] if numbers else []
@@ -244,7 +243,7 @@ def tiff_fields(data: bytes) -> dict[int, tuple[int, int]]:
                 place = at if within else struct.unpack_from(order + start, data, at)[0]
                 if place + struct.calcsize(form) <= len(data):
                     fields[tag] = struct.unpack_from(order + form, data, place)[0], place
-            seen.add(tag)  # of a tag that stands twice, the first one counts
+            seen.add(tag)  # if a tag occurs twice, the first one counts
             at += room
     except (struct.error, OverflowError):  # the directory, or a part of it, is not there
         pass
@@ -267,7 +266,7 @@ def _tiff_size(data: bytes) -> Size | None:
 
 
 def _orientation(data: bytes) -> int:
-    """The orientation in a TIFF, which is also what EXIF is."""
+    """The orientation in a TIFF; EXIF data have the form of a TIFF, too."""
     value = tiff_fields(data).get(_ORIENTATION, (1, 0))[0]
     return value if 1 <= value <= 8 else 1
 
@@ -275,8 +274,8 @@ def _orientation(data: bytes) -> int:
 def plain_tiff(data: bytes) -> bytes:
     """A TIFF that is decoded to its pixels as they are stored.
 
-    OpenCV turns them by the orientation tag, whatever it is told, and libtiff multiplies colours
-    by a transparency that is called unassociated: both tags are reset.
+    OpenCV turns the pixels by the orientation tag even if it is told not to, and libtiff multiplies
+    colours by a transparency that is called unassociated. Both tags are therefore reset.
     """
     order: Literal["big", "little"] = "big" if data.startswith(b"MM") else "little"
     fields = tiff_fields(data)

@@ -27,22 +27,22 @@ ENDINGS = (
     ".jpg", ".png", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
     ".gif", ".jpe", ".jfif",
 )  # fmt: skip
-"""How names of images end, in lower case, in the order in which one of several is taken."""
+"""Endings of image files in lower case. If an image exists with several, the first one is taken."""
 
 _LONGEST = 32_766
-"""Side beyond which OpenCV's warp refuses an image."""
+"""Longest side of an image that OpenCV's warp accepts."""
 MOST_PIXELS = 100_000_000
-"""Pixels beyond which an image is no photograph of a face: decoded, it takes 0.3 GB."""
+"""Most pixels of a photograph of a face; decoded, they take 0.3 GB."""
 _MOST_BYTES = 2**30
 _MOST_SCANS = 100
-"""Passes of a progressive JPEG over the whole image; usual ones have ten."""
+"""Most passes of a progressive JPEG over the whole image; usual files have ten."""
 
 # Each decoder prints its own words on a damaged file, and on unknown tags of a good one.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class ImageFiles:
-    """Images in files, one a face.
+    """Images in files, one for each face.
 
     Pixels are taken as stored: an EXIF rotation is ignored, because annotations are in stored
     pixels.
@@ -57,7 +57,7 @@ class ImageFiles:
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self._root = root
-        self._names = tuple(names)  # texts, because a million paths take a gigabyte
+        self._names = tuple(names)  # texts: a million Path objects would take a gigabyte
 
     def available(self) -> Bools:
         return np.array([(self._root / name).is_file() for name in self._names], dtype=np.bool_)
@@ -89,7 +89,7 @@ class ImageFiles:
 
 
 class ArrayImages:
-    """Images in memory, one a face.
+    """Images in memory, one for each face.
 
     Parameters
     ----------
@@ -234,16 +234,17 @@ def _is_rotated(path: Path) -> bool:
     try:
         data = _read_bytes(path)
     except InputError:
-        return False  # whoever needs its pixels says what is wrong with it
+        return False  # reading its pixels gives the message
     kind = image_kind(data)
     return kind is not None and kind.orientation(data) != 1
 
 
 def images_beside(files: Sequence[Path]) -> list[Path]:
-    """The image beside each file: of the same name but for the ending, ``.jpg`` if there is none.
+    """The image beside each file: of the same name but another ending, ``.jpg`` if there is none.
 
-    Of several images, the one whose ending comes first in :data:`ENDINGS` is taken. Where no name
-    ends as an image's does, a file that begins as one is taken, so that reading it says what it is.
+    Of several images, the one whose ending comes first in :data:`ENDINGS` is taken. If no file has
+    the ending of an image, one whose first bytes are those of an image is taken: reading it gives a
+    message that names its kind.
     """
     beside: dict[Path, dict[str, Path]] = {}
     for folder in {file.parent for file in files}:

@@ -1,4 +1,4 @@
-"""MATLAB's two file formats: told apart, so that a wrong one gets a clear message, and read.
+"""MATLAB's two file formats: tell them apart, so that a wrong one gets a clear message, and read.
 
 What a file claims is not believed: an array that would take far more memory than its file, or lies
 in another file, is refused before it is read. SciPy's reader of version 5 files trusts the sizes
@@ -43,11 +43,11 @@ _CELL, _STRUCT, _CHAR = 1, 2, 4
 _TEXTS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 """How characters are stored, by the number in a tag."""
 _DEEPEST = 6
-"""Levels of cells and structs within each other."""
+"""Most levels of cells and structs within each other."""
 _NUMBERS = 2**22
-"""Numbers in an array of a version 7.3 file that is no image: 48,000 faces of COFW."""
+"""Most numbers in an array of a version 7.3 file that is no image: 48,000 faces of COFW."""
 _CHUNK = 2**28
-"""Bytes of a chunk of an array."""
+"""Most bytes of a chunk of an array."""
 _GZIP, _SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
 
 

@@ -53,7 +53,7 @@ def model_error(
 ) -> InputError:
     """The message for a file whose content should be this model."""
     errors = error.errors()
-    # Before keys that are missing: one of them may be what an unknown key was meant to be.
+    # An unknown key is reported before a missing one: it may be a misspelling of that one.
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     *table, key = [str(part) for part in first["loc"]] or ["(all)"]
     dotted = ".".join([*table, key])
@@ -71,7 +71,7 @@ def model_error(
 def _keys(model: Any, table: Sequence[str]) -> Iterable[str]:
     """The keys of a table in a file of a model.
 
-    On the way down, a table is a model or, where its keys are names of the user's, a Mapping.
+    On the way down, a table is a model, or a Mapping if its keys are names that the user chose.
     """
     for key in table:
         is_model = isinstance(model, type) and issubclass(model, BaseModel)
@@ -102,5 +102,5 @@ def _key(name: str) -> str:
 
 
 def _value(value: object) -> str:
-    # JSON, without its surrogate pairs, and with the one character that TOML wants escaped.
+    # A string of JSON is one of TOML, without surrogate pairs and with one more character escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

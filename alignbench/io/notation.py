@@ -21,7 +21,7 @@ from alignbench.io.text import lines_of
 _NULL = type(None)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 DEEPEST = 64
-"""How deep lists and tables may lie within each other; our own files have at most six levels."""
+"""Most levels of lists and tables within each other; our own files have at most six."""
 
 
 def parse_json(text: str) -> Any:
@@ -31,7 +31,7 @@ def parse_json(text: str) -> Any:
     it has half of a surrogate pair, which no file and no terminal can take.
     """
     content = _shallow(lambda: json.loads(text, object_pairs_hook=_table))
-    if _SURROGATE.search(text):  # of a pair, or alone
+    if _SURROGATE.search(text):  # half of a pair, which may be complete
         try:
             json.dumps(content, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:

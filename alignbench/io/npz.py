@@ -20,13 +20,13 @@ from alignbench.io.files import require_regular
 Array = np.ndarray[Any, Any]
 
 _LONGEST_HEADER = 2**16
-"""Bytes; NumPy's own limit is smaller."""
+"""Most bytes of an array's header; NumPy's own limit is smaller."""
 _FREE, _RATIO = 64 * 2**20, 100
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in an archive, of a shape and type that its bytes agree with."""
+    """An array in an archive, with a shape and a type that agree with the number of its bytes."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -83,7 +83,7 @@ def array_claims(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 def room(stored: int) -> int:
-    """Bytes of memory that so many stored bytes may take; an array that takes more is a trap."""
+    """Most bytes of memory for so many stored bytes; an array that claims more is refused."""
     return _FREE + _RATIO * stored
 
 
@@ -113,7 +113,7 @@ def read_npy(path: Path) -> Array:
 def _checked_header(
     stream: IO[bytes], name: str, size: int
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of an array, which the number of its bytes agrees with."""
+    """Shape, order and type of an array; they must agree with the number of its bytes."""
     shape, fortran, kind = _header(stream)
     stored = size - stream.tell()
     if kind.hasobject:

@@ -63,7 +63,7 @@ def line_error(
 
 
 def list_some(texts: Iterable[str], most: int = 5) -> str:
-    """Texts with commas between them; of many the first ones, and how many there are besides."""
+    """Texts with commas between them; of many, the first ones and the number of the others."""
     texts = list(texts)
     more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more

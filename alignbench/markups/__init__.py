@@ -50,7 +50,7 @@ def load_markup(name: str) -> Markup:
 
 
 def markups_of(landmarks: int) -> list[str]:
-    """Names of the registered mark-ups that have so many landmarks."""
+    """Names of the registered mark-ups that have this number of landmarks."""
     return [name for name in markup_names() if load_markup(name).landmarks == landmarks]
 
 
@@ -119,7 +119,7 @@ def require_convertible(source: Markup, target: Markup) -> None:
 
 
 def find_common(one: Markup, other: Markup) -> Markup:
-    """The registered mark-up of most landmarks in which two can be compared.
+    """The registered mark-up with the most landmarks in which two can be compared.
 
     No landmark of it is approximate for either. Raises InputError if there is none.
     """

@@ -42,7 +42,7 @@ class Markup:
         Boundaries as ordered lists of landmarks. A single landmark is a dot.
     conversions
         Name of another mark-up to one list for each of its landmarks: the landmarks of this mark-up
-        whose mean it is. One that stands there twice counts twice.
+        whose mean it is. A landmark that occurs twice in the list counts twice.
     approximate
         Name of such a mark-up to those of its landmarks that the conversion only approximates,
         because no landmark of this mark-up marks the same place.

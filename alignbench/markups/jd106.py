@@ -11,9 +11,9 @@ _TO_IBUG68: tuple[Indices, ...] = (
     *((k,) for k in (66, 67, 69, 70, 71, 73, 75, 76, 78, 79, 80, 82)),
     *((k,) for k in span(84, 103)),
 )
-"""The contour of 106 points begins higher on the temple than that of 68 and ends as high, so that
-its points are not every second one. The map is the usual one of public converters; it is symmetric,
-and its contour is an approximation."""
+"""The contour of 106 points begins and ends higher on the temples than that of 68 points, so the 68
+points are not every second one of the 106. The map is the usual one of public converters. It is
+symmetric, and its contour is an approximation."""
 
 JD106 = Markup(
     name="jd106",

@@ -13,15 +13,15 @@ _MIDLINE: Indices = (
     *(0, 1, 2, *span(4, 6), *span(8, 19), 94),
     *(151, 152, 164, 168, 175, 195, 197, 199, 200),
 )
-"""What lies on the plane of symmetry. All other landmarks below 248 are of the left of the image,
-and those from 248 on are their mirrored twins, in the same order."""
+"""Landmarks on the plane of symmetry. All others below 248 lie on the left of the image; those from
+248 on are their mirror images, in the same order."""
 
 _LEFT: Indices = tuple(k for k in span(0, 247) if k not in _MIDLINE)
 _TWIN = dict(pairs(_LEFT, span(248, 467)))
 
 
 def _mirror(landmarks: Indices) -> Indices:
-    """The twins of landmarks of the left of the image, or of its middle."""
+    """The mirror images of landmarks on the left of the image or in its middle."""
     return tuple(_TWIN.get(k, k) for k in landmarks)
 
 
@@ -74,8 +74,8 @@ _TO_IBUG68: tuple[Indices, ...] = (
     *((k,) for k in (78, 82, 13, 312, 308, 317, 14, 87)),
 )
 """The map of P. Yan (github.com/PeizhiYan/Mediapipe_2_Dlib_Landmarks), with landmark 13 as the
-mirror image of landmark 3. The oval follows the surface of the head and the jaw of 68 points the
-visible outline, so that its landmarks are only approximated."""
+mirror image of landmark 3. The oval follows the surface of the head, whereas the jaw of 68 points
+follows the visible outline. Its landmarks are therefore only approximated."""
 
 MEDIAPIPE468 = Markup(
     name="mediapipe468",

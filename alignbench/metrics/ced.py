@@ -18,7 +18,7 @@ def ced(errors: Floats, at: Floats) -> Floats:
 def ced_steps(errors: Floats, maximum: float) -> tuple[Floats, Floats]:
     """The empirical CED from 0 to ``maximum`` as a staircase: (x, share) at every step's top.
 
-    Exact: one step a face, no grid. Plot it with steps that rise at x ("post").
+    Exact: one step for each face, no grid. Plot it with steps that rise at x ("post").
     """
     inside = np.sort(errors[errors <= maximum])
     x = np.concatenate([[0.0], inside, [maximum]])

@@ -1,14 +1,14 @@
-"""Peers' conventions, each named after whom it copies, to explain a published number.
+"""Conventions of other repositories, each named after its source, to explain published numbers.
 
-Only for comparison: nothing of the harness uses them. FR is in percent and AUC a fraction here
-as elsewhere, whatever the peer prints. Errors are fractions (N,).
+They are for comparison only: nothing of the harness uses them. FR is in percent and AUC is a
+fraction, whatever the other repository prints. Errors are fractions (N,).
 
 ====================  ===========================================================================
 function              how it differs from :mod:`alignbench.metrics`
 ====================  ===========================================================================
 :func:`simpson_grid`  a grid of step 1e-4 and Simpson's rule; at thresholds 0.05 and 0.07 the grid
                       overruns by a step: FR is taken there, and a perfect AUC exceeds 1
-:func:`menpofit`      the same with a step of the caller's, over the maximum only
+:func:`menpofit`      the same with the caller's step and minimum, divided by the maximum alone
 :func:`san`           trapezoid over 2,000 points, errors strictly below x
 :func:`spiga`         Simpson over the left edges of a 10,000-bin histogram of all errors
 :func:`mmpose_nme`    mean over visible points of all faces, not over faces; float32
@@ -33,7 +33,7 @@ from alignbench.metrics.ced import ced
 
 
 class Summary(NamedTuple):
-    """FR in percent and AUC as a fraction (which may exceed 1: that is the peer's error)."""
+    """FR in percent and AUC as a fraction, which may exceed 1 by the other repository's error."""
 
     fr: float
     auc: float
@@ -64,9 +64,9 @@ def san(errors: Floats, threshold: float, points: int = 2000) -> Summary:
 def spiga(errors: Floats, threshold: float, bins: int = 10_000) -> Summary:
     """SPIGA: Simpson over the left edges, below the threshold, of a histogram of all errors.
 
-    Each bin's whole count is credited to its left edge, so AUC comes out too high; where every
-    error is below the threshold the rest up to it is added as a rectangle. Errors must be finite:
-    SPIGA knows no missed face.
+    Each bin is counted at its left edge, so AUC is too high. If all errors are below the threshold,
+    the area up to the threshold is added as a rectangle. Errors must be finite: SPIGA has no rule
+    for missed faces.
     """
     if not np.isfinite(errors).all():
         raise InputError("spiga", "a missed face (infinite error)", "finite errors")

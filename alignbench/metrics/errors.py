@@ -79,7 +79,7 @@ def landmarks(points: object, where: str) -> Floats:
 
 
 def column(values: object, truth: Floats) -> Floats:
-    """A normaliser (N,) that the user gives, beside true landmarks."""
+    """A normaliser (N,) that the user gives, as float64."""
     return landmarks(values, "normaliser").astype(np.float64)
 
 
@@ -123,7 +123,7 @@ def normalisers(
     Raises
     ------
     InputError
-        If a normaliser of a face is zero or no number: its error would be none either.
+        If a normaliser of a face is zero or no number: its error would not be a number either.
     """
     scales = {}
     for name in normaliser_names(markup):

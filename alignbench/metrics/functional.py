@@ -5,7 +5,7 @@ Conventions are those of a run (:mod:`alignbench.metrics`), and so are the digit
 nothing to AUC and is left out of NME. A landmark whose true position is NaN is not annotated and
 does not count.
 
-Of arrays, results are floats and arrays of float64. Of tensors, they are tensors on the same
+For arrays, results are floats and arrays of float64. For tensors, they are tensors on the same
 device, in float64 where the device has it, without a gradient; no landmark is copied to the CPU.
 """
 
@@ -53,7 +53,7 @@ def nme(
     Returns
     -------
     float or torch.Tensor
-        Percent of the normaliser; NaN where no face counts. Of tensors, a tensor of shape ().
+        Percent of the normaliser; NaN where no face counts. For tensors, a tensor of shape ().
 
     Raises
     ------
@@ -93,7 +93,7 @@ def fr(
     Returns
     -------
     float or torch.Tensor
-        Percent of the faces; NaN where no face counts. Of tensors, a tensor of shape ().
+        Percent of the faces; NaN where no face counts. For tensors, a tensor of shape ().
 
     Raises
     ------
@@ -127,7 +127,7 @@ def auc(
     Returns
     -------
     float or torch.Tensor
-        A fraction from 0 to 1; NaN where no face counts. Of tensors, a tensor of shape ().
+        A fraction from 0 to 1; NaN where no face counts. For tensors, a tensor of shape ().
 
     Raises
     ------
@@ -163,7 +163,7 @@ def ced(
         ``maximum``.
     share : numpy.ndarray
         (K,) share of faces with an error of at most ``x``, from 0 to 1. Plot it with
-        ``axes.step(x, share, where="post")``. Of tensors, both are arrays too: they are plotted.
+        ``axes.step(x, share, where="post")``. For tensors, both are arrays too, to be plotted.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def errors(
     array([0.1 , 0.05])
     """
     chosen = load_markup(markup) if isinstance(markup, str) else markup
-    # The two modules have the same functions, of arrays and of tensors.
+    # The two modules have the same functions, for arrays and for tensors.
     kind: Any = arrays
     if is_tensor(predicted) or is_tensor(truth):
         from alignbench.metrics import tensors as kind
@@ -241,7 +241,7 @@ def errors(
         _check_faces(predicted, truth, scale)
     distance = kind.distances(predicted, truth)
     result = kind.face_errors(distance, scale, mask)
-    # The sum tells of every NaN and infinity, without a look at each landmark.
+    # The sum shows every NaN and infinity, without a look at each landmark.
     if not abs(result.sum()) < np.inf:
         _check_faces(predicted, truth, scale)
         result[_is_nan(distance).any(1)] = np.inf
@@ -315,7 +315,7 @@ def _check_device(where: str, values: Array, truth: Array) -> None:
 
 
 def _check_faces(predicted: Array, truth: Array, scale: Array) -> None:
-    """Refuse what is not finite and does not stand for a missed face or a missing annotation."""
+    """Refuse values that are not finite, except for missed faces and missing annotation."""
     values, true = (points.reshape(len(points), -1) for points in (predicted, truth))
     missed, absent = _is_nan(values), _is_nan(true)
     for where, wrong, found, accepted in (

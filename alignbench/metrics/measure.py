@@ -2,10 +2,10 @@
 
 ``nme``, ``nme(inter_pupil)``, ``fr@0.10``, ``auc(inter_ocular)@0.08``: a measure's name, its
 normaliser in brackets and its threshold, a fraction, behind the at sign. A measure of several
-thresholds has them with commas, as in ``between@0.05,0.10``. Without a normaliser a measure stands
-for itself under each of them.
+thresholds has them with commas, as in ``between@0.05,0.10``. A measure without a normaliser stands
+for the same measure under every normaliser.
 
-Every measure here is a mean over faces of one number a face. That is what lets one bootstrap
+Every measure here is a mean over faces of one number for each face. That is what lets one bootstrap
 give intervals for all of them in one pass (:mod:`alignbench.stats`).
 """
 
@@ -25,7 +25,7 @@ from alignbench.exceptions import InputError, unknown
 
 Threshold = float | tuple[float, ...] | None
 
-# Blanks are allowed in one place at a time, so that a text of many is not tried in every way.
+# Blanks are allowed in one place at a time: a text with many blanks is not matched in many ways.
 _GRAMMAR = re.compile(r"([a-z]\w*)(?:\s*\(\s*(\w+)\s*\))?(?:\s*@\s*([0-9.]+(?:,[0-9.]+)*))?")
 _ACCEPTED = "name, name(normaliser), name@threshold or name(normaliser)@threshold"
 
@@ -51,7 +51,7 @@ class Measure(ABC):
     thresholds: ClassVar[int] = 1
     """How many thresholds the measure has."""
     whole: ClassVar[float | None] = None
-    """For a measure that is a share of faces: what each of them adds, while all others add 0.
+    """For a measure that is a share of faces: what each of these adds, where all others add 0.
     Its intervals are Wilson's, which are not empty where no face failed."""
 
     @abstractmethod
@@ -157,13 +157,13 @@ def parse_measure(text: str, normalisers: Iterable[str] | None = None) -> Measur
 
 
 def read_measures(measures: Sequence[str | Measure], normalisers: Collection[str]) -> list[Measure]:
-    """Measures, of which some may be names.
+    """Measures, from a list of measures and of names of measures.
 
     Raises
     ------
     InputError
-        If a name is that of no measure, as for :func:`parse_measure`; or if there is one text in
-        place of a list.
+        If a name is not that of a measure, as for :func:`parse_measure`; or if ``measures`` is a
+        text instead of a list.
     """
     if isinstance(measures, str):
         raise InputError("measures", f"the text {measures!r}", f"a list, such as [{measures!r}]")

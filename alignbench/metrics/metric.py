@@ -20,10 +20,10 @@ USUAL = ("nme", "fr@0.10", "auc@0.10")
 
 
 class Bound:
-    """Measures of one mark-up, by the names they were asked for by, and their normalisers.
+    """Measures of one mark-up by the names that were asked for, and the normalisers they need.
 
-    The usual normaliser is that of the measures that name none; an empty text stands for it in
-    ``normalisers``. What :class:`Metric` and its adapters share.
+    ``usual`` is the normaliser of the measures that name none; in ``normalisers`` an empty text
+    stands for it. :class:`Metric` and its adapters share this class.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Bound:
 class Metric:
     """Measures over the faces of many batches, with the digits of a run.
 
-    The error of each face is kept, on the device of its landmarks, and nothing else of it: 8 bytes
-    for each normaliser. The values are therefore the same however faces are dealt to batches and
-    processes, up to the order in which they are summed.
+    For each face only its error is kept, on the device of its landmarks: 8 bytes for each
+    normaliser. The values are therefore the same however faces are dealt to batches and processes,
+    up to the order in which they are summed.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Metric:
 
     @property
     def faces(self) -> int:
-        """Number of faces that this process has seen, those of one id several times."""
+        """Number of faces that this process has seen; a face that came twice is counted twice."""
         return sum(len(part) for part in self._errors[self._bound.normalisers[0]])
 
     def reset(self) -> None:
@@ -168,7 +168,7 @@ class Metric:
         self._ids += added
 
     def compute(self, *, across_ranks: bool = True) -> dict[str, float]:
-        """The measures over all faces, by the names they were asked for.
+        """The measures over all faces, by the names that were asked for.
 
         Where a process group of ``torch.distributed`` is initialised, the faces of all its
         processes count; then every process must call this.

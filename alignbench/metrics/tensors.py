@@ -1,4 +1,4 @@
-"""Distances, normalisers and errors of torch tensors: :mod:`alignbench.metrics.errors` for these.
+"""Distances, normalisers and errors of torch tensors, as :mod:`alignbench.metrics.errors` has them.
 
 Nothing leaves the device, and everything is float64 where the device has that type.
 """
@@ -69,6 +69,6 @@ def face_errors(distance: Tensor, normaliser: Tensor, mask: Tensor | None = None
     if mask is not None:
         counts &= mask
     total = torch.where(counts, distance, 0.0).sum(dim=1)
-    # A missed face has NaN in every distance; so that a mask does not hide it, it is added.
+    # A missed face has NaN in every distance. A mask would hide that, so NaN is set afterwards.
     missed = distance.isnan().any(dim=1)
     return (total / counts.sum(dim=1) / normaliser).masked_fill(missed, math.nan)

@@ -33,8 +33,8 @@ class Batch:
         (B, 4) x_min, y_min, x_max, y_max in 0-based pixel-centre coordinates, by the run's box
         protocol and scale.
     frames
-        (B, 4) boxes whose crops are the squares in which the landmarks are counted, where the box
-        protocol says that these differ from what the network is shown; else None.
+        Boxes (B, 4) whose crops are the squares in which landmarks are counted, where the box
+        protocol has such squares and they differ from what the network sees; else None.
     """
 
     ids: Sequence[str]
@@ -47,7 +47,7 @@ class Batch:
 class Origin:
     """How :func:`alignbench.load_predictor` made a predictor.
 
-    From a module, with options, in a working folder, at a time (seconds).
+    The module, the options, the working folder, and the time in seconds.
     """
 
     module: str

@@ -71,7 +71,7 @@ class DlibPredictor(Predictor):
         self.markup: Markup = by_landmarks(points, self._path)
 
     def detect(self, image: Bytes) -> Floats:
-        # Without upsampling, dlib's default, which finds faces of 80 pixels and more.
+        # Without upsampling, which is dlib's default. It finds faces of 80 pixels and more.
         rectangles = self._detector(image, 0)
         edges = [(r.left(), r.top(), r.right(), r.bottom()) for r in rectangles]
         return np.array(edges, dtype=np.float64).reshape(-1, 4)

@@ -1,8 +1,8 @@
 """face-alignment: 68 points by 2D-FAN (Bulat and Tzimiropoulos, ICCV 2017), by its own package.
 
 Window, network and decoding are those of the package (``FaceAlignment.get_landmarks_from_image``):
-of a box, it takes the centre, 12 % of the height higher, and the side (width + height) / 195 x 200
-pixels. It downloads its weights when it is first used.
+the centre of the window lies 12 % of the box's height above the box's centre, and its side is
+(width + height) / 195 x 200 pixels. The package downloads its weights when it is first used.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class FaceAlignmentPredictor(Predictor):
         self._version = str(face_alignment.__version__)
 
     def detect(self, image: Bytes) -> Floats:
-        # Behind the box stands its score.
+        # The score follows the four numbers of the box.
         boxes = [box[:4] for box in self._aligner.face_detector.detect_from_image(image)]
         return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 

@@ -1,7 +1,7 @@
 """face-api's 68 points (github.com/vladmandic/face-api, MIT), of its npm package.
 
-Its network stands in :mod:`alignbench.predictors.face_api_network`, so that it is listed and
-fetched without PyTorch.
+Its network stands in :mod:`alignbench.predictors.face_api_network`, so that the model can be listed
+and fetched without PyTorch.
 """
 
 from __future__ import annotations

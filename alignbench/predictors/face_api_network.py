@@ -75,7 +75,7 @@ class _Convolution(nn.Module):
 
 
 def _pad_as_tensorflow(images: Tensor, stride: int) -> Tensor:
-    """Padding "same" for 3 x 3 and an even side: with stride 2, right and below alone."""
+    """Padding "same" for 3 x 3 and an even side: with stride 2, only on the right and below."""
     before = 1 if stride == 1 else 0
     return functional.pad(images, (before, 1, before, 1))
 
@@ -181,12 +181,13 @@ class FaceApi(NetworkPredictor):
         super().__init__("face-api", SETTINGS, network, identity, execution, flip_test)
 
     def preprocess(self, batch: Batch) -> Windows:
-        """Windows as the package makes them: the box is cut out, and made a square by black edges.
+        """Windows as the package makes them: the box is cut out, and black edges make it a square.
 
-        The box is cut to whole pixels of the image first, and one outside the image is missed. Its
-        coordinates count from the edge of the image's first pixel. The package adds landmarks to
-        the box's corner before it was rounded, and so does this; its results are compared with
-        annotated coordinates as they are.
+        First the box is cut to whole pixels of the image. A face whose box lies outside the image
+        counts as missed. The package counts the box's coordinates from the edge of the image's
+        first pixel. It adds landmarks to the box's corner as it was before rounding, or to the
+        image's edge where that cuts the box. The same is done here, because the package's results
+        are compared with annotated coordinates without a correction.
         """
         crop = self.settings.crop
         regions, local = [], np.empty((len(batch.ids), 4))
@@ -208,9 +209,9 @@ class FaceApi(NetworkPredictor):
 
 
 def clip_box(box: Floats, width: int, height: int) -> tuple[int, int, int, int]:
-    """The whole pixels of an image in a box (4,): left, top, right and bottom, the last two out.
+    """The whole pixels of an image in a box (4,): left, top, and right and bottom, both exclusive.
 
-    As the package does: origin and size are rounded down, then what leaves the image is cut off.
+    As in the package, origin and size are rounded down; then parts outside the image are cut off.
     """
     left, top = np.floor(box[:2]).astype(int).tolist()
     wide, high = np.floor(box[2:] - box[:2]).astype(int).tolist()

@@ -1,4 +1,4 @@
-"""What users must know of a model before they believe its numbers: weights, licence, training."""
+"""What users must know about a model before they trust its numbers: weights, licence, training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Facts about a model and its own weights; of weights that a user gives, nothing is known.
+    """Facts about a model and its own weights; nothing is known about weights that a user gives.
 
     A factory or class of a model carries them as its attribute ``facts``.
 

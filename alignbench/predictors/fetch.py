@@ -29,11 +29,11 @@ from alignbench.io.files import WriteError, reading, sha256, write_atomic
 from alignbench.io.text import is_inside
 
 _LARGEST = 256 * 2**20
-"""Bytes of a file in an archive, and of a whole tar archive when it is unpacked."""
+"""Most bytes of a file in an archive, and of a whole tar archive when it is unpacked."""
 _SECONDS = 900
-"""How long a download may take."""
+"""Longest time of a download in seconds."""
 _NO_PIP = "No module named pip"
-"""What Python says in an environment without pip, as uv makes them."""
+"""What Python says in an environment without pip; uv makes such environments."""
 _TAR_FOLDER = "package/"
 """Where npm puts all files of a package."""
 _WHEEL = [

@@ -1,4 +1,4 @@
-"""What a model may give, and what it may do to standard output and error while it runs."""
+"""Checks of a model's output, and protection of standard output and error while the model runs."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class _Shield:
 
 @contextmanager
 def guard_streams() -> Iterator[None]:
-    """What is printed inside goes to standard error; a stream that is closed inside comes back.
+    """Send what is printed in the block to standard error; restore streams that the block closes.
 
-    For the whole process, its threads and libraries included. It may be entered again inside.
+    This holds for the whole process, its threads and libraries included. Blocks may be nested.
     """
     global _depth
     with _lock:

@@ -1,12 +1,11 @@
 """What identifies a user's own model: source code, options, files of weights and packages.
 
-Stored results of a model are read back only where nothing that made them can have changed. Other
-code of a Python process can change anything in it: a value that a function holds, an attribute of
-a module. The command line runs no other code, so that there a model is known by what it is loaded
-from: its options, the source of its module and of every module of the user's own that this imports,
-the files that these name, and the versions of the installed packages that they import. Where one
-of these cannot be seen, and in every other process, the identity is uncertain and the model runs
-again.
+Stored results of a model are read back only if nothing that made them can have changed. In a Python
+process, other code can change anything in a model: a value that a function holds, an attribute of a
+module. The command line runs no other code. There a model is identified by what it is loaded from:
+its options, the source of its module and of every module of the user's own that this imports, the
+files that these name, and the versions of the installed packages that they import. If one of these
+cannot be seen, and in every other process, the identity is uncertain and the model runs again.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Identity:
 def identify(predictor: Predictor) -> Identity:
     """What identifies a predictor besides its ``describe()``.
 
-    Nothing else does for a model of alignbench itself: its version is in the key of a run.
+    A model of alignbench itself needs nothing else: its version is in the key of a run.
     """
     origin = predictor.origin
     roots = [type(predictor), *predictor.built_from]
@@ -133,7 +132,7 @@ def _find_spec(name: str) -> ModuleSpec | None:
 
 
 class _Look:
-    """Hashes what a model is loaded from, and notes what it cannot see.
+    """Hashes everything that a model is loaded from, and notes what it cannot see.
 
     ``folder`` is the working folder and ``loaded`` the time (seconds) when the model was loaded.
     """
@@ -156,7 +155,7 @@ class _Look:
     def add_module(self, name: str) -> bool:
         """Take in a module and those it imports; whether it is the user's own."""
         if name not in self._users:
-            self._users[name] = False  # unless the rest says otherwise; ends circles, too
+            self._users[name] = False  # preliminary; it also ends circular imports
             self._users[name] = self._add_new(name)
         return self._users[name]
 
@@ -218,7 +217,7 @@ class _Look:
                     self._add_file(text, file.parent)
 
     def _add_file(self, text: str, folder: Path) -> None:
-        """Take in the file that a text names, if any; what of a folder is read cannot be seen."""
+        """Take in a file that a text names; doubt a folder, because its files are not known."""
         if not text.strip("./\\ \n"):
             return
         path = folder / text

@@ -1,4 +1,4 @@
-"""Models that are there already: a predictor, a name, a function, or an array of landmarks."""
+"""Anything that can be evaluated: a predictor, a name, a function, or an array of landmarks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ArrayPredictor(Predictor):
     """Landmarks (N, L, 2) of a data set's N faces, in its order, whatever model gave them.
 
     NaN in all landmarks of a face stands for a missed face. The mark-up is the data set's if that
-    has L landmarks, else the registered one that has.
+    has L landmarks, else the registered mark-up with L landmarks.
     """
 
     name = "array"
@@ -62,7 +62,7 @@ class ArrayPredictor(Predictor):
 
 
 def as_predictor(model: object) -> Predictor:
-    """The predictor that anything which can be evaluated stands for.
+    """A predictor for anything that can be evaluated.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class NetworkPredictor(CropPredictor):
     Attributes
     ----------
     network
-        The module, in evaluation.
+        The module, in evaluation mode.
     compute
         The network of the back end: a function of a batch (B, C, S, S), float32.
     input_shape
@@ -111,7 +111,7 @@ def hash_parameters(network: nn.Module) -> str:
 
 
 def export_onnx(predictor: Predictor, path: Path) -> Path:
-    """Write a network as the ONNX file ``path`` and its settings beside it, whose file it gives.
+    """Write a network as the ONNX file ``path`` and its settings beside it; give the latter's path.
 
     ``onnx:path`` then runs it on onnxruntime or OpenVINO, without torch.
 

@@ -1,4 +1,4 @@
-"""What an ONNX model itself tells of its settings: to check a TOML file, or to begin one."""
+"""Settings that an ONNX model itself tells: to check a TOML file, or to begin one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _colour(window: _Window) -> str:
 def _guess(port: Port) -> tuple[str, list[str]] | None:
     """The mark-up of an output by its number of landmarks, and lines of settings; None if unknown.
 
-    Axes are heatmaps if two that are side by side are of one length, else points.
+    An output has heatmaps if two adjacent axes have the same length, else points.
     """
     shape = [side for side in port.shape[1:] if isinstance(side, int) and side != 1]
     if not shape or any(not isinstance(side, int) for side in port.shape[1:]):

@@ -1,4 +1,4 @@
-"""From the array that a network gives to heatmaps or points of a mark-up, whatever its axes."""
+"""Read a network's output as heatmaps or points of a mark-up, whatever the order of its axes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Values = NDArray[np.floating]
 def read_heatmaps(values: Values, output: Output, markup: Markup, where: str) -> Values:
     """The heatmaps (B, L, H, H) in a network's output (B, M, H, H).
 
-    Boundary maps, where a network gives them, follow the landmarks' maps and are left out; as many
-    maps as another mark-up has landmarks are an error. Of several stacks (B, S, M, H, H) the last
-    one is taken. ``where`` names the model in messages.
+    Boundary maps, where a network gives them, follow the landmarks' maps and are left out. A number
+    of maps that equals another mark-up's number of landmarks is an error. Of several stacks (B, S,
+    M, H, H) the last one is taken. ``where`` names the model in messages.
 
     Raises
     ------
@@ -69,9 +69,9 @@ def read_points(values: Values, output: Output, markup: Markup, size: int, where
 
 
 def missed_faces(maps: Values) -> NDArray[np.bool_]:
-    """(B,) whether a face has a heatmap, of (B, L, H, H), without a finite maximum.
+    """(B,) whether one of a face's heatmaps (B, L, H, H) has no finite maximum.
 
-    They may be minus infinity, the logarithm of 0, but not everywhere.
+    Values may be minus infinity, the logarithm of 0, but not in a whole map.
     """
     return np.asarray(~np.isfinite(maps.max(axis=(2, 3))).all(axis=1))
 

@@ -1,4 +1,4 @@
-"""From a model's name on the command line to a predictor."""
+"""Find or make the predictor that a model's name on the command line stands for."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def predictor_names() -> list[str]:
 def parse_options(text: str, where: object) -> dict[str, Any]:
     """Options ``name=value,name=value`` as JSON values; a list is ``[16,16]``.
 
-    A value is read as TOML where it is that, ``none`` as None, and else as text.
+    A value is read as TOML if it is valid TOML, ``none`` as None, and anything else as text.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def load_predictor(
                 typed[option] = _weights_file(str(typed[option]))
         given |= typed
         predictor = _make(model, factory, given, defaults)
-    with suppress(AttributeError):  # a class of its own with slots
+    with suppress(AttributeError):  # a user's class with slots takes no further attribute
         predictor.origin = Origin(module, given, folder, loaded)
         known = {"weights", "argument", "random"}.isdisjoint(given)
         facts = getattr(factory, "facts", None) if known else None
@@ -284,8 +284,8 @@ def _make(
 
 def _import(model: str, module: str, attribute: str) -> Callable[..., Any]:
     """A factory, or a model's function, of a module on the import path or in this folder."""
-    # The console script does not put the working folder on the import path; a user's own module
-    # usually lies there. Last, so that a folder in it cannot hide an installed package.
+    # The console script does not put the working folder on the import path, where a user's module
+    # usually lies. It goes last, so that a folder in it cannot hide an installed package.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:

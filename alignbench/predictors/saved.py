@@ -27,7 +27,7 @@ Axes = Literal["xy", "yx", "x-then-y"]
 
 _NUMBER = re.compile(r"([0-9]{1,9})$")
 _SAME_BOX = 0.9
-"""Overlap from which two boxes are one box, written with other numbers of digits."""
+"""Intersection over union from which two boxes are one, written with other numbers of digits."""
 
 Fit = Callable[[list[int], list[int]], Floats]
 
@@ -41,8 +41,8 @@ class Interpretation:
     order
         ``dataset``: row k is the data set's face k; names are not looked at.
     pick
-        Which of several detections of an image is a face: ``score``, the surest one; ``iou``, the
-        one whose landmarks' tight box overlaps that of the true landmarks most.
+        Which of several detections of an image is a face: ``score``, the one with the highest
+        score; ``iou``, the one whose landmarks' tight box overlaps that of the true landmarks most.
     id_offset
         The number at the end of each name, plus this, is the id.
     points_origin
@@ -76,9 +76,9 @@ class Interpretation:
 class SavedPredictor(Predictor):
     """Predictions from a file or folder.
 
-    Their mark-up is the data set's where that has as many landmarks, else the registered one that
-    has; it is known when the data set is. A face of the data set that is not stored counts as
-    missed; stored faces that are not in the data set are counted in a note.
+    Their mark-up is the data set's if it has as many landmarks, else the registered mark-up with
+    this number. It is known only when the data set is known. A face of the data set that is not
+    stored counts as missed; stored faces that are not in the data set are counted in a note.
     """
 
     needs_images = False
@@ -86,7 +86,7 @@ class SavedPredictor(Predictor):
 
     def __init__(self, path: Path, interpretation: Interpretation | None = None) -> None:
         self._options = interpretation or Interpretation()
-        # Fractions become pixels first: an origin is one of pixels.
+        # Fractions are converted to pixels first, because an origin is given in pixels.
         is_pixels = self._options.points_unit == "pixel"
         origin = self._options.points_origin if is_pixels else 0
         self._format, self._faces = read_faces(path, origin=origin)
@@ -197,7 +197,7 @@ class SavedPredictor(Predictor):
         return str(int(number[1]) + offset)
 
     def _fit_boxes(self, dataset: Dataset) -> Fit | None:
-        """Which stored box is which face's: several faces of an image are told apart by it."""
+        """A function that tells faces of an image apart by their boxes; None without boxes."""
         stored, boxes = self._faces.boxes, dataset.boxes
         if stored is None or boxes is None:
             return None
@@ -220,7 +220,7 @@ class SavedPredictor(Predictor):
         return fit
 
     def _fit(self, dataset: Dataset) -> Fit:
-        """How well stored faces fit faces of the data set: the function that matching asks."""
+        """A function that says how well stored faces fit faces of the data set, by ``pick``."""
         if self._options.pick == "iou":
             stored, true = tight_boxes(self._points), dataset.tight_boxes()
 

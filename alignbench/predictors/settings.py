@@ -132,7 +132,8 @@ class Input(_Settings):
 class Output(_Settings):
     """What the network's output means.
 
-    ``kind`` is ``points`` (L x 2 a face) or ``heatmaps`` (L maps a face), decoded by ``decoder``.
+    ``kind`` is ``points`` (L x 2 for each face) or ``heatmaps`` (L maps for each face), decoded by
+    ``decoder``.
     The decoder ``dark`` needs the ``sigma`` of the Gaussians that the network learned, in pixels of
     its maps; ``local-soft-argmax`` has a ``window`` (an odd number of pixels) and a
     ``temperature``.
@@ -146,8 +147,9 @@ class Output(_Settings):
     ``pixel-centre``, but in the square that the box protocol gives, where it gives one.
 
     ``order`` is that of the numbers of a face where they stand in one row: x and y by turns, or
-    every x before every y. Of ``coordinates`` = 3 numbers a landmark, the third one (a depth or a
-    score) is left out. ``layout`` is the order of the axes of heatmaps, as in :class:`Input`.
+    every x before every y. With ``coordinates`` = 3, each landmark has three numbers, and the third
+    one (a depth or a score) is left out. ``layout`` is the order of the axes of heatmaps, as in
+    :class:`Input`.
     ``name`` picks an output of an ONNX model that has several.
     """
 

@@ -1,5 +1,5 @@
 """Runs: evaluating a predictor on a data set, and the folder that keeps the result.
 
-What is public is found in :mod:`alignbench`. Nothing is imported here, because reading a run needs
-none of what makes one.
+The public names are in :mod:`alignbench`. Nothing is imported here, because reading a run needs
+none of the modules that make one.
 """

@@ -2,9 +2,10 @@
 
 Each fault is a hypothesis with a correction. It is reported where the correction at least halves
 the error and leaves a small one: no correction does that for a model that is merely poor. Only a
-shift by a pixel is smaller than the errors of models; it is told by being the same for all
-landmarks and for faces of every size. The limits were set on the published predictions of SPIGA,
-CFSS, RCPR and TCDCN, on a WFLW network and on the networks of this package: these give no finding.
+shift by a pixel is smaller than the errors of models; it is recognised because it is the same for
+all landmarks and for faces of every size. The limits were set on the published predictions of
+SPIGA, CFSS, RCPR and TCDCN, on a WFLW network and on the networks of this package: these give no
+finding.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ _FEWEST_FOR_FRAME = 10
 faces are then doubted only where the error is at least half a face."""
 _HALF_A_FACE = 0.5
 _FEWEST_STRANGERS, _STRANGERS, _MOST_OF = 2, 0.05, 0.7
-"""Number, share of all, and share of those that are far off, of faces that must fit another one."""
+"""Landmarks of other faces are a finding if at least this number of faces, this share of all, and
+this share of those that are far off fit another face."""
 _GAIN, _SMALL = 0.5, 0.25
-"""A correction leaves at most this share of the error, and at most this error."""
+"""A correction must leave at most this share of the error, and at most this error."""
 _FREEDOM = 0.7
-"""A correction that moves each face leaves at most this share of what others leave."""
+"""A correction that moves each face must leave at most this share of what the others leave."""
 _FITS = 0.1
 """Error below which landmarks are taken for those of a box or of a resized image."""
 _POOR = 0.06
@@ -113,7 +115,7 @@ class _Faces:
 def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
     """Systematic faults in the landmarks (N, L, 2) of a data set's faces; NaN for missed faces.
 
-    Of several faults that explain the error, the one whose correction leaves least is given.
+    If several faults explain the error, the one whose correction leaves the least error is given.
     """
     rows = np.flatnonzero(~np.isnan(predicted).any(axis=(1, 2)))
     if len(rows) > _MOST_FACES:
@@ -136,7 +138,7 @@ def examine(predicted: Floats, dataset: Dataset) -> list[Finding]:
 
 
 def unchecked(faces: int) -> dict[Fault, str]:
-    """Faults that :func:`examine` cannot look for in so many predicted faces, and why."""
+    """Faults that :func:`examine` cannot look for in this number of predicted faces, and why."""
     if faces < _FEWEST_FACES:
         return dict.fromkeys(Fault, f"fewer than {_FEWEST_FACES} faces")
     few = faces < _FEWEST_FOR_SHIFT
@@ -147,7 +149,7 @@ def _mistaken(faces: _Faces, now: float) -> Finding | None:
     """The fault whose correction leaves the least error.
 
     A correction that moves and scales each face has more freedom than the others: it must be
-    better by far.
+    clearly better.
     """
 
     def finding(fault: Fault, error: float, remedy: str) -> tuple[float, Finding]:
@@ -274,7 +276,7 @@ def _constant(faces: _Faces) -> Finding | None:
 
 
 def _fractions(faces: _Faces) -> Finding | None:
-    """Landmarks that are no pixels; of the box, where that makes the error small."""
+    """Landmarks that are not in pixels; the finding names the box where its unit explains them."""
     low, high = float(faces.predicted.min()), float(faces.predicted.max())
     if not (low >= -2 and high <= 2 and np.median(faces.sizes) > 10):
         return None
@@ -367,12 +369,12 @@ def _frame_findings(faces: _Faces, finding: Describe) -> Iterator[tuple[float, F
 
 
 def _unit_read(ratio: float, x: float, y: float) -> tuple[str, str, str] | None:
-    """What the landmarks of a window are, and what they were taken for, if it is that.
+    """The unit of a window's landmarks and the unit they were read in, if these explain the error.
 
-    A landmark t of a window's side, from 0 to 1, is 2 t - 1 of it in [-1, 1]. Taken for a fraction,
-    faces are twice as large and lie by about half a window to the upper left; the other way round
-    they are half as large and lie by a quarter of a window to the lower right. A window is 0.9 to
-    2 times a face's size.
+    A landmark at the share t of a window's side, 0 to 1, has the value 2 t - 1 in [-1, 1]. If this
+    value is read as a fraction, faces are twice as large and lie about half a window to the upper
+    left. If a fraction is read as such a value, they are half as large and lie a quarter of a
+    window to the lower right. A window is 0.9 to 2 times a face's size.
     """
     if 1.8 < ratio < 2.2 and -1 < min(x, y) <= max(x, y) < -0.4:
         return "values in [-1, 1]", "fractions", 'for ONNX, set output.unit = "signed".'
@@ -395,7 +397,7 @@ def _shift(faces: _Faces) -> Finding | None:
     }
     inner = [k for k in np.flatnonzero(~np.isnan(faces.true).all(axis=(0, 2))) if k not in outline]
     residual = (faces.predicted - faces.true)[:, inner]
-    # Faces of few pixels say most: a model's own bias grows with the face, a shift does not.
+    # Small faces weigh most: a model's own bias grows with the face, a shift does not.
     weights = 1 / faces.sizes**2
     by_landmark = np.stack([_weighted_median(residual[:, :, a], weights) for a in (0, 1)], axis=1)
     shift = np.median(by_landmark, axis=0)
@@ -417,7 +419,7 @@ def _shift(faces: _Faces) -> Finding | None:
 
 
 def _weighted_median(values: Floats, weights: Floats) -> Floats:
-    """The weighted median (L,) of values (N, L); rows of NaN are left out by landmark."""
+    """The weighted median (L,) of values (N, L); values that are NaN do not count."""
     order = np.argsort(values, axis=0)
     ordered = np.take_along_axis(values, order, axis=0)
     mass = np.where(np.isnan(ordered), 0, weights[order]).cumsum(axis=0)

@@ -72,7 +72,7 @@ def evaluate(
     box_scale
         Factor on every box, about its centre, before the model's own crop.
     limit
-        Evaluate only the first so many faces; the run is labelled incomplete.
+        Evaluate only this number of faces, the first ones; the run is labelled incomplete.
     landmarks
         The mark-up in which model and truth are compared: a registered one that both can be
         converted to, such as ``inner51``, or ``common``, the one of most landmarks. Errors are
@@ -143,7 +143,7 @@ def evaluate(
 
 
 def _report(progress: Progress | bool, title: str) -> AbstractContextManager[Progress]:
-    """What is called with (faces done, faces in all)."""
+    """The function that is called with (faces done, faces in all)."""
     if callable(progress):
         return nullcontext(progress)
     return show_progress(title, "faces") if progress else nullcontext(lambda done, total: None)

@@ -24,8 +24,8 @@ from alignbench.runs.record import MetricRow
 from alignbench.stats import Bootstrap, design_effect, mean_intervals, wilson
 
 _CI_DIGITS = 6
-"""Decimals of interval ends: far below their Monte Carlo error, and far above what another
-number of threads can change in a matrix product."""
+"""Decimals of interval ends. The rounding is far below their Monte Carlo error, and far above what
+another number of threads can change in a matrix product."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Evaluation:
     metrics
         Rows of ``metrics.json``.
     faces
-        A row a face: id, image (the source image, or what else was sampled),
-        membership (0/1) of each subset, error by normaliser as a fraction, NaN for a missed face.
+        A row for each face: id, image (the source image, or what else was sampled), membership
+        (0/1) of each subset, error by normaliser as a fraction, NaN for a missed face.
     breakdown
         NME in percent by region, over visible and over occluded landmarks, and by landmark.
     """
@@ -75,7 +75,7 @@ def evaluate_points(
 
 
 def bind_measures(measures: Sequence[Measure], norms: Iterable[str]) -> list[Measure]:
-    """Each measure with its normaliser, or with each of ``norms`` where it has none; no doubles."""
+    """Each measure with its normaliser, or with each of ``norms`` where it has none; each once."""
     bound = (
         measure.with_normaliser(name)
         for name in norms
@@ -136,7 +136,7 @@ _Case = tuple[str, str, str]
 def _errors(
     predicted: Floats, dataset: Dataset, scales: Mapping[str, Floats]
 ) -> tuple[dict[str, Floats], dict[_Case, Floats], dict[_Case, tuple[int, float]]]:
-    """Errors by face (N,) by normaliser, and what the breakdown is made of, block by block.
+    """Errors (N,) of faces by normaliser, and the parts of the breakdown, computed block by block.
 
     The second part holds the errors (N,) over the landmarks of each region, and over visible and
     occluded ones where the data set says which these are; NaN in a face that has none. The third

@@ -165,7 +165,7 @@ def choose_faces(
         faces = faces[:limit]
         reasons.append(f"limited to the first {limit:,} faces")
     chosen = dataset if len(faces) == len(dataset) else dataset.take(faces)
-    # Refuses a normaliser of zero before any work, and leaves out those that a face has not.
+    # Refuses a normaliser of zero before any work, and leaves out normalisers that a face lacks.
     scales = _scales(chosen)
     return chosen, DatasetBlock(
         name=dataset.name, split=dataset.split,
@@ -192,7 +192,7 @@ def _scales(dataset: Dataset) -> dict[str, Floats]:
 
 
 def _image_notes(faces: Dataset) -> tuple[str, ...]:
-    """What readers must know of the images of these faces."""
+    """What readers must know about the images of these faces."""
     rotated = rotated_images(faces.images)
     if not rotated:
         return ()
@@ -214,7 +214,7 @@ def _normaliser_notes(dataset: Dataset, computed: Container[str]) -> list[str]:
 
 
 def _box_note(faces: Dataset) -> tuple[str, ...]:
-    """The note on boxes that cannot be those of their faces."""
+    """The note on annotated boxes that most landmarks of their faces lie outside."""
     names = faces.boxes_elsewhere()
     if not names:
         return ()
@@ -264,7 +264,7 @@ def _model_block(
 
 
 def _approximate(markup: Markup, dataset: Dataset) -> Indices:
-    """Landmarks that are approximate in a model's output or, converted too, in the truth."""
+    """Landmarks that are approximate in a model's output, or in the truth if it is converted."""
     annotated = dataset.annotated_markup
     return tuple(
         sorted(

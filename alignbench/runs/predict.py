@@ -27,7 +27,7 @@ T = TypeVar("T")
 Progress = Callable[[int, int], None]
 
 _PART_SECONDS = 2.0
-"""A killed run loses about this much work; an interrupted one none."""
+"""Seconds between parts: a killed run loses about this much work, an interrupted one none."""
 
 
 class Place:
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Landmarks (N, L, 2) in the data set's mark-up, NaN for a missed face, and how they came."""
+    """Landmarks (N, L, 2) in the data set's mark-up, NaN for a missed face; how they were made."""
 
     points: Floats
     restored: int
@@ -116,8 +116,8 @@ def predict_batches(
     """The landmarks (B, L, 2) of each batch of faces in turn, in the data set's mark-up.
 
     NaN for a face that was missed, by its detector or by the model. While the network computes a
-    batch, a thread prepares the next one, with its images decoded by others, and another thread
-    decodes the output of the one before: a network need not wait.
+    batch, one thread prepares the next batch, whose images other threads decode, and another thread
+    decodes the output of the batch before: the network does not wait.
 
     Raises
     ------

@@ -86,7 +86,7 @@ class DatasetBlock(_Block):
     complete: bool
     """Whether every face of the official split was evaluated."""
     incomplete: tuple[str, ...] = ()
-    """Why not: one phrase a reason."""
+    """Why not: one phrase for each reason."""
     images_missing: int = 0
     """Faces left out because their image is missing."""
     limit: int | None = None
@@ -112,7 +112,7 @@ class DatasetBlock(_Block):
     origin: float | None = None
     """``--origin``, where the user stated it."""
     notes: tuple[str, ...] = ()
-    """What a reader of these numbers must know of the files: rotated images, what was not used."""
+    """What readers of these numbers must know about the files, such as rotated images."""
 
     @property
     def title(self) -> str:
@@ -131,7 +131,7 @@ class ProtocolBlock(_Block):
     box_scale: float
     """Factor on the boxes, about their centres, before the model's own crop."""
     leak: str
-    """What the boxes tell the model of the truth: none, ground-truth box, ground-truth landmarks;
+    """What the boxes reveal about the truth: none, ground-truth box, ground-truth landmarks;
     unknown for stored predictions."""
     decoding: str | None = None
     """How the model's output became landmarks: points, or the name of a heatmap decoder."""
@@ -250,7 +250,7 @@ _WORDS: dict[type[_Block], Any] = {
     DatasetBlock: {"notes", "source"},
     ProtocolBlock: {"approximate"},
 }
-"""What is only said or shown, which does not make another run."""
+"""Fields that are only text for readers. They do not change the key of a run."""
 
 
 def run_key(*blocks: _Block, version: str, conversion: object = None) -> str:

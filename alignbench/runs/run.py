@@ -51,8 +51,8 @@ class Run:
     metrics
         A row for each subset, normaliser and measure.
     faces
-        A row a face: id, image (the source image, or what else was sampled), membership (0/1) of
-        each subset, error by normaliser as a fraction (NaN for a missed face).
+        A row for each face: id, image (the source image, or what else was sampled), membership
+        (0/1) of each subset, error by normaliser as a fraction (NaN for a missed face).
     breakdown
         NME in percent by landmark, region and visibility.
     ids, points

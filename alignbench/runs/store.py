@@ -83,7 +83,7 @@ class Folder(Place):
         done = 0
         while (path := self._folder / UNFINISHED / f"{done:08d}.npy").exists():
             try:
-                # Mapped: what its header claims beyond the file is an error, not memory.
+                # Mapped: a header that claims more than the file holds then takes no memory.
                 part = open_memmap(path, mode="r")
             except Exception:  # NumPy raises many kinds for a damaged file
                 break
@@ -97,7 +97,7 @@ class Folder(Place):
     def keep_part(self, start: int, points: Floats) -> None:
         """Keep the landmarks (B, L, 2) of the faces from ``start`` on, with the record."""
         part = self._claim() / f"{start:08d}.npy"
-        # In memory first: written to a file by NumPy, a full disk has no error number.
+        # Saved in memory first: if NumPy itself meets a full disk, its error has no number.
         np.save(content := io.BytesIO(), np.asarray(points))
         write_atomic(part, content.getvalue())
 
@@ -122,7 +122,7 @@ class Folder(Place):
         return run
 
     def _claim(self) -> Path:
-        """The folder of the unfinished run, its record first: what is there belongs to a run."""
+        """The folder of the unfinished run. Its record is written first, and shows which it is."""
         unfinished = self._folder / UNFINISHED
         unfinished.mkdir(exist_ok=True)
         if not (unfinished / RECORD).exists():
@@ -181,7 +181,7 @@ def _add_hashes(run: Run, staging: Path) -> Run:
 
 
 def _write_run_files(run: Run, folder: Path) -> None:
-    """Let whoever registered for it add files, such as the CED plot, to a finished run."""
+    """Let registered plug-ins add files, such as the CED plot, to a finished run."""
     for name in plugins.entry_points(plugins.RUN_FILES):
         try:
             with blame(f"plug-in {name!r}"):
@@ -203,7 +203,7 @@ def _holds(folder: Path, key: str) -> bool:
 def _tidy(folder: Path, key: str) -> None:
     """Remove what the finished run of this key left behind if it was killed at its very end.
 
-    Nothing is removed while another process writes there, or where nothing can be.
+    Nothing is removed while another process writes there, or if the folder cannot be written.
     """
     if not any((folder / name).exists() for name in (_LOCK, UNFINISHED)):
         return
@@ -214,7 +214,7 @@ def _tidy(folder: Path, key: str) -> None:
 
 
 def _prepare(folder: Path, key: str, fresh: bool) -> None:
-    """Make sure that a run of this key may be started or gone on with in the folder.
+    """Make sure that a run of this key may be started or continued in the folder.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def _prepare(folder: Path, key: str, fresh: bool) -> None:
                 )  # fmt: skip
     if unfinished is not None and unfinished.key == key and not fresh:
         return
-    # The unfinished run goes first: a finished run beside it was to be replaced.
+    # The unfinished run is checked first: it was to replace a finished run beside it.
     for other in () if fresh else (unfinished, finished):
         if other is not None and other.key != key:
             raise InputError(
@@ -272,7 +272,7 @@ def _unfinished_record(folder: Path) -> RunRecord | None:
 
 
 def _result_files(staging: Path) -> list[str]:
-    """Names of a finished run's files but its record, those of plug-ins and sub-folders too."""
+    """Names of a finished run's files without its record; those of plug-ins are included."""
     files = (path for path in staging.rglob("*") if path.is_file())
     names = (
         path.relative_to(staging).as_posix() for path in files if not _DRAFT.fullmatch(path.name)
@@ -284,10 +284,10 @@ def _result_files(staging: Path) -> list[str]:
 def _move_into_place(staging: Path, folder: Path) -> None:
     """Rename a finished run's files, which takes no space on the disk.
 
-    Without its record the folder is that of an unfinished run until the new one is there, last.
+    The record is moved last. Until then the folder has no record: it is that of an unfinished run.
     """
     names = _result_files(staging)
-    with suppress(InputError, OSError, ValueError):  # of a hostile record, any name may come
+    with suppress(InputError, OSError, ValueError):  # a damaged record may name any file
         _remove_files(folder, read_record(folder), keep=names)
     (folder / RECORD).unlink(missing_ok=True)
     for name in names:
@@ -297,7 +297,7 @@ def _move_into_place(staging: Path, folder: Path) -> None:
 
 
 def _remove_files(folder: Path, record: RunRecord, keep: list[str]) -> None:
-    """Remove the files that a run's plug-ins wrote, as far as they are still what they were."""
+    """Remove the files that a run's plug-ins wrote, if they are unchanged."""
     home = folder.resolve()
     for name in set(record.files) - {*RESULTS, *keep}:
         path = (folder / name).resolve()
@@ -313,7 +313,7 @@ def _remove_files(folder: Path, record: RunRecord, keep: list[str]) -> None:
 def _drop_unfinished(folder: Path) -> None:
     """Remove the folder of an unfinished run, its record last."""
     unfinished = folder / UNFINISHED
-    if unfinished.is_symlink():  # what is behind it is not ours
+    if unfinished.is_symlink():  # its target is not ours
         unfinished.unlink()
     if not unfinished.is_dir():
         return

@@ -1,7 +1,7 @@
 """Bias-corrected and accelerated bootstrap intervals (Efron, JASA 1987).
 
-The bias is read off the replicates. The acceleration comes from the jackknife, which leaves out
-one image at a time; for means it has a closed form.
+The bias is estimated from the replicates. The acceleration comes from the jackknife, which leaves
+out one image at a time; for means it has a closed form.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def bca_intervals(
     estimates
         (K,): the statistics of the sample itself.
     replicates
-        (B, K): those of the bootstrap samples; NaN for a sample that says nothing.
+        (B, K): those of the bootstrap samples; NaN for a sample without a face that counts.
     jackknife
         (C, K): those of the sample without one image; NaN for an image that does not count.
 
     Returns
     -------
     low, high
-        (K,) each; NaN where fewer than two images count or no replicate says anything.
+        (K,) each; NaN where fewer than two images count or all replicates are NaN.
     """
     counted = ~np.isnan(jackknife)
     counts = (~np.isnan(replicates)).sum(axis=0)
@@ -63,11 +63,11 @@ def bca_intervals(
     if not usable.any():
         return low, high
     theta, jack = estimates[usable], jackknife[:, usable]
-    # Contiguous by column, because that is how it is sorted; NaN goes last.
+    # Contiguous by column, because columns are sorted; NaN goes last.
     ordered = np.sort(replicates[:, usable].T, axis=1)
     counts = counts[usable]
     below = (ordered < theta[:, None]).sum(axis=1) + (ordered <= theta[:, None]).sum(axis=1)
-    # Of replicates that are all on one side the bias has no finite value: one half counts as seen.
+    # If all replicates lie on one side, the bias would be infinite: half of one counts as beyond.
     share = np.clip(below / (2 * counts), 0.5 / counts, 1 - 0.5 / counts)
     bias, acceleration = ndtri(share), _acceleration(jack)
     tail = ndtri((1 - confidence) / 2)

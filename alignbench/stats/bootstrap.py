@@ -1,9 +1,9 @@
 """Confidence intervals from one seeded bootstrap over faces.
 
-Faces of one source image are not independent, so what is drawn is the image with all its faces
-(cluster bootstrap; Field and Welsh, JRSS B 2007). Every subset and every measure is read off the
-same draws: a measure is a mean over faces, so one product of the draws' counts with sums by
-image gives them all.
+Faces of one source image are not independent, so whole images are drawn, each with all its faces
+(cluster bootstrap; Field and Welsh, JRSS B 2007). All subsets and measures share the same draws: a
+measure is a mean over faces, so one product of the draws' counts with sums by image gives them
+all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CHUNK = 4_000_000
 """Weights of images held in memory at a time."""
 
 _CACHED = 65_536
-"""Draws counted at a time: their counts stay in the processor's cache, for half the time."""
+"""Draws counted at a time. Their counts stay in the processor's cache, which halves the time."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def mean_intervals(
     Parameters
     ----------
     values
-        (N, K): K quantities a face; NaN where a face does not count for one.
+        (N, K): K quantities of each face; NaN where a face does not count for one.
     subsets
         (S, N): membership of the faces in S subsets.
     clusters
@@ -76,7 +76,7 @@ def mean_intervals(
     replicated = replicated_means(values, subsets, clusters, bootstrap)
     tail = (1 - bootstrap.confidence) / 2
     low, high = np.full((2, *replicated.shape[1:]), np.nan)
-    # A subset of very few images can be drawn empty; such a sample says nothing about it.
+    # A subset of very few images can be drawn empty; such a sample has no mean.
     counted = (counted_images(values, subsets, clusters) > 1) & ~np.isnan(replicated).all(axis=0)
     if counted.any():
         low[counted], high[counted] = np.nanquantile(
@@ -105,7 +105,7 @@ def replicated_means(
     drawn first (multinomially), then which images of the block they are. That is the same
     bootstrap, in memory that does not grow with the number of images.
     """
-    # One image at least, so that of no faces every mean is NaN.
+    # At least one image, so that without faces every mean is NaN.
     size = int(clusters.max(initial=0)) + 1
     edges = np.array([*(block.start for block in blocks(size)), size])
     order = np.argsort(clusters, kind="stable")
@@ -136,7 +136,7 @@ def _image_sums(columns: Floats, subsets: Bools, images: Ints, size: int) -> Flo
 
 
 def _add_drawn(totals: Floats, table: Floats, draws: Ints, rng: np.random.Generator) -> None:
-    """Add to each sample's totals (B, Q) as many rows of the table (C, Q) as it draws (B,)."""
+    """Add random rows of a table (C, Q) to each sample's totals (B, Q), ``draws`` (B,) of them."""
     size = len(table)
     rows = max(1, _CHUNK // size)
     weights = np.empty((min(rows, len(draws)), size))

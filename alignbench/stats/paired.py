@@ -8,7 +8,7 @@ from scipy.special import gammaln, ndtr, ndtri, stdtr, stdtrit
 from alignbench.arrays import Floats, Ints
 
 _HALVINGS = 64
-"""Steps after which more than N averages in an interval are ties, but for rounding."""
+"""Steps after which the averages in an interval, if more than N, are ties up to rounding."""
 _FEW = 50
 """Most differences of which SciPy takes the signed ranks' exact distribution."""
 
@@ -40,8 +40,8 @@ def standard_errors(jackknife: Floats) -> tuple[Floats, Ints]:
 def mean_test(differences: Floats, errors: Floats, freedom: Ints) -> Floats:
     """Two-sided p-values (K,) of Student's t test that mean differences (K,) are 0.
 
-    Where each face has an image of its own this is the paired t test. A difference of 0 without
-    any error, as that of a run from itself, has p = 1; NaN where there is no standard error.
+    Where each face has an image of its own this is the paired t test. A difference of 0 with a
+    standard error of 0, as between equal runs, has p = 1; NaN where there is no standard error.
     """
     ratio = np.divide(
         np.abs(differences), errors, out=np.where(differences == 0, 0.0, np.inf), where=errors != 0
@@ -50,9 +50,9 @@ def mean_test(differences: Floats, errors: Floats, freedom: Ints) -> Floats:
 
 
 def detectable(errors: Floats, freedom: Ints, confidence: float, power: float = 0.8) -> Floats:
-    """The smallest true difference of means that :func:`mean_test` finds with this power.
+    """The smallest true difference of means that :func:`mean_test` detects with this power.
 
-    ``(t(1 - alpha / 2) + t(power)) SE``: as many faces and images as here, errors as noisy.
+    ``(t(1 - alpha / 2) + t(power)) SE``, for the same number of images and the same standard error.
     """
     degrees = np.maximum(freedom, 1)
     quantiles = stdtrit(degrees, (1 + confidence) / 2) + stdtrit(degrees, power)
@@ -62,7 +62,7 @@ def detectable(errors: Floats, freedom: Ints, confidence: float, power: float = 
 def signed_rank(differences: Floats, clusters: Ints) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test that differences (N,) lie around 0.
 
-    Differences of exactly 0 are left out; p = 1 where no other is there. Where images have several
+    Differences of exactly 0 are left out; if all are 0, p = 1. Where images have several
     faces, signed ranks are summed by image (Rosner, Glynn and Lee, Biometrics 2006).
     """
     kept = differences != 0
@@ -84,7 +84,7 @@ def _signed_rank_sums(differences: Floats, clusters: Ints) -> Floats:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks from 1; equal values share the mean of theirs."""
+    """Ranks from 1; equal values share the mean of their ranks."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[which])
 
@@ -97,7 +97,7 @@ def hodges_lehmann(
     The estimate is the median of the Walsh averages ``(d_i + d_j) / 2``, i <= j; the ends are
     those averages at which the signed-rank test, in its normal approximation, begins to reject
     (Hollander and Wolfe, 1999, section 3.2). Where images have several faces, the spread of the
-    test's statistic is that of the sums by image. NaN of no differences.
+    test's statistic is that of the sums by image. NaN if there are no differences.
     """
     count = len(differences)
     if not count:
@@ -117,14 +117,14 @@ def hodges_lehmann(
 def _walsh(ordered: Floats, places: Ints) -> Floats:
     """The Walsh averages at these places, from 0, of differences (N,) in ascending order.
 
-    Halves an interval around each until it holds about N of the N (N + 1) / 2 averages, and sorts
-    those: neither the time nor the memory of all of them.
+    An interval around each is halved until it holds about N of the N (N + 1) / 2 averages, and only
+    those are sorted. This saves the time and the memory that all of them would take.
     """
     count = len(ordered)
     index = np.arange(count)
 
     def partners(sums: Floats) -> Ints:
-        """Numbers up to which each number and a partner, itself or later, reach no larger sum."""
+        """For each number, the end of those from itself on that make no larger sum with it."""
         ends = np.searchsorted(ordered, sums[:, None] - ordered, side="right")
         return np.asarray(np.maximum(ends, index))
 
@@ -160,9 +160,9 @@ def _walsh(ordered: Floats, places: Ints) -> Floats:
 def mcnemar(failures: Ints, clusters: Ints) -> tuple[float, float]:
     """McNemar's exact test that two models fail equally often.
 
-    If they do, which of the two failed is a coin's toss. Where images have several faces, one
-    coin is tossed for all faces of an image; else this is the binomial test of the faces on which
-    one model alone fails.
+    If they do, it is a coin's toss which of the two fails. Where images have several faces, one
+    coin is tossed for all faces of an image. Otherwise this is the binomial test of the faces on
+    which one model alone fails.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def mcnemar(failures: Ints, clusters: Ints) -> tuple[float, float]:
     """
     totals = np.bincount(clusters, weights=failures).astype(np.intp)
     sizes = np.bincount(np.abs(totals))
-    # The distribution of the sum, of which each size of total adds its own.
+    # The distribution of the sum of all totals: a convolution over the sizes of the totals.
     chance = np.ones(1)
     for size, images in enumerate(sizes.tolist()):
         if size and images:

@@ -1,7 +1,8 @@
-"""Shares of faces, such as failure rates: intervals that know of failures that did not happen.
+"""Shares of faces, such as failure rates: intervals that are not empty where no face fails.
 
-Every interval takes arrays of any one shape. Where images have several faces, counts
-are divided by the design effect (Kish, 1965): so many faces of their own image would say as much.
+Every interval takes arrays of any one shape. Where images have several faces, counts are divided
+by the design effect (Kish, 1965). The quotient is the number of independent faces that would give
+as much information.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from alignbench.arrays import Bools, Floats, Ints
 
 _HALVINGS = 60
-"""Steps that bring the ends of an interval to the last bits of a share."""
+"""Steps after which the ends of an interval are exact to the last bits."""
 
 
 def design_effect(values: Floats, clusters: Ints) -> Floats:
@@ -22,16 +23,17 @@ def design_effect(values: Floats, clusters: Ints) -> Floats:
     Parameters
     ----------
     values
-        (N, K): K quantities a face.
+        (N, K): K quantities of each face.
     clusters
         (N,): number of each face's source image.
 
     Returns
     -------
     effects
-        (K,): 1 at least, because less is chance. Where the faces do not differ, or are all of one
-        image, nothing can be estimated: it is the number of faces an image, as if those of an image
-        were one. Frames of a video in which none fails must not pass for as many samples.
+        (K,): 1 at least, because a smaller estimate is due to chance. Nothing can be estimated
+        where all faces have the same value, or are of one image. There it is the number of faces
+        per image, as if each image were a single face: the frames of a video in which none fails
+        must not count as independent samples.
     """
     faces, quantities = values.shape
     kinds, numbers = np.unique(clusters, return_inverse=True)
@@ -63,21 +65,21 @@ def wilson(share: Floats, faces: Floats, confidence: float) -> tuple[Floats, Flo
     half = z * np.sqrt(share * (1 - share) / faces + z**2 / (4 * faces**2))
     scale = 1 + z**2 / faces
     low, high = (centre - half) / scale, (centre + half) / scale
-    # Exactly, where rounding would leave a trace.
+    # Exactly 0 and 1: rounding would leave a small difference.
     return np.where(share == 0, 0.0, low), np.where(share == 1, 1.0, high)
 
 
 def tango(first: Floats, second: Floats, faces: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Tango's score interval (Statistics in Medicine 1998) of a paired difference of shares.
 
-    The differences that McNemar's test, in its normal approximation and moved to a difference of
-    other than 0, does not reject. It is not empty where nothing fails.
+    It holds the differences that a score test does not reject. For a difference of 0, this test is
+    McNemar's in its normal approximation. The interval is not empty where nothing fails.
 
     Parameters
     ----------
     first, second
-        Faces on which the first model alone fails, and the second alone; of how many ``faces``.
-        All divided by the design effect of the difference.
+        Number of faces on which the first model alone fails, and on which the second alone fails,
+        of ``faces``. All three are divided by the design effect of the difference.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def tango(first: Floats, second: Floats, faces: Floats, confidence: float) -> tu
     seen = (first - second) / faces
 
     def rejects(difference: Floats) -> Bools:
-        # The share on which the second alone fails, by maximum likelihood at this difference.
+        # The share on which the second alone fails: maximum likelihood at this difference.
         linear = (2 * faces - first + second) * difference - first - second
         constant = -second * difference * (1 - difference)
         root = np.sqrt(np.maximum(linear**2 - 8 * faces * constant, 0))

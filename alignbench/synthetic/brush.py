@@ -65,7 +65,7 @@ def soften(picture: Bytes, sigma: float) -> Bytes:
 
 
 def soften_mask(mask: Bytes, sigma: float) -> Bytes:
-    """A mask (H, W) blurred; only where there is something, for most masks are small."""
+    """Blur a mask (H, W), only where it is not empty, because most masks are small."""
     part = _bounds(mask, int(np.ceil(2.5 * sigma)))
     soft = np.zeros_like(mask)
     if part is not None:

@@ -10,7 +10,7 @@ from alignbench.synthetic.brush import soften
 from alignbench.synthetic.parameters import Lens, Random, View
 
 MIDDLE = np.array([0.0, 0.35, 0.2])
-"""Point of the head, in its own coordinates, that it turns about and that is centred."""
+"""Point of the head, in its own coordinates, about which it turns; the view is centred on it."""
 
 _LEAST_BLUR = 0.55
 """Standard deviation in pixels that even a sharp picture has; it also smooths the head's edge."""
@@ -58,7 +58,7 @@ def _smear(picture: Bytes, length: float, angle: float) -> Bytes:
     # Whole pixels, so that the mean is exact.
     shifts = np.round(np.outer(steps, [np.cos(turn), np.sin(turn)])).astype(int)
     edge = int(np.abs(shifts).max())
-    # The border's own colour beyond it: the scene goes on about like that.
+    # Beyond the border, its own colour is repeated: the scene looks about like that.
     wide = np.asarray(
         cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE), np.uint8
     )

@@ -32,26 +32,26 @@ _BEHIND = 0.12
 """A landmark is hidden by the head if the head is nearer around its pixel by more than this."""
 
 _OUTLINE = 5
-"""So many pixels across are looked at, so that what lies on the head's outline counts as seen."""
+"""Side in pixels of the area that is compared, so that what lies on the head's outline is seen."""
 
 YAW, PITCH, ROLL = 40.0, 21.0, 30.0
-"""Pose: yaw, pitch or roll beyond so many degrees."""
+"""Pose: more than so many degrees of yaw, pitch or roll."""
 
 JAW, SMILE, FROWN, SHUT, PUCKER = 0.40, 0.95, -0.45, 0.3, 0.35
-"""Expression: a jaw opened beyond, corners of the mouth up or down beyond, an eye closed below,
-lips puckered beyond."""
+"""Expression: jaw more open, corners of the mouth higher or lower, an eye less open, or lips more
+puckered than this."""
 
 DARK, BRIGHT, HARD = 0.62, 1.45, 3.2
-"""Illumination: exposure below or above, or key light so many times the ambient light."""
+"""Illumination: exposure below or above this, or key light above so many times ambient light."""
 
 PAINTED = 0.5
-"""Make-up: strength of it, from 0 to 1, of at least."""
+"""Make-up: at least this strength, from 0 to 1."""
 
 HIDDEN = 0.05
 """Occlusion: at least this share of the landmarks covered by something other than the head."""
 
 DEFOCUS, MOTION = 0.02, 0.06
-"""Blur: standard deviation or length of the smear, in outer eye distances, of at least."""
+"""Blur: standard deviation or length of the smear at least this, in outer eye distances."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def chances(seed: int, split: int, index: int) -> dict[str, np.random.Generator]
 
 
 def draw_face(seed: int, split: int, index: int) -> Face:
-    """A face of split number ``split``; nobody else of any split or index has its identity."""
+    """A face of split number ``split``; no other face of any split or index is the same person."""
     chance = chances(seed, split, index)
     identity = parameters.draw_identity(chance["identity"])
     expression = parameters.draw_expression(chance["expression"])

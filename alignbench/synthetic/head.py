@@ -311,7 +311,7 @@ def _mirror(part: Floats, upper: int) -> Floats:
 
 
 def _onto_canvas(y: Floats) -> Floats:
-    """Height on the canvas of a height on the head: the neck is pressed together."""
+    """Height on the canvas of a height on the head; the neck is compressed."""
     return np.asarray(np.where(y > _CHIN, _CHIN + (y - _CHIN) * 0.3, y))
 
 

@@ -26,7 +26,7 @@ from alignbench.synthetic.parameters import Colour, Light, Random, View
 
 @dataclass(frozen=True)
 class Sitting:
-    """The face an occluder is laid over: who, seen how, and where its landmarks fell.
+    """The face that an occluder is laid over: its head, view and light, and its landmarks.
 
     ``points`` are (98, 2) in pixels of an image of ``side`` x ``side``.
     """

@@ -28,7 +28,7 @@ from alignbench.threads import count
 FACES, HEADS = "faces", "heads"
 """The generators: the parametric head of :mod:`alignbench.synthetic.head`, and MakeHuman's."""
 VERSIONS = {FACES: 2, HEADS: 2}
-"""To be raised whenever a face of a generator would come out otherwise."""
+"""Versions of the generators; raise one whenever a face of that generator would change."""
 
 MANIFEST = "synthetic.json"
 VISIBLE = "WFLW_annotations/visible_{split}.txt"
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 def write(
     folder: Path, faces: dict[str, int], seed: int, progress: Progress, generator: str = FACES
 ) -> None:
-    """Draw so many faces of each split into a folder.
+    """Draw the faces of each split into a folder.
 
     A face depends on seed, split and index alone: more faces, other splits or another number of
     processes change none of the others.
@@ -80,8 +80,8 @@ def _draw(folder: Path, split: str, number: int, seed: int, generator: str) -> I
         for index in range(number):
             yield draw_file(folder, split, index, seed, generator)
         return
-    # Drawing holds Python's lock most of the time, so processes share the work, not threads; and
-    # processes of their own, because those of multiprocessing would run a user's script again.
+    # Drawing holds Python's lock most of the time, so processes share the work instead of threads.
+    # They are not those of multiprocessing, which would run a user's script again.
     ready: SimpleQueue[Row | None] = SimpleQueue()
     processes = [
         subprocess.Popen(  # noqa: S603 (our own module, by this interpreter)
@@ -105,13 +105,13 @@ def _draw(folder: Path, split: str, number: int, seed: int, generator: str) -> I
                     if future.done():
                         future.result()
         finally:
-            # Of one that failed, the others are of no more use.
+            # If one process failed, the others are of no more use.
             for process in processes:
                 process.kill()
 
 
 def _follow(process: subprocess.Popen[str], ready: SimpleQueue[Row | None]) -> None:
-    """Hand on the line a process that draws prints a face, and None at its end."""
+    """Hand on the line that a drawing process prints for each face, and None at its end."""
     try:
         with process:
             assert process.stdout is not None
@@ -139,7 +139,7 @@ def _drawing(generator: str) -> Callable[[int, int, int], Face]:
     """
     if generator == FACES:
         return draw_face
-    from alignbench.synthetic.heads import anatomy  # only who wants heads has their files
+    from alignbench.synthetic.heads import anatomy  # its files exist only if heads are wanted
     from alignbench.synthetic.heads.draw import draw_head
 
     anatomy.load()

@@ -1,6 +1,6 @@
-"""Boxes as AWing's released test code lays them, which looks at the true landmarks.
+"""Boxes of AWing's released test code, which uses the true landmarks to make them.
 
-They are given so that a published number can be reproduced; every table says what they leak.
+They exist so that a published number can be reproduced; every table says what they leak.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def awing_boxes(dataset: Dataset) -> Floats:
 def awing_frames(dataset: Dataset) -> Floats:
     """Boxes (N, 4) from which AWing's crop takes the square in which landmarks are labelled.
 
-    The released code divides by L where it cut 2 floor(L / 2) pixels. Both squares begin at the
-    same pixel, so that a label lies 0 to 2 pixels of the image off, the more the farther right
-    and down.
+    The released code cuts 2 floor(L / 2) pixels, but divides by L. Both squares begin at the same
+    pixel. A label is therefore off by 0 to 2 pixels of the image: the farther right and down it
+    lies, the more.
 
     Raises InputError if the data set annotates no boxes.
     """
@@ -69,7 +69,7 @@ def awing_frames(dataset: Dataset) -> Floats:
 
 
 def _boxes_of_windows(centre: Floats, side: Floats) -> Floats:
-    """Boxes (N, 4) of which ``AWING_CROP`` takes squares of a centre (N, 2) and a side (N, 1)."""
+    """Boxes (N, 4) from which ``AWING_CROP`` takes squares of a centre (N, 2) and a side (N, 1)."""
     half = side / AWING_CROP.scale / 2
     return np.concatenate([centre - half, centre + half], axis=1)
 
@@ -85,7 +85,7 @@ def _cut(dataset: Dataset) -> _Cuts:
     low, high = np.maximum(low - margin, 0), high + margin
     centre, extent = (low + high) / 2, (high - low).sum(axis=1, keepdims=True)
     divisor = np.full_like(extent, 250)
-    # With 10 the square is 20 times the box: the released code would soon stop with an error.
+    # With the divisor 10 the square is 20 times the box: the released code would soon fail.
     while True:
         length = 200 * (extent / divisor)
         corner = np.trunc(centre - length // 2)

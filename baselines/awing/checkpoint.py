@@ -12,12 +12,12 @@ from alignbench.predictors.settings import Output
 from baselines.checkpoints import Checkpoint, State
 
 OUTPUT = Output(kind="heatmaps", decoder="quarter", origin="frame")
-"""The released code takes annotated coordinates for ones from the window's edge when it draws its
-maps, and again when it reads them. To undo this, half a pixel of the image is added. It also takes
-the window for larger than it is (:func:`baselines.awing.boxes.awing_frames`): with the boxes
-``awing-official`` this is undone for every face. With other boxes it is not, because their windows
-are not cut to whole pixels; landmarks then lie 0.4 pixels of the image too far left and up on
-average."""
+"""The released code treats annotated coordinates as if they were counted from the window's edge,
+both when it draws its maps and when it reads them. To undo this, half a pixel of the image is
+added. The code also takes the window for larger than it is
+(:func:`baselines.awing.boxes.awing_frames`). With the boxes ``awing-official`` this is undone for
+every face. With other boxes it is not, because their windows are not cut to whole pixels: landmarks
+then lie 0.4 pixels of the image too far left and up on average."""
 
 _BLOCK = {
     "bn1": "near.0", "conv1": "near.2",
@@ -25,7 +25,7 @@ _BLOCK = {
     "bn3": "widest.0", "conv3": "widest.2",
     "downsample.0": "skip.0", "downsample.2": "skip.2",
 }  # fmt: skip
-"""Layers of a multi-view block: their name to ours."""
+"""Layers of a multi-view block: the released code's names to ours."""
 
 _PLACES = {
     r"conv1\.conv": "stem.conv.conv", r"bn1": "stem.bn",
@@ -34,16 +34,17 @@ _PLACES = {
     r"l(\d+)": r"stages.\1.head",
     r"bl(\d+)": r"merges.\1.features", r"al(\d+)": r"merges.\1.heatmaps",
 }  # fmt: skip
-"""Single layers: patterns of their names, and ours."""
+"""Single layers: patterns of the released code's names, and ours."""
 
 _DEPTH = 4
 _HOURGLASS = {"b1": "skip", "b2": "down", "b2_plus": "inner", "b3": "up"}
 
 
 def adapt(checkpoint: Checkpoint, names: Collection[str]) -> Checkpoint:
-    """The released checkpoint under our names and with its settings; any other as it is.
+    """The released checkpoint under our names and with its settings; any other is not changed.
 
-    AWing's own code ignores tensors it does not know, and so does this: only ``names`` are kept.
+    AWing's own code ignores tensors that it does not know, and so does this: only ``names`` are
+    kept.
     """
     if "conv1.conv.weight" not in checkpoint.state:
         return checkpoint

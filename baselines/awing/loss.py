@@ -14,13 +14,13 @@ from baselines.landmark_maps import map_loss
 from baselines.model import Table
 
 _LEFT_OUT = {"wflw98": ("left_brow_lower", "right_brow_lower"), "cofw29": ("nose_upper", "chin")}
-"""Chains by mark-up that AWing does not draw."""
+"""Chains that AWing does not draw, by mark-up."""
 _SAMPLES = 100
 """Points of the spline along a boundary."""
 
 
 def chains(markup: Markup) -> dict[str, Indices]:
-    """The boundaries of a mark-up that AWing draws: all, but for mark-ups it knows better."""
+    """The boundaries of a mark-up that AWing draws: all, except those it is known to leave out."""
     left_out = _LEFT_OUT.get(markup.name, ())
     return {name: chain for name, chain in markup.chains.items() if name not in left_out}
 
@@ -51,7 +51,7 @@ def _spline(points: Floats, samples: int) -> Floats:
     if count == 1:
         return points.repeat(samples, axis=1)
     degree = min(3, count - 1)
-    # Landmarks on the same pixel would leave the parameter standing still.
+    # With landmarks on the same pixel, the parameter would not increase.
     lengths = np.maximum(np.linalg.norm(np.diff(points, axis=1), axis=2), 0.01)
     u = np.concatenate([np.zeros((len(points), 1)), np.cumsum(lengths, axis=1)], axis=1)
     inner = u[:, 2:-2] if degree == 3 else u[:, :0]

@@ -15,7 +15,7 @@ _INSIDE = 0.05
 
 
 class AWingOutput(NamedTuple):
-    """What AWing gives: one entry a stage.
+    """AWing's output, with one entry for each stage.
 
     ``heatmaps`` are (B, L, h, w), ``boundaries`` (B, 1, h, w), the merged boundary map; none
     without boundary.
@@ -65,7 +65,7 @@ class AWing(nn.Module):
         self.merges = nn.ModuleList(Merge(width, maps) for _ in range(stacks - 1))
 
     def forward(self, images: Tensor) -> AWingOutput:
-        """Of images (B, 3, H, W), RGB, from 0 to 1."""
+        """The output for images (B, 3, H, W), RGB, from 0 to 1."""
         x = self.stem(images)
         region = None
         outputs = []

@@ -19,7 +19,7 @@ _OTHER_NAMES = {
     "contour": "chin", "left_brow": "left_brow_upper", "right_brow": "right_brow_upper",
     "nose_base": "nose_lower",
 }  # fmt: skip
-"""What a mark-up that has no chain of LAB's name calls the nearest one."""
+"""The name of the nearest chain in mark-ups that have no chain of LAB's name."""
 
 _DOTS: Mapping[str, Mapping[str, str]] = {
     "cofw29": {

@@ -1,6 +1,6 @@
-"""Boxes as LAB's released test code lays them, which looks at the true landmarks.
+"""Boxes of LAB's released test code, which uses the true landmarks to make them.
 
-They are given so that a published number can be reproduced; every table says what they leak.
+They exist so that a published number can be reproduced; every table says what they leak.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class LABMethod:
 
     @staticmethod
     def window_pixels(output: LABOutput, faces: Faces) -> Tensor:
-        """Landmarks (B, L, 2) in pixels of the window, of fractions from its edge."""
+        """Landmarks (B, L, 2) in pixels of the window, from fractions that count from its edge."""
         return output.points * faces.images.shape[-1] - 0.5
 
 

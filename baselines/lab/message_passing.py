@@ -31,7 +31,7 @@ FORWARD: Tree = {
 _NODE = 16
 """Channels of a boundary's node."""
 _MESSAGE = 8
-"""Channels of a message on its way."""
+"""Channels of a message between its two convolutions."""
 
 
 def _reverse(tree: Tree) -> Tree:
@@ -43,9 +43,9 @@ def _reverse(tree: Tree) -> Tree:
 
 
 class _Messages(nn.Module):
-    """One message to each of several receivers: 7 x 7 to 8 channels, 7 x 7 to 16.
+    """Messages to several receivers: a 7 x 7 convolution to 8 channels, then one to 16.
 
-    The receivers' convolutions lie side by side, so that a sender speaks once.
+    The convolutions of all receivers are computed together, once for each sender.
     """
 
     def __init__(self, receivers: int, bias: bool) -> None:
@@ -85,7 +85,7 @@ class _Direction(nn.Module):
     def forward(
         self, features: Tensor, inbox: Mapping[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Nodes by boundary, and messages to the next stage, of features and messages here."""
+        """Nodes by boundary, and messages to the next stage, from features and messages."""
         nodes: dict[str, Tensor] = {}
         onward: dict[str, Tensor] = {}
         pending = {name: [message] for name, message in inbox.items()}
@@ -105,9 +105,9 @@ class _Direction(nn.Module):
 
 
 class MessagePassing(nn.Module):
-    """Boundary maps of one stage, each told by its neighbours and by the stage before.
+    """Boundary maps of one stage, which get messages from their neighbours and the stage before.
 
-    Two passes, from the contour to the brows and back; their nodes together make the map.
+    There are two passes, from the contour to the brows and back; their nodes together make the map.
     """
 
     def __init__(self, width: int, *, last: bool, bias: bool) -> None:

@@ -22,7 +22,7 @@ BOUNDARIES = len(NAMES)
 
 
 class LABOutput(NamedTuple):
-    """What LAB gives.
+    """LAB's output.
 
     ``boundaries`` are maps (B, 13, h, w), an entry a stage, in the order of
     :data:`baselines.lab.boundaries.BOUNDARIES`; ``points`` (B, L, 2) landmarks as fractions of the
@@ -40,8 +40,8 @@ def _bn_relu(channels: int) -> nn.Sequential:
 class Residual(nn.Module):
     """LAB's residual unit: a pre-activation bottleneck of a quarter of the channels.
 
-    Where it changes the shape, its input comes activated, the first activation falls away and
-    the shortcut is a bare 1 x 1 convolution.
+    A unit that changes the shape gets an input that is activated already. It has no first
+    activation, and its shortcut is a single 1 x 1 convolution.
     """
 
     def __init__(self, in_channels: int, middle: int, *, stride: int = 1, bias: bool) -> None:
@@ -172,7 +172,7 @@ class Fusion(nn.Module):
 
 
 def _resize(maps: Tensor, factor: float) -> Tensor:
-    """Maps (B, C, factor H, factor W), bilinear between corners that stay corners.
+    """Maps (B, C, factor H, factor W) by bilinear interpolation in which corners stay corners.
 
     Caffe's layer Interp does this, whether it enlarges maps or makes them smaller.
     """
@@ -234,7 +234,7 @@ class LAB(nn.Module):
     message_passing
         Whether boundaries tell each other where they are.
     bias
-        Whether convolutions have biases; the published parameters say so.
+        Whether convolutions have biases; the published number of parameters implies them.
     """
 
     def __init__(
@@ -260,7 +260,10 @@ class LAB(nn.Module):
         self.regressor = Regressor(markup.landmarks, channels, regressor_width, side, bias=bias)
 
     def forward(self, images: Tensor) -> LABOutput:
-        """Of images (B, C, side, side), each channel of mean 0 and standard deviation 1."""
+        """The output for images (B, C, side, side).
+
+        Each channel of an image has mean 0 and standard deviation 1.
+        """
         boundaries = self.estimator(images)
         return LABOutput(boundaries, self.regressor(images, boundaries[-1]))
 

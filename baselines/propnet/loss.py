@@ -21,7 +21,7 @@ FocalReading = Literal["printed", "per-sample", "none"]
 
 
 class Loss(Table):
-    """Table ``[loss]`` of a recipe: the reading of the focal factor, the boundaries' weight."""
+    """Table ``[loss]`` of a recipe: how the focal factor is read, and the boundaries' weight."""
 
     focal: FocalReading = "none"
     beta: float = Field(default=0.5, ge=0)
@@ -49,8 +49,8 @@ def blurred_boundaries(points: Floats, chains: Chains, size: int, sigma: float =
 def focal_factor(attributes: Tensor, reading: FocalReading = "printed") -> Tensor:
     """Weight (B,) of each face: the focal factor of PropNet's eq. 2, summed over attributes.
 
-    For attribute c, of which S of the batch's N faces have it: 1 where S is 0, else N / S. Of a
-    batch that several processes share, S and N are those of the whole batch.
+    For attribute c, which S of the batch's N faces have, the term is 1 if S is 0, else N / S. If
+    several processes share a batch, S and N are those of the whole batch.
 
     ``printed``
         The equation as it stands. No face occurs in it, so that all faces of a batch have the

@@ -20,7 +20,7 @@ from baselines.stacked import Coordinates, Merge, Stage, Stem
 
 
 class PropNetOutput(NamedTuple):
-    """What PropNet gives: one entry a stage.
+    """PropNet's output, with one entry for each stage.
 
     ``heatmaps`` are (B, L, h, w), ``boundaries`` (B, M, h, w) in the order of the mark-up's
     chains; none without propagation.
@@ -167,10 +167,10 @@ class PropNet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> PropNetOutput:
-        """Of images (B, 3, H, W), RGB, from 0 to 1.
+        """The output for images (B, 3, H, W), RGB, from 0 to 1.
 
-        As published, the last stage has an attention too, though nothing looks at it; in training
-        it is left out, and its weights stay as they were drawn.
+        As published, the last stage has an attention too, although nothing uses its result. In
+        training it is left out, and its weights stay as they were drawn.
         """
         x = self.stem(images)
         output = PropNetOutput([], [])

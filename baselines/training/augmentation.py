@@ -122,7 +122,7 @@ def join(first: Floats, second: Floats) -> Floats:
 def change_picture(rng: np.random.Generator, amounts: Augmentation, window: Bytes) -> Bytes:
     """The window (S, S, 3) with content, light and sharpness changed; the same if all is off.
 
-    In the order in which a photograph comes to be: the scene, the light, the file.
+    The order is that in which a photograph is made: the scene, the light, the file.
     """
     window = _change_scene(rng, amounts, window)
     window = _change_light(rng, amounts, window)
@@ -130,8 +130,8 @@ def change_picture(rng: np.random.Generator, amounts: Augmentation, window: Byte
 
 
 def _change_scene(rng: np.random.Generator, amounts: Augmentation, window: Bytes) -> Bytes:
-    """The window with rectangles before it, moved, and of other colours."""
-    # Nothing is drawn for what is off: a recipe without it is shown the same faces as before.
+    """The window with rectangles in front of it, motion blur, a tint and another gamma."""
+    # What is off draws no random numbers, so that a recipe without it still gets the same faces.
     if amounts.cutouts:
         window = cover(rng, window, int(rng.integers(amounts.cutouts + 1)))
     if amounts.motion and rng.random() < amounts.probability:

@@ -1,8 +1,8 @@
 """The faces a network is trained on: which, in what order, and what it is shown of each.
 
-All chance comes from ``(seed, epoch, face)`` for a face, from ``(seed, epoch)`` for the order and
-from ``seed`` for the faces held out, each a stream of its own, so that neither workers nor
-processes nor a new start change anything.
+All random numbers come from ``(seed, epoch, face)`` for a face, from ``(seed, epoch)`` for the
+order and from ``seed`` for the faces held out. Each is a random stream of its own, so that workers,
+processes and restarts change nothing.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class Samples(TorchDataset[Faces]):
         )
 
     def _size(self, epoch: int) -> int:
-        """Side of the window in an epoch, which is that of a whole batch."""
+        """Side of the window in an epoch; all faces of a batch have the same."""
         coarse = self._coarse
         return coarse.size if coarse and epoch < coarse.epochs else self._settings.crop.size
 
@@ -263,7 +263,7 @@ def make_batches(
                 raise batch
             yield batch
     except (RuntimeError, EOFError, OSError) as error:
-        # PyTorch notices a process that dies; while it sends a batch, its connection ends.
+        # PyTorch reports a process that dies. If it was sending a batch, its connection ends.
         if not workers or (type(error) is RuntimeError and "DataLoader worker" not in str(error)):
             raise
         text = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")

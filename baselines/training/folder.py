@@ -1,4 +1,4 @@
-"""The output folder of a training: checkpoint, record, a row an epoch and its curves."""
+"""The output folder of a training: checkpoint, record, a row for each epoch and its curves."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _LOSS, _NME = "#0072B2", "#D55E00"
 
 
 class TrainingFolder:
-    """The folder ``path`` of one training; ``what`` it is, as JSON: recipe and data.
+    """The folder of one training.
 
-    ``kept`` says in words where the last checkpoint was that was read or written; empty before.
+    ``path`` is the folder; ``what`` describes the training as JSON: recipe and data. ``kept`` says
+    in words how far the last checkpoint had come that was read or written; it is empty before.
     """
 
     def __init__(self, path: Path, what: Mapping[str, Any]) -> None:
@@ -41,7 +42,7 @@ class TrainingFolder:
         self.kept = ""
 
     def prepare(self, fresh: bool) -> bool:
-        """Check that a training may begin or go on here; gives whether it is finished already.
+        """Check that a training may begin or continue here; gives whether it is finished already.
 
         Raises InputError if the folder holds another training and ``fresh`` does not say to
         replace it, or, whatever ``fresh`` says, files that are not of a training.
@@ -53,7 +54,7 @@ class TrainingFolder:
                 "an empty or new folder", "Give another --out.",
             )  # fmt: skip
         if fresh:
-            # The record first: with it the other files would look like a finished training.
+            # The record goes first: with it, the other files would look like a finished training.
             for name in (RECORD, *sorted(_OURS - {RECORD, INITIAL, ".lock"})):
                 (self.path / name).unlink(missing_ok=True)
             return False

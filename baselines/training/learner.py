@@ -1,8 +1,8 @@
 """Processes and devices, and one step of learning: output, loss, gradient, update.
 
-Processes and devices by Lightning Fabric, because it leaves the loop where one can read it: it
-wraps network and optimiser for the device, the precision and ``torchrun``'s processes, and has no
-configuration of its own.
+Lightning Fabric handles processes and devices. It leaves the training loop where one can read it:
+it wraps network and optimiser for the device, the precision and ``torchrun``'s processes, and has
+no configuration of its own.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ def launch(recipe: Recipe, device: str) -> Iterator[Fabric]:
 
 
 def _lost(error: RuntimeError) -> bool:
-    """Whether an error is that of a collective operation, which gloo has no type for."""
+    """Whether an error is that of a collective operation, for which gloo has no type."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def _places(device: torch.device, ranks: int) -> dict[str, Any]:
-    """Fabric's words for where this process and the others are."""
+    """Fabric's settings for the places of this process and of the others."""
     if ranks == 1:
         return {"devices": 1 if device.index is None else [device.index]}
     here = int(os.environ.get("LOCAL_WORLD_SIZE", ranks))
@@ -108,7 +108,7 @@ def _places(device: torch.device, ranks: int) -> dict[str, Any]:
 
 @contextmanager
 def _deterministic(device: torch.device) -> Iterator[None]:
-    """The same bits every time, as far as the GPU's algorithms go; on a CPU they always are."""
+    """Give the same bits every time, as far as a GPU's algorithms allow it; a CPU always does."""
     if device.type == "cpu":
         yield
         return

@@ -61,8 +61,8 @@ class Loop:
     """A training that is set up.
 
     ``title`` stands above its curves; ``progress`` and ``say`` are as :func:`train` takes them. A
-    checkpoint is written every ``checkpoint_seconds``, but for the time of a validation.
-    ``position`` belongs to the learner's weights, but for the time of a step.
+    checkpoint is written every ``checkpoint_seconds``, except during a validation. ``position``
+    matches the learner's weights, except during a step.
     """
 
     recipe: Recipe
@@ -143,7 +143,7 @@ class Loop:
         )
 
     def save_weights(self) -> None:
-        """Write the weights of now, for ``run --weights`` and ``initial.weights``."""
+        """Write the current weights, for ``run --weights`` and ``initial.weights``."""
         setup, storage = self.learner.setup, self.recipe.storage
         path, network = self.folder.path / WEIGHTS, self.learner.trained()
         save(path, network, setup.model, setup.settings, storage, **setup.options)
@@ -220,12 +220,12 @@ class Score(NamedTuple):
 
 
 def validate(learner: Learner, dataset: Dataset, ranks: Ranks) -> Score:
-    """Score of a network, in fp32, the same on every process: what ``alignbench run`` finds.
+    """Score of a network, in fp32, the same on every process; ``alignbench run`` gives it, too.
 
     The network itself stays as it is: a copy is evaluated.
     """
     if ranks.size > 1:
-        # Each process's batch normalisation has seen its own faces; the first one's is saved.
+        # Each process's batch normalisation saw its own faces: all take the first one's buffers.
         for network in dict.fromkeys((learner.network, learner.result)):
             for buffer in network.buffers():
                 torch.distributed.broadcast(buffer, src=0)

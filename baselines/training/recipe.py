@@ -68,7 +68,7 @@ class Optimiser(Table):
     average: float = Field(default=0.0, ge=0, lt=1)
 
     def rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step, the first of which is 0, of so many in all.
+        """Learning rate of a step, counted from 0, in a training of ``steps`` steps.
 
         It depends on nothing else, so that a checkpoint need not hold it.
         """
@@ -116,8 +116,8 @@ class Recipe(Table):
         Another split; or a share of the training images, which then are not trained on. Of
         several data sets it is that of each.
     markup
-        The data set's own where it is None, of several the first one's; 98 points can be trained
-        as 68.
+        The data set's own where it is None, that of the first one of several; 98 points can be
+        trained as 68.
     epochs, batch_size, seed, precision
         ``batch_size`` is that of all processes together; with ``bf16`` the network is computed
         in it.
@@ -189,7 +189,7 @@ _TABLES: dict[str, type[Table]] = {
 
 
 def _keys(name: str | None) -> list[str]:
-    """Every key of a recipe of a model, those of a table with its name and a dot."""
+    """Every key of a recipe of a model; a key in a table is ``TABLE.KEY``."""
     if name is None:
         return list(Recipe.model_fields)
     model = MODELS[name]
@@ -280,7 +280,7 @@ def first_mistake(
     dotted = ".".join(parts)
     if first["type"] == "extra_forbidden":
         return unknown(f"{'--set' if dotted in changed else where}, key", dotted, keys)
-    # Of a choice of types pydantic names the one it tried last, which is no key.
+    # Where several types are accepted, pydantic adds the last one that it tried, which is no key.
     while dotted not in keys and len(parts) > 1:
         parts.pop()
         dotted = ".".join(parts)

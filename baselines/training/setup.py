@@ -41,7 +41,7 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     Parameters
     ----------
     boxed
-        Whether the data set annotates boxes; without, tight ones are the default.
+        Whether the data set annotates boxes; if not, tight boxes are the default.
 
     Raises InputError if an option is unknown, or network, mark-up and window do not fit
     together.
@@ -65,7 +65,7 @@ def _options(recipe: Recipe, model: Model, markup: Markup) -> dict[str, Any]:
     if "markup" in recipe.network:
         raise InputError("key network.markup", "stands elsewhere", "markup, without a table")
     hints = get_type_hints(model.network.__init__)
-    # TOML has no word for nothing.
+    # TOML has no null.
     written = {
         name: None if value == "none" and NoneType in get_args(hints.get(name)) else value
         for name, value in recipe.network.items()
@@ -83,7 +83,7 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     usual = model.settings(chosen)
     crop: dict[str, Any] = {} if boxed else {"boxes": "tight"}
     crop |= recipe.crop.model_dump(exclude_none=True)
-    # None of a model without maps; only one decoder needs to know the targets.
+    # None for a model without maps. Only the decoder dark needs the sigma of the targets.
     decoder = getattr(recipe.targets, "decoder", None)
     needed = {"decoder", "sigma"} if decoder == "dark" else {"decoder"}
     output = recipe.targets.model_dump(include=needed)
@@ -130,7 +130,7 @@ def _check_window(
 def load_initial(setup: Setup, recipe: Recipe, first: Path | None) -> str | None:
     """Fill the network with the recipe's initial weights; gives the sha256 of their file.
 
-    ``first`` is the file of ``initial.recipe``, or None where ``initial.weights`` says the file.
+    ``first`` is the file of ``initial.recipe``, or None if ``initial.weights`` names the file.
     Raises InputError if there is no such file, or a tensor of it that is not to be drawn anew
     is missing, unknown or of another shape.
     """

@@ -56,7 +56,7 @@ def train(
     out
         Output folder; ``trained/NAME`` where it is None.
     fresh
-        Begin again, whatever training is in the folder.
+        Begin again, even if the folder holds a training.
     data_root
         As :func:`alignbench.load_dataset` takes it.
     device
@@ -128,7 +128,7 @@ def train(
             if first:
                 _write_results(loop, data)
             fabric.barrier()  # nobody reads the weights before they are written
-    except TrainingInterrupted:  # of the training before this one, which says what is kept
+    except TrainingInterrupted:  # from the training before this one; it says what is kept
         raise
     except KeyboardInterrupt:
         raise TrainingInterrupted(_what_is_kept(folder, fresh)) from None
@@ -205,7 +205,7 @@ def _write_results(loop: Loop, data: Data) -> None:
 
 
 def _what_is_kept(folder: TrainingFolder | None, fresh: bool) -> str:
-    """What a user who interrupted a training wants to know."""
+    """What a user must know who interrupted a training."""
     if folder is None or not folder.kept:
         return "no step was trained; the same command begins where this one did"
     how = "the same command without --fresh" if fresh else "the same command"

@@ -46,7 +46,8 @@ def audit(
     Raises
     ------
     InputError
-        If a file is not of the form, or a claim or partition names a cell or subset there is not.
+        If a file is not of the form, or a claim or partition names a cell or subset that does not
+        exist.
     """
     cells: list[PrintedCell] = []
     stated: list[claims.Claim] = []
@@ -98,7 +99,7 @@ def _partition(text: str, cells: Sequence[PrintedCell]) -> bounds.Partition:
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """The most severe verdict among findings; ``ok`` of none."""
+    """The most severe verdict among findings; ``ok`` if there are none."""
     return max((finding.verdict for finding in findings), key=VERDICTS.index, default=OK)
 
 

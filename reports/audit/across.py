@@ -31,7 +31,7 @@ from reports.published.cell import OWN, QUOTED, RERUN
 from reports.tables import Row, Table
 
 _RARE = 0.01
-"""Fewer such pairs of rows are expected by chance in the whole collection: suspect."""
+"""Rows are suspect if fewer such pairs than this are expected by chance in the whole collection."""
 _LEAST_COPIES = 3
 
 
@@ -92,7 +92,7 @@ def _finding(cell: PublishedCell, rule: str, verdict: str, proof: str) -> Findin
 
 
 def _verdict(one: Printed, other: Printed) -> str:
-    """How far two numbers that should be the same are apart."""
+    """The verdict on two numbers that should be the same, by the distance between them."""
     near = one.within(ONE_OFF).meets(other.rounded) or other.within(ONE_OFF).meets(one.rounded)
     return MARGINAL if near else SUSPECT
 
@@ -112,7 +112,7 @@ def _drift(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
 
 
 def _disagreements(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
-    """``sources_disagree``: others print different numbers, and the authors' own is not there."""
+    """``sources_disagree``: others print different numbers, and the authors' is not known."""
     for same in group_by(cells, lambda cell: cell.place).values():
         if any(cell.kind == OWN for cell in same):
             continue
@@ -143,8 +143,8 @@ def _chimera(
     row: Sequence[PublishedCell], others: Sequence[Sequence[PublishedCell]]
 ) -> Iterator[Finding]:
     compared = [(other, *_compare(row, other)) for other in others]
-    # Where the authors or a page print the row as it is, it is no mixture. Who quotes it may have
-    # copied the mixture.
+    # If the authors or a page print the row as it is, it is not a mixture. A source that quotes it
+    # proves nothing, because it may have copied the mixture.
     if any(
         len(agreeing) > 1 and not differing and other[0].kind != QUOTED
         for other, agreeing, differing in compared
@@ -173,7 +173,7 @@ def _part(
     agreeing: set[str],
     differing: set[str],
 ) -> str:
-    """The cells that a row has of another one, and what else that one has."""
+    """A text: the cells that a row shares with another row, and the cells that differ there."""
     taken = ", ".join(f"{c.measure} {c.printed.text}" for c in row if c.measure in agreeing)
     rest = ", ".join(f"{c.measure} is {c.printed.text}" for c in other if c.measure in differing)
     return f"{taken} as of {other[0].method} in {other[0].source}, where {rest}"
@@ -215,7 +215,7 @@ def _rows(cells: Sequence[PublishedCell]) -> list[dict[str, PublishedCell]]:
 
 
 def _shares(rows: Sequence[dict[str, PublishedCell]]) -> dict[str, float]:
-    """How often two rows print the same number, by subset; one more pair keeps it above 0."""
+    """Share of pairs of rows with the same number, by subset; one added pair keeps it above 0."""
     shares = {}
     for subset in dict.fromkeys(subset for row in rows for subset in row):
         values = [row[subset].printed for row in rows if subset in row]

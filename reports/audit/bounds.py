@@ -2,10 +2,11 @@
 
 A mean over all faces is the mean of its subsets' means, weighted by their faces.
 
-With errors e and threshold t: ``AUC = 1 - mean(min(e, t)) / t``. Since ``min(e, t) <= e`` this is
-at least ``1 - NME / t``; since ``min(e, t) >= t`` where a face fails, at most ``1 - FR``; and the
-difference of NME and ``t (1 - AUC)`` is what failing faces have beyond t. A table whose NME
-leaves out faces that its FR and AUC count (missed ones) may break these rules and be right.
+With errors e and threshold t: ``AUC = 1 - mean(min(e, t)) / t``. Since ``min(e, t) <= e``, AUC is
+at least ``1 - NME / t``. Since ``min(e, t) = t`` where a face fails, AUC is at most ``1 - FR``. The
+difference of NME and ``t (1 - AUC)`` is the mean of the part of the errors that lies beyond t,
+which only failing faces have. A table may break these rules and be right if its NME leaves out
+faces that its FR and AUC count (missed ones).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _FAR = 50
 
 
 class Partition(NamedTuple):
-    """A set, and the subsets that each of its faces is in exactly one of."""
+    """A set of faces and its parts: each face of the set is in exactly one of the parts."""
 
     whole: str
     parts: tuple[str, ...]
@@ -53,7 +54,7 @@ PARTITIONS: dict[str, tuple[Partition, ...]] = {
 
 
 OTHER_COUNTS = {("aflw19 test", "frontal"): (1314, 1165)}
-"""Faces of a subset where papers and code do not agree on which these are."""
+"""Other numbers of faces of a subset, where papers and code do not agree on its faces."""
 
 
 def check(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
@@ -117,7 +118,7 @@ def _fewer_digits(text: str, faces: int) -> str:
 
 
 def counts(interval: Interval, faces: int) -> range:
-    """Numbers of faces, of so many, whose share in percent lies in an interval."""
+    """Numbers of faces whose share of ``faces``, in percent, lies in an interval."""
     low = max(0, ceil(interval.low * faces / 100))
     return range(low, min(faces, floor(interval.high * faces / 100)) + 1)
 
@@ -125,7 +126,7 @@ def counts(interval: Interval, faces: int) -> range:
 def possible(cell: PrintedCell) -> Interval:
     """The numbers that a printed number may stand for and that its measure can have.
 
-    Of a failure rate these are the rates that whole numbers of faces give.
+    For a failure rate these are the rates that whole numbers of faces give.
     """
     interval = cell.printed.rounded
     if cell.metric == "fr" and cell.faces:
@@ -136,7 +137,7 @@ def possible(cell: PrintedCell) -> Interval:
 
 
 def _range(cell: PrintedCell) -> Iterator[Finding]:
-    """Only a number outside its range gives a finding."""
+    """``range``: a finding only for a number outside the range of its measure."""
     highest = HIGHEST[cell.metric]
     low, high = cell.printed.rounded.low, cell.printed.rounded.high
     if high < 0 or (highest is not None and low > highest):

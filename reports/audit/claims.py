@@ -13,7 +13,7 @@ from reports.printed import ONE_OFF, Interval, Printed, show
 
 @dataclass(frozen=True)
 class Claim:
-    """A change in percent of a cell from that of the row ``reference``, as ``source`` states it.
+    """A change in percent of a cell from that in the row ``reference``, as ``source`` states it.
 
     ``where`` is the file and line of the claim, for messages.
     """

@@ -46,7 +46,7 @@ _THRESHOLD = re.compile(r"(?:fr|rate|auc)[^0-9.]{0,8}([0-9]*\.?[0-9]+)")
 
 
 _OTHER = re.compile(r"_?\bp ?[0-9]{2}\b|percentile|\bstd\b|median|gain|improvement")
-"""What makes a number none of a mean over faces."""
+"""Words by which a number is not a mean over faces."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Meaning:
     norm: str = ""
 
     def over(self, other: Meaning) -> Meaning:
-        """What this says, and where it says nothing, what the other one says."""
+        """What this heading says; where it says nothing, what the other one says."""
         values = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return Meaning(*(mine or others for mine, others in values))
 

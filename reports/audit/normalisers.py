@@ -24,12 +24,13 @@ _RATIOS = {
     ("wflw test", "occlusion"): ("1.424", "0.004"),
     ("wflw test", "blur"): ("1.435", "0.004"),
 }
-"""Ratios of inter-pupil to inter-ocular NME: means and spreads over six methods; for WFLW means
-over FaRL's four models, whose own spread is 0.001, with the spread of the others."""
+"""Ratios of inter-pupil to inter-ocular NME: means and spreads over six methods. For WFLW the means
+are over FaRL's four models. Their own spread is 0.001; the spread here is that of the others."""
 
 _OF_OUTLINES = {("wflw test", FULL): "1.415"}
-"""The same where code takes the mean of each eye's outline for the pupil, not landmarks 96 and 97:
-the ratio of the two distances on 1,966 annotated faces, corrected by that of the landmarks."""
+"""The same ratio for code that takes the mean of each eye's outline for the pupil instead of
+landmarks 96 and 97: the ratio of the two distances on 1,966 annotated faces, corrected by that of
+the landmarks."""
 
 _BANDS = {
     "cofw test": {

@@ -44,9 +44,9 @@ class Level:
 class Difference:
     """A run's measure minus another's on a subset, in the measure's unit.
 
-    The interval is BCa and the test Student's with the jackknife's standard error, with errors
-    that tie made equal. For shares of faces they are Tango's and McNemar's, and ``detectable`` is
-    NaN.
+    The interval is BCa, and the test is Student's with the jackknife's standard error. Both use
+    errors in which ties are made equal. For shares of faces they are Tango's and McNemar's, and
+    ``detectable`` is NaN.
     """
 
     first: int
@@ -117,7 +117,7 @@ class Comparison:
 
     @property
     def tests(self) -> list[Difference | FaceByFace]:
-        """What has a p-value, unless it is NaN: the correction takes all of them into account."""
+        """Everything with a p-value that is not NaN; the correction takes all into account."""
         return [*self.differences, *self.faces]
 
     @cached_property
@@ -127,7 +127,7 @@ class Comparison:
 
 
 def smaller_is_better(measure: Measure) -> bool:
-    """Whether a smaller number is better: an error of 0 adds less than one above any threshold."""
+    """Whether a smaller number is better: an error of 0 then adds less than a large error."""
     best, worst = measure.per_face(np.array([0.0, 2.0]))
     return bool(best < worst)
 
@@ -160,8 +160,8 @@ def compare(
         By default NME, and FR and AUC at ``threshold``, by default the data set's. If a measure
         has a normaliser, it takes precedence over ``normaliser``.
     bootstrap
-        By default 10,000 replicates, 95 %, seed 0. All runs, measures and subsets are read off
-        the same draws.
+        By default 10,000 replicates, 95 %, seed 0. All runs, measures and subsets share the same
+        draws.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def _pairs(runs: int) -> list[tuple[int, int]]:
 class _Numbers(NamedTuple):
     """Numbers of R runs and their P pairs by a measure, over the faces of a subset that count.
 
-    ``levels`` (R, 3): value, low, high; ``differences`` (P, 5): these, detectable, p-value.
+    ``levels`` (R, 3): value, low, high; ``differences`` (P, 5): value, low, high, detectable, p.
     """
 
     subset: str
@@ -236,7 +236,7 @@ class _Numbers(NamedTuple):
 def _numbers(
     pairing: Pairing, measures: Sequence[Measure], subsets: Sequence[str], bootstrap: Bootstrap
 ) -> Iterator[_Numbers]:
-    """Numbers of each measure on each subset, all read off the draws of one joint bootstrap."""
+    """Numbers of each measure on each subset, all from the draws of one joint bootstrap."""
     errors = {m.normaliser: pairing.errors(str(m.normaliser)) for m in measures}
     ties = {norm: merge_ties(of_norm) for norm, of_norm in errors.items()}
     values, merged = _values(measures, errors), _values(measures, ties)
@@ -274,7 +274,7 @@ def _means(
     Parameters
     ----------
     values, merged
-        (R, N): what each face adds, by its own error and with errors that tie made equal.
+        (R, N): what each face adds, by its own error, and by errors in which ties are made equal.
     replicates, jackknife
         (B, R) and (C, R): the means of bootstrap samples and without one image each, of ``merged``.
     """
@@ -310,8 +310,8 @@ def _rates(
 ) -> tuple[int, Floats, Floats]:
     """Faces, levels and differences of a share of faces, from what each face adds, (R, N).
 
-    The bootstrap is not used: it knows nothing of failures that did not happen. A face fails by
-    its own error, ties or not, as in its run's table.
+    The bootstrap is not used, because its interval has no width where no face fails. A face fails
+    by its own error, ties or not, as in its run's table.
     """
     failed = (values > 0).astype(np.float64)
     runs, faces = failed.shape
@@ -349,7 +349,7 @@ def _face_by_face(
 
 
 def _group_letters(measure: Measure, values: Floats, different: Bools) -> list[str]:
-    """Letters of R runs, a for the best, from which of the P pairs are different."""
+    """Letters of R runs, a for the best; ``different`` says which of the P pairs differ."""
     order = best_first(measure, values)
     matrix = np.zeros((len(order), len(order)), np.bool_)
     first, second = np.array(_pairs(len(order))).T

@@ -117,9 +117,9 @@ def _check_dataset(first: Run, other: Run, where: str) -> None:
 def _check_truth(pairing: Pairing, other: int, same_faces: bool) -> None:
     """Refuse runs whose annotation of the shared faces differs.
 
-    Runs over the same faces have the same fingerprint or another truth. For runs over different
-    faces the images, the subsets and the ratios of a face's errors under two normalisers must
-    agree: in such a ratio the prediction cancels.
+    Runs over the same faces must have the same fingerprint. For runs over different faces the
+    images, the subsets and the ratios of a face's errors under two normalisers must agree: in such
+    a ratio the prediction cancels.
     """
     where = f"runs {pairing.names[0]} and {pairing.names[other]}"
     remedy = "Run both on one copy of the data set."

@@ -6,7 +6,7 @@ default the data set's usual one; ``data_root``, where the data set lies, as
 draw into instead of a new one. It raises InputError if the runs are of different data
 sets, there is no such subset or normaliser, or what it needs of the data set is not there.
 
-Commands are registered in the group ``alignbench.figures``. Colours are told apart by the
-colour-blind and, with dashes, markers, hatches and lightness, in grey print. Names of models and
+Commands are registered in the group ``alignbench.figures``. The colour-blind can tell the colours
+apart; in grey print, dashes, markers, hatches and lightness tell them apart. Names of models and
 files are text, never formulas.
 """

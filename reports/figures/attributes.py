@@ -21,7 +21,7 @@ _COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 _UNKNOWN = np.array([np.nan])
 """Stands for an attribute that a split does not have: it gets no bar."""
 _WIDTH = 0.8
-"""Of all bars of an attribute, where attributes are 1 apart."""
+"""Width of all bars of an attribute together, where attributes are 1 apart."""
 
 
 def figure(
@@ -116,7 +116,7 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
                 _refuse_to_draw(name, split)
             loaded.append(load_dataset(name, root, split))
         except InputError as error:
-            # A file that is damaged is another matter.
+            # Only files that are missing are left out, not those that are damaged.
             why = error if isinstance(error, DataNotFoundError) else error.__cause__
             if splits is not None or not isinstance(why, DataNotFoundError | FileNotFoundError):
                 raise
@@ -127,7 +127,7 @@ def _splits(name: str, splits: Sequence[str] | None, root: Root) -> tuple[list[D
 
 
 def _refuse_to_draw(name: str, split: str) -> None:
-    """Raise DataNotFoundError for thousands of faces that nobody named, which take minutes."""
+    """Raise DataNotFoundError for thousands of faces that were not asked for: they take minutes."""
     is_drawn = source(name).is_drawn
     if split != "test" and is_drawn is not None and not is_drawn(split):
         raise DataNotFoundError(f"{name} {split}", "not drawn yet")

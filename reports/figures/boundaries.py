@@ -22,11 +22,11 @@ from reports.data import Root, spread, with_image
 from reports.figures import style, tiles
 
 _DIM = 0.55
-"""Of an image's lightness, what is left under the boundaries."""
+"""Share of an image's lightness that is left under the boundaries."""
 _COLOUR = np.array([255.0, 255.0, 160.0])
-"""Of a boundary of value 1, RGB: light in colour and in grey, on the dimmed image."""
+"""Colour of a boundary of value 1, RGB: light in colour and in grey, on the dimmed image."""
 _OPAQUE = 0.8
-"""Of a boundary of value 1: the image is still seen through it."""
+"""Opacity of a boundary of value 1: the image is still seen through it."""
 
 Maps = NDArray[np.float32]
 Networks = Annotated[
@@ -48,7 +48,7 @@ def figure(
 ) -> Figure:
     """Boundary maps that networks predict, over the images; a row for each model.
 
-    Shown is the largest value of the maps of a network's last stage, in the crop that the network
+    It shows the largest value of the maps of a network's last stage, in the crop that the network
     is given. The faces are evenly spread over the subset.
 
     Parameters
@@ -125,7 +125,7 @@ def _no_maps(predictor: Predictor, why: str) -> InputError:
 
 
 def boundary_maps(predictor: Any, pixels: NDArray[np.float32]) -> Maps:
-    """The largest value (B, h, w) of the last boundary maps of a network, whose input is pixels.
+    """The largest value (B, h, w) of a network's last boundary maps for an input of pixels.
 
     Raises
     ------

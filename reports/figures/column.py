@@ -15,7 +15,7 @@ _TITLE = 8
 _TEXT = 7
 """Size of all other type."""
 _LETTER = 0.55
-"""Width of a letter, as a share of the size of type: more than most have."""
+"""Width of a letter, as a share of the size of type: wider than most are."""
 _MARGIN = 0.6
 """Room in inches that the lines of a legend and the edges of a figure take beside its texts."""
 _THIN = 0.7
@@ -27,7 +27,7 @@ _SLANT = 35
 def fit_width(figure: Figure, width: float) -> None:
     """Give a figure another width, with text of 7 and 8 points whatever the width is.
 
-    Panels keep the ratio of their sides. Titles, labels and legends are broken anew.
+    Panels keep the ratio of their sides. Titles, labels and legends are broken into new lines.
 
     Parameters
     ----------

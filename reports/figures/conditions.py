@@ -36,7 +36,7 @@ from reports.labels import labels
 _USUAL = ("yaw", "size", "occlusion")
 _COLUMNS = 3
 _ASIDE = 3
-"""Points between the lines of two runs at one value."""
+"""Points by which the lines of two runs at one value are set apart."""
 
 
 def figure(
@@ -51,8 +51,8 @@ def figure(
 ) -> Figure:
     """Error against yaw, size and occlusion where they are known, with 95 % intervals.
 
-    Faces are grouped by a condition into bins of about as many; drawn are the mean error of each
-    bin against the mean of the condition, with a bootstrap interval of the error.
+    A condition groups the faces into bins of about equal size. The figure shows the mean error of
+    each bin against the mean of the condition, with a bootstrap interval of the error.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def figure(
         :func:`~reports.conditions.known_conditions`. Yaw, size and occlusion where it is None, as
         far as they are known.
     bins
-        Groups of faces a condition.
+        Number of groups of faces for each condition.
 
     Raises
     ------
@@ -143,9 +143,9 @@ def draw(
 
 
 def group(values: Floats, bins: int) -> Ints:
-    """The bin (N,) of each value, so that each holds about as many.
+    """The bin (N,) of each value, so that all bins hold about the same number of values.
 
-    Equal values fall in one bin; there are fewer bins where many are equal.
+    Equal values fall in one bin; if many are equal, there are fewer bins.
     """
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)[1]
@@ -154,7 +154,7 @@ def group(values: Floats, bins: int) -> Ints:
 def _group_means(
     run: Run, values: Floats, errors: Floats, inside: Bools, bins: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Of each bin of values: their mean (G,), the mean error (G,), its interval's ends (2, G)."""
+    """For each bin, the mean value (G,), the mean error (G,), and its interval's ends (2, G)."""
     bin_of = group(values, bins)
     within: Bools = bin_of == np.arange(bin_of.max() + 1)[:, None]
     settings = run.record.statistics

@@ -31,9 +31,9 @@ _COLUMNS = 3
 _PANEL = (4.0, 4.6)
 """Inches of a face that stands alone."""
 _LETTERS = 50
-"""In a line above a face."""
+"""Letters in a line above a face."""
 _ROUNDS = 5
-"""Of aligning all faces to their mean; it no longer moves after two or three."""
+"""Rounds in which all faces are aligned to their mean; it no longer moves after two or three."""
 _BAR = 0.2
 """Length of the bar that shows the scale, in normalisers."""
 _DOT = 0.035
@@ -215,7 +215,7 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
                     "ellipses", f"{faces.name} does not annotate every landmark of every face",
                     remedy="Add --no-ellipses.",
                 )  # fmt: skip
-    # Without its data set a run has the errors of landmarks over all faces alone.
+    # Without its data set, a run has errors of landmarks only over all faces.
     if subset != FULL:
         raise InputError(
             f"subset {subset!r}", "has no stored errors of landmarks", FULL,
@@ -244,12 +244,12 @@ def _align(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
     """The mean (L, 2) of faces (N, L, 2), and the turn (N,) that lays each of them on it.
 
     Generalised Procrustes analysis (Gower, Psychometrika 1975) without mirroring: each face is
-    centred, scaled to unit size and turned to the mean, over and over.
+    centred, scaled to unit size and turned to the mean, in several rounds.
     """
     shapes = _complex(points)
     shapes = shapes - shapes.mean(axis=1, keepdims=True)
     shapes /= np.sqrt((np.abs(shapes) ** 2).mean(axis=1, keepdims=True))
-    # Faces with level eyes are where it begins; the eyes of the mean are levelled at the end.
+    # It begins with level eyes in every face; at the end, the eyes of the mean are levelled.
     turn = _levelling(shapes, markup)
     for _ in range(_ROUNDS):
         mean = (shapes * turn[:, None]).mean(axis=0)
@@ -262,9 +262,10 @@ def _align(points: Floats, markup: Markup, norm: str) -> tuple[Floats, Complex]:
 
 
 def _levelling(shapes: Complex, markup: Markup) -> Complex:
-    """The turns (N,) that level the eyes of shapes (N, L): the ends of a two-point normaliser.
+    """The turns (N,) that level the eyes of shapes (N, L).
 
-    A mark-up that has none leaves shapes as they are.
+    The eyes are the ends of the first two-point normaliser. A mark-up that has none leaves shapes
+    as they are.
     """
     for left, right in markup.normalisers.values():
         across = shapes[:, list(right)].mean(axis=1) - shapes[:, list(left)].mean(axis=1)
@@ -283,7 +284,7 @@ def _real(points: Complex) -> Floats:
 def _face(
     axes: Axes, spread: Spread, markup: Markup, sigma: float, colours: Normalize
 ) -> EllipseCollection:
-    """The mean face and an ellipse a landmark; a disc where the truth is not known."""
+    """The mean face and an ellipse for each landmark; a disc where the truth is not known."""
     mean = spread.mean
     chains = [mean[list(chain)] for chain in markup.chains.values()]
     axes.add_collection(LineCollection(chains, colors="0.75", linewidths=1.0, zorder=1))
@@ -308,7 +309,7 @@ def _face(
 
 
 def _hide_axis(axes: Axes) -> None:
-    """No axis, and no ticks either: hidden ones would be made all the same, which takes time."""
+    """Hide the axis, and make no ticks: matplotlib would spend time even on hidden ones."""
     axes.set(xticks=[], yticks=[])
     axes.set_axis_off()
 

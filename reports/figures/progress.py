@@ -26,7 +26,7 @@ from reports.published.tables import preferred
 PANELS = (("wflw", "inter_ocular"), ("300w", "inter_ocular"), ("cofw", "inter_ocular"))
 """Data set and normaliser of the panels that are drawn without being asked for."""
 _ROOM = 2.0
-"""Numbers of more than so many times the best one are left out: they would hide the others."""
+"""Numbers of more than this many times the best one are left out: they would hide the others."""
 _YEAR = (0.08, 0.92)
 """Where in its year, from 0 to 1, the dots of a year begin and end."""
 
@@ -120,7 +120,7 @@ def _panel(
 
 
 def _spread(cells: Sequence[PublishedCell]) -> np.ndarray:
-    """Places of the dots: those of one year side by side, the best on the left."""
+    """Places of the dots: those of one year side by side, the smallest number on the left."""
     places = np.zeros(len(cells))
     for year, members in group_by(range(len(cells)), lambda k: cells[k].year).items():
         ordered = sorted(members, key=lambda k: cells[k].printed.value)
@@ -130,7 +130,7 @@ def _spread(cells: Sequence[PublishedCell]) -> np.ndarray:
 
 
 def _best_so_far(axes: Axes, cells: Sequence[PublishedCell], upwards: bool) -> None:
-    """A step for each year, and the names of those who made one."""
+    """A line that steps at each better number, and the name of the method at each step."""
     sign = -1 if upwards else 1
 
     def better(one: PublishedCell, two: PublishedCell) -> PublishedCell:

@@ -52,7 +52,7 @@ def figure(
     norm = normaliser or run.record.dataset.normalisers[0]
     for subset in subsets or ():
         member(run, subset)  # refuses an unknown one before images are read
-    # Where the faces of the first run stand in each run; -1 where they do not.
+    # The row of each face of the first run in every run; -1 if a run does not have the face.
     places = [pd.Index(one.faces["id"]).get_indexer(run.faces["id"]) for one in runs]
     errors = [one.errors(norm)[place] for one, place in zip(runs, places, strict=True)]
     points = [one.all_points() for one in runs]

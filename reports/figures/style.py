@@ -1,4 +1,4 @@
-"""How figures look, told apart by the colour-blind and in grey print; and figures as files."""
+"""How figures look, also for the colour-blind and in grey print; and figures as files."""
 
 from __future__ import annotations
 
@@ -32,19 +32,20 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "///", "...", "xxx")
 SCALE = "viridis_r"
-"""Colour scale, the more the darker: the colour-blind and grey print see the same order."""
+"""Colour scale in which more is darker: the colour-blind and grey print see the same order."""
 
 _LETTER = 0.08
-"""Width of a letter of titles, in inches: more than most have."""
+"""Width of a letter of titles, in inches: wider than most are."""
 _LEGEND_LETTERS = 80
 _OF = {"box": "size", "diagonal": "of the box"}
 _STAMPS = {".svg": "Date", ".png": "Software", ".pdf": "CreationDate"}
-"""What a format says of when or by what it was written: it is left out, so that bytes repeat."""
+"""The entry of a file that says when or by what it was written. It is left out, so that the same
+figure has the same bytes."""
 _DPI = 150
 
 
 def line(number: int) -> dict[str, object]:
-    """Colour, dash and marker of a line; the three come round at different times."""
+    """Colour, dash and marker of a line; after each round of colours, the others shift by one."""
     turn = number // len(COLOURS)
     return {
         "color": COLOURS[number % len(COLOURS)],
@@ -134,7 +135,7 @@ def encode(figure: Figure, ending: str, *, live_text: bool = False) -> bytes:
         "pdf.fonttype": 42,  # journals refuse fonts of type 3, matplotlib's default
     }
     with mpl.rc_context(rules), warnings.catch_warnings():
-        # In place of a character the font lacks a box is drawn, which says enough.
+        # If the font lacks a character, a box is drawn in its place, which is clear enough.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         stamp = {_STAMPS[ending]: None}
         figure.savefig(buffer, format=ending[1:], dpi=_DPI, metadata=stamp)
@@ -144,7 +145,7 @@ def encode(figure: Figure, ending: str, *, live_text: bool = False) -> bytes:
 def svg(figure: Figure, description: str) -> str:
     """A figure as an ``<svg>`` element, to stand in a page of any colours.
 
-    It has no ground, black becomes the colour of the page's text, and text stays text.
+    It has no background, black becomes the colour of the page's text, and text stays text.
     ``description`` is what a screen reader says of it.
     """
     figure.patch.set_visible(False)

@@ -27,7 +27,7 @@ SIDE = 1.75
 """Side of a tile, in inches."""
 PIXELS = 256
 _SIDE_LETTERS = 24
-"""So many letters are about as long as a tile is high."""
+"""Number of letters that are together about as long as a tile is high."""
 LINES = "; lines lead to the true landmarks"
 """What a caption says where the truth is drawn."""
 _LINE = 0.115
@@ -44,7 +44,7 @@ _SEEN, _HIDDEN, _BOX = (0, 158, 115), (213, 94, 0), (86, 180, 233)
 class Windows:
     """Square windows around some faces of a data set, ``PIXELS`` wide, read one by one.
 
-    ``margin`` is the side of a window in tight boxes of the true landmarks.
+    ``margin`` is the side of a window in sides of the tight box of the true landmarks.
     """
 
     def __init__(self, faces: Dataset, rows: Ints, margin: float = 1.5) -> None:
@@ -66,7 +66,7 @@ class Windows:
 def grid(
     rows: int, columns: int, lines: int, into: FigureBase | None = None
 ) -> tuple[Any, NDArray[np.object_]]:
-    """A figure of square tiles with room for so many lines under each, and its axes."""
+    """A figure of square tiles with room for ``lines`` lines under each, and its axes."""
     height = rows * (SIDE + lines * _LINE + 0.08) + 0.6
     drawing = style.canvas(into, columns * (SIDE + 0.06), height)
     if into is None:
@@ -98,7 +98,7 @@ def face(
         ends = np.stack([predicted, windows.truth[number]], axis=1)
         for colour, width in (("black", 1.5), (style.ORANGE, 0.8)):
             axes.add_collection(LineCollection(ends, colors=colour, linewidths=width))
-    # The fewer, the larger, so that 29 landmarks are seen and 98 hide nothing.
+    # Fewer landmarks have larger dots, so that 29 are seen and 98 hide nothing.
     size = 1.5 if len(points) > 40 else 2.4
     for colour, wide in (("black", size + 0.9), (style.YELLOW, size)):
         axes.plot(*predicted.T, "o", color=colour, markersize=wide, markeredgewidth=0)

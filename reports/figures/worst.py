@@ -25,7 +25,7 @@ from reports.labels import labels
 _COLUMNS = 5
 _LETTERS = 31
 _LINES = 3
-"""Of an id under a tile; what is longer loses its beginning, which says least."""
+"""Most lines of an id under a tile; a longer id loses its beginning, which says least."""
 
 
 def figure(

@@ -22,7 +22,7 @@ from reports.tables import TABLE_STYLE
 
 
 def _spell_out(value: object) -> object:
-    """What a template prints: of a text from outside every character can be seen."""
+    """A value for a template; in a text from outside, invisible characters are spelled out."""
     return value if isinstance(value, Html) or not isinstance(value, str) else visible(value)
 
 
@@ -91,7 +91,7 @@ def data_uri(kind: str, content: bytes) -> Html:
 
 @cache
 def _template(text: str) -> Template:
-    """Compiled once: a site has thousands of pieces by few templates."""
+    """A template, compiled once: a site has thousands of pieces from few templates."""
     return _ENVIRONMENT.from_string(text)
 
 

@@ -69,7 +69,7 @@ def read_board(*stores: str | Path) -> Board:
 
 
 def boards(board: Board) -> dict[str, list[Entry]]:
-    """The entries by data set, split and landmarks."""
+    """The entries by data set, split and measured landmarks."""
     groups: dict[str, list[Entry]] = {}
     for entry in board.entries:
         groups.setdefault(entry.record.dataset.title, []).append(entry)
@@ -77,7 +77,7 @@ def boards(board: Board) -> dict[str, list[Entry]]:
 
 
 def tables(board: Board, pages: Mapping[Path, str] = MappingProxyType({})) -> list[Table]:
-    """A table for each data set and split: rank, model, NME, FR, AUC, boxes and their leak.
+    """A table for each title of :func:`boards`: rank, model, NME, FR, AUC, boxes and their leak.
 
     Only complete runs have a rank: numbers of other faces cannot be compared with theirs.
     ``pages`` are addresses of the pages of runs, by their folders.

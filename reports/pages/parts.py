@@ -17,7 +17,7 @@ from reports.pages.document import fold, render
 
 @dataclass(frozen=True)
 class Card:
-    """A key number: what it is, the number with its unit, whose it is, and lines about it."""
+    """A key number: its title, the number with its unit, the model it is of, and lines about it."""
 
     title: str
     value: str

@@ -94,7 +94,7 @@ def _measures(runs: Sequence[Run], norm: str) -> list[Measure]:
 
 
 def _comparable(runs: Sequence[Run], measure: Measure) -> bool:
-    """Whether all runs have a measure of the same faces, so that one of them is the best."""
+    """Whether all runs have a measure over the same faces, so that one of them can be the best."""
     if len(runs) < 2 or len({run.record.dataset.fingerprint for run in runs}) > 1:
         return False
     try:
@@ -105,7 +105,7 @@ def _comparable(runs: Sequence[Run], measure: Measure) -> bool:
 
 
 def _best(runs: Sequence[Run], measure: Measure, subset: str) -> list[int]:
-    """Which runs have the best number as it is printed; none where they cannot be compared."""
+    """Which runs have the best number as it is printed; none if they are not comparable."""
     if not _comparable(runs, measure) or not all(subset in run.subsets for run in runs):
         return []
     values = [run.row(measure, subset).value for run in runs]
@@ -144,7 +144,7 @@ def _warnings(runs: Sequence[Run], measures: Sequence[Measure]) -> list[str]:
 
 
 def _table(runs: Sequence[Run], norm: str) -> Table:
-    """Of one run, a row for each subset; of several, a row for each run on the whole set."""
+    """For one run, a row for each subset; for several, a row for each run on the whole set."""
     measures = _measures(runs, norm)
     if len(runs) == 1:
         title, heading = "Results by subset", "Subset"
@@ -169,7 +169,7 @@ def _table(runs: Sequence[Run], norm: str) -> Table:
 
 
 def _by_subset(runs: Sequence[Run], norm: str) -> Html:
-    """Of several runs, a table a measure as papers print it, a column for each subset."""
+    """For several runs, tables as papers print them: one for each measure, subsets in columns."""
     subsets = list(dict.fromkeys(name for run in runs for name in run.subsets))
     if len(runs) == 1 or len(subsets) == 1:
         return Html()
@@ -197,7 +197,7 @@ def _number(run: Run, measure: Measure, subset: str, *, best: bool) -> Number:
 
 
 def _curves(runs: Sequence[Run]) -> Html:
-    """The CED plot; its legend is the list of boxes that hide curves."""
+    """The CED plot. Its legend has check boxes that hide curves."""
     figure = ced.figure(runs)
     for legend in figure.legends:
         legend.remove()

@@ -21,7 +21,7 @@ from reports.tables import Number, Row, Table, to_html
 
 
 def run_page(entry: Entry, back: Sequence[Link] = ()) -> str:
-    """Key numbers, a table a normaliser, how the run was made, and its record."""
+    """Key numbers, a table for each normaliser, how the run was made, and its record."""
     record = entry.record
     dataset = record.dataset
     measures = usual_measures(dataset.threshold)

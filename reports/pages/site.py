@@ -1,4 +1,4 @@
-"""A site of everything: leaderboard, a page a run and a data set, the paper's tables, figures."""
+"""A site of all runs: leaderboard, pages of runs and data sets, the paper's tables, figures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Links = list[tuple[str, list[Link]]]
 
 @dataclass(frozen=True)
 class _Shown:
-    """Runs of one data set and split that are shown, of how many, and the name of their files."""
+    """The shown runs of a data set and split, the number of all, and the name of their files."""
 
     title: str
     runs: Sequence[Run]
@@ -64,7 +64,7 @@ def build(
     ``out`` gets ``index.html`` (the leaderboard), ``DATASET-SPLIT.html``, ``runs/`` (a page for
     each run, from its record and its metrics), ``tables/`` and ``figures/``. A site that is there
     already is replaced when the new one is complete. The runs on the page of a data set are read
-    and checked whole; one that is damaged leaves the leaderboard too.
+    and checked whole; a damaged one is removed from the leaderboard too.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Tables 1 to 8 of the PropNet paper: its numbers, and those of runs below them.
 
-Every number is published, measured or derived; footnotes say how a run's came about.
+Every number is published, measured or derived; footnotes say how a run's numbers were made.
 """
 
 from __future__ import annotations

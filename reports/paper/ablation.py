@@ -61,8 +61,8 @@ def _trial(run: Run) -> _Trial | None:
 def ablation(number: int, runs: Sequence[Run]) -> Table:
     """One of Tables 4 to 7, with each variant's change from the baseline, the first row.
 
-    A variant that was trained with several seeds has a row a seed and a row for their mean, whose
-    change is shown.
+    A variant that was trained with several seeds has a row for each seed and a row for their mean,
+    whose change is shown.
     """
     by_faces: dict[tuple[object, ...], dict[tuple[str, int], _Trial]] = {}
     repeated = []
@@ -149,7 +149,7 @@ def _seed_rows(
     numbers: Sequence[Sequence[Number]],
     changes: Sequence[Number],
 ) -> Iterator[Row]:
-    """A row a seed; that of an only seed has the changes."""
+    """A row for each seed; if there is only one seed, its row has the changes."""
     for trial, values in zip(seeds, numbers, strict=True):
         last = map(_no_change, values) if len(seeds) > 1 else changes
         notes = _run_notes(trial.run)

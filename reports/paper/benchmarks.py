@@ -99,7 +99,7 @@ def _published_group(title: str, file: str, of: Mapping[str, Quantity], **same: 
 def _measured_groups(
     runs: Sequence[Run], quantities: Collection[Quantity], title: str
 ) -> list[Group]:
-    """A group for each data set, the table's own one first, and in it a row a run."""
+    """A group for each data set, the table's own one first, and in it a row for each run."""
     rows: dict[str, list[Row]] = {}
     subsets = [quantity.subset for quantity in quantities]
     for name, run in zip(labels(runs), runs, strict=True):
@@ -126,7 +126,7 @@ def measured_number(run: Run, of: Quantity) -> Number:
 
 
 def _run_notes(run: Run, subsets: Sequence[str]) -> list[str]:
-    """What a reader must know of a run: which faces, how presented, and what is left out."""
+    """What a reader must know about a run: which faces, how presented, and what is left out."""
     dataset = run.record.dataset
     official = _TESTS[table_of(run) or 3]
     notes = []

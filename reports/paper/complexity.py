@@ -136,7 +136,7 @@ def _size_row(name: str, size: _Size | None, run: str, note: str) -> Row:
 
 
 def _model(identity: Mapping[str, Any]) -> str | None:
-    """What makes a run's network again, with other weights; None if it is no such network."""
+    """The name by which a run's network is made again, with other weights; None if it has none."""
     source, options = identity.get("source"), identity.get("options")
     if source not in predictor_names() or not isinstance(options, Mapping):
         return None
@@ -173,7 +173,7 @@ def count_table(counted: Sequence[Complexity]) -> Table:
 
 
 def timing_table(timed: Sequence[Timing]) -> Table:
-    """Time and memory of networks, a row a setting."""
+    """Time and memory of networks, a row for each setting."""
     note = (
         f"Measured on {processor()}. Time of a batch through the network, copies to and from a "
         "GPU included; faces/s at its median; peak: memory beyond what the loaded network takes; "

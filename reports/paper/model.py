@@ -80,8 +80,8 @@ def published_row(
 def mark_best(group: Group) -> Group:
     """The group with the best number of each column marked.
 
-    Numbers of one source and of the same faces compete as they are printed, so that all of a tie
-    are best. A number without a competitor is not best.
+    Numbers of one source and of the same faces compete as they are printed, so that all numbers of
+    a tie are best. A number without a competitor is not best.
     """
     competitors: dict[tuple[object, ...], list[float]] = {}
     for row in group.rows:
@@ -108,7 +108,7 @@ def _rank(number: Number) -> float | None:
 
 
 def _records(number: int, table: Table) -> Iterator[Record]:
-    """A line a number: as printed where it is published, in full precision where it is not.
+    """A line for each number: as printed if it is published, in full precision otherwise.
 
     A derived number that could not be calculated has no line.
     """

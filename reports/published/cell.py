@@ -16,7 +16,7 @@ KINDS = {
     QUOTED: "printed by others, who quote it",
     PAGE: "on a page of results",
 }
-"""What a cell is; the first of them that there is stands in tables."""
+"""The kinds of cells. Of several cells, tables show the one whose kind comes first here."""
 
 _COMMIT = re.compile(r"([\w.-]+/[\w.-]+)@([\w]+):(\S+)")
 
@@ -68,7 +68,7 @@ class PublishedCell:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What two cells share that should be the same number."""
+        """The key that two cells share if they should be the same number."""
         return (*self.protocol, self.subset, self.method)
 
     @property

@@ -1,4 +1,4 @@
-"""Reads published results: one cell a line, in every CSV file of the collection."""
+"""Reads published results: one cell for each line, in every CSV file of the collection."""
 
 from __future__ import annotations
 

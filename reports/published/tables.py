@@ -1,4 +1,4 @@
-"""Published results as tables: a row a method, a column a subset, a table a protocol."""
+"""Published results as tables: one for each protocol, with methods in rows, subsets in columns."""
 
 from __future__ import annotations
 

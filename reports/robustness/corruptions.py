@@ -117,17 +117,17 @@ def blur(image: Bytes, box: Floats, strength: float, rng: np.random.Generator) -
 
 
 def save_as_jpeg(image: Bytes, box: Floats, strength: float, rng: np.random.Generator) -> Bytes:
-    """What a JPEG of a low quality keeps."""
+    """The image after JPEG compression at a low quality."""
     return compress(image, round(strength))
 
 
 def shrink(image: Bytes, box: Floats, strength: float, rng: np.random.Generator) -> Bytes:
-    """So few pixels that the face's side is ``strength`` of them."""
+    """The image with so few pixels that the face's side is ``strength`` of them."""
     return reduce_resolution(image, min(1.0, strength / _side(box)))
 
 
 def expose(image: Bytes, box: Floats, strength: float, rng: np.random.Generator) -> Bytes:
-    """Light by so many stops too strong or too weak; values above white are cut."""
+    """Light that is so many stops too strong or too weak; values above white are cut."""
     linear = (np.arange(256) / _MOST) ** 2.2 * 2 ** (strength * _sign(rng))
     return np.asarray(cv2.LUT(image, _to_bytes(_MOST * linear.clip(0, 1) ** (1 / 2.2))), np.uint8)
 

@@ -37,7 +37,7 @@ class Degradation:
     dataset
         The record of the faces.
     boxes, leak
-        The box protocol, and what it tells the model of the truth.
+        The box protocol, and what it reveals about the truth.
     conditions
         C conditions.
     errors
@@ -46,7 +46,7 @@ class Degradation:
     clusters
         (N,): number of each face's source image.
     seed
-        Of what was drawn at random.
+        The seed of everything that was drawn at random.
     notes
         What must be said of the boxes and of what the model was trained on.
     """
@@ -81,7 +81,7 @@ def measure_degradation(
     boxes
         Box protocol; by default the one that the model prefers, or that of the data set.
     limit
-        Only the first so many faces.
+        Evaluate only this number of faces, the first ones.
     seed
         Of what is drawn at random: every model gets the same corrupted faces.
     progress
@@ -128,7 +128,7 @@ def choose_corruptions(names: Sequence[str] | None) -> list[Corruption]:
 def fixed_boxes(
     dataset: Dataset, faces: Dataset, predictor: Predictor, requested: str | None
 ) -> Boxes:
-    """The boxes of a run; InputError where the model's own detector would find them anew."""
+    """The boxes of a run; InputError if the model's own detector would find new ones."""
     boxes = choose_boxes(dataset, faces, predictor, requested, 1.0)
     if boxes.detect:
         raise InputError(
@@ -185,7 +185,7 @@ class Row:
 def summarise(result: Degradation, bootstrap: Bootstrap) -> tuple[float, float, list[Row]]:
     """NME and FR without corruption, and a row for each corruption; the last one is of all.
 
-    All intervals are read off the same draws of source images.
+    All intervals are computed from the same draws of source images.
     """
     measures = usual_measures(result.dataset.threshold)[:2]
     failing = np.where(np.isnan(result.errors), np.inf, result.errors)

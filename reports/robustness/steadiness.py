@@ -34,7 +34,7 @@ SHIFT = 0.005
 
 @dataclass(frozen=True)
 class Steadiness:
-    """What moves in a model's result, by face, in percent of the normaliser; NaN if it was missed.
+    """How much a model's landmarks move, by face, in percent of the normaliser; NaN if missed.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""How the numbers of a model change with the protocol: one table a question.
+"""How the numbers of a model change with the protocol: one table for each question.
 
 Each table has a reference row, and the change of every other row from it. The changes of means
-have the interval of a paired bootstrap: both rows are read off the same draws of source images.
+have the interval of a paired bootstrap: both rows use the same draws of source images.
 ``stored.run_tables`` asks stored runs, ``boxes.box_tables`` runs a model again. Here is what the
 tables share.
 """

@@ -43,7 +43,7 @@ def box_tables(
     Parameters
     ----------
     limit
-        Only the first so many faces.
+        Evaluate only this number of faces, the first ones.
     jitters
         Standard deviations of the noise on tight boxes, as shares of their sides.
     scales
@@ -109,7 +109,7 @@ def _require_range(option: str, values: Sequence[float], top: float) -> None:
 
 @dataclass(frozen=True)
 class _Rung:
-    """A row of the ladder: what its boxes tell the model of the truth, and how to run with them."""
+    """A row of the ladder: what its boxes reveal about the truth, and how to run with them."""
 
     name: str
     leak: str

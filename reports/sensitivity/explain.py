@@ -1,7 +1,7 @@
-"""Which protocol brings a run to a published number: every one that a stored run allows is tried.
+"""Find the protocol under which a run gives a published number.
 
-Normaliser, subset, threshold, convention, and whether the number was cut instead of rounded. Boxes
-and training cannot be changed afterwards.
+Every protocol that a stored run allows is tried: normaliser, subset, threshold, convention, and a
+number that was cut instead of rounded. Boxes and training cannot be changed afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reports.sensitivity.stored import CONVENTIONS, THRESHOLDS, find_truth
 from reports.tables import Number, Record, Row, Table
 
 _SHOWN = 5
-"""So many of the nearest are shown where no protocol gives the number."""
+"""Number of the nearest ones that are shown if no protocol gives the published number."""
 _USUAL = {"nme": "mean over faces", "fr": "exact", "auc": "exact"}
 
 
@@ -34,9 +34,9 @@ _USUAL = {"nme": "mean over faces", "fr": "exact", "auc": "exact"}
 class Attempt:
     """A number that a run has under one protocol.
 
-    ``changes`` says in what the protocol differs from the published one; ``fits`` is ``rounded``
-    where the number rounds to the published one, ``cut`` where that is its digits cut off, and
-    empty where it is another number. ``distance`` is in units of the published last digit.
+    ``changes`` says in what the protocol differs from the published one. ``fits`` is ``rounded`` if
+    the number rounds to the published one, ``cut`` if it gives the published one when its digits
+    are cut off, and empty otherwise. ``distance`` is in units of the published last digit.
     """
 
     value: float
@@ -80,7 +80,7 @@ def find_published(text: str, run: Run) -> list[PublishedCell]:
 def attempts(run: Run, cell: PublishedCell, root: Path | None = None) -> list[Attempt]:
     """The run's number under every protocol, those that give the published one first.
 
-    Of these, the ones with fewer changes come first; then the nearer ones.
+    Those are sorted by the number of changes, and then by distance; the others by distance.
     """
     tried = [
         _attempt(cell, value, norm, subset, threshold, convention)
@@ -147,7 +147,7 @@ def _values(
 def _means(
     run: Run, members: dict[str, Bools], root: Path | None
 ) -> Iterator[tuple[str, str, str, float]]:
-    """NME as peers take the mean; HRNet's and mmpose's need the true landmarks."""
+    """NME with the means of other repositories; those of HRNet and mmpose need true landmarks."""
     for norm in run.normalisers:
         errors = run.errors(norm)
         for subset, member in members.items():

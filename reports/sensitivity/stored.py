@@ -33,7 +33,7 @@ _HEADINGS = ("FR %", "AUC")
 def run_tables(
     runs: Sequence[Run], *, root: Path | None = None, bootstrap: Bootstrap | None = None
 ) -> list[Table]:
-    """Four tables a run: normaliser, threshold, and whose AUC and NME.
+    """Four tables for each run: its normaliser, its threshold, and the conventions of AUC and NME.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _by_convention(title: str, run: Run) -> Table:
 
 
 def _by_mean(title: str, run: Run, root: Path | None) -> Table:
-    """NME as peers take the mean; three of the conventions need the true landmarks."""
+    """NME with the means of other repositories; three conventions need the true landmarks."""
     norm = run.record.dataset.normalisers[0]
     errors = run.errors(norm)
     finite = errors[np.isfinite(errors)]

@@ -23,7 +23,7 @@ Those of CVPR's template are 237 and 497; the rest is for the error of estimated
 _NARROW = 100
 """Width of a text column, in points at 10 pt, up to which its lines are not broken."""
 _MOST_LINES = 3
-"""Lines of a broken text in a table of one column."""
+"""Most lines of a broken text in a table of one column."""
 _HEADING_WIDTH = 8
 """Characters up to which the heading of a column of numbers is not broken."""
 _GAP = 6
@@ -146,7 +146,7 @@ def _has_intervals(table: Table, column: int) -> bool:
 
 
 def _width(table: Table, column: int, form: _Form) -> float:
-    """About how wide a column is, in points; the heading of numbers may be broken."""
+    """The approximate width of a column in points; the heading of numbers may be broken."""
     name, cells = table.columns[column], [row[column] for row in table.rows]
     heading = [name] if _is_text(table, column) else _break_heading(name, _HEADING_WIDTH)
     numbers = _numbers(table, column)
@@ -191,7 +191,7 @@ def _shape(table: Table, column: int) -> _Shape | None:
 
 
 def _points(text: str, size: _Size) -> float:
-    """About how wide a text is in Computer Modern, in points; Times is narrower."""
+    """The approximate width of a text in Computer Modern, in points; Times is narrower."""
     text = "".join(map(shown_character, text))
     wide = sum(c.isupper() or c in "mw%&+=<>@–—×±≤≥" for c in text)
     narrow = sum(c in "fijlrt.,:;'!|()[]- " for c in text)

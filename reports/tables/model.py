@@ -110,8 +110,8 @@ class Table:
     title, columns, groups, notes
         What is printed, in this order; the footnotes of the cells come last.
     records
-        What the table is in a CSV file: a line each, by column and in full precision. Without any
-        the rows themselves are written.
+        The lines of the table's CSV file, by column and in full precision. Without records, the
+        rows themselves are written.
     """
 
     title: str

@@ -17,7 +17,7 @@ from alignbench.exceptions import visible
 from reports.tables.model import DERIVED, MEASURED, Cell, Number, Table, plain, share_notes
 
 _TEXT = 20
-"""Columns of text are broken into lines before they are narrower than this, numbers never."""
+"""Least width of a column of text whose lines are broken; numbers are never broken."""
 _GAP = 2
 """Blanks between columns."""
 _PLAIN_WIDTH = 100
@@ -134,7 +134,7 @@ def _cells(table: Table, column: int, star: str) -> list[Text]:
 
 
 def _heading(table: Table, column: int, width: int) -> str:
-    """The heading of a column; above numbers (``width`` of the longest) in lines as narrow."""
+    """The heading of a column; above numbers, it is broken into lines of about their width."""
     text = visible(table.columns[column])
     if table.align(column) == "left":
         return text

@@ -1,4 +1,4 @@
-"""Runs in the tools with which people track experiments; one module a tool.
+"""Runs in the tools with which people track experiments; one module for each tool.
 
 A tracker is a typed Typer function under the entry-point group ``alignbench.trackers``. What it
 stores of a run is the same everywhere: :func:`params_of`, :func:`metrics_of` and :func:`files_of`.

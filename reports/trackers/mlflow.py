@@ -23,7 +23,7 @@ from reports.trackers import (
 )
 
 _MOST = 1000
-"""Metrics that MLflow takes at once."""
+"""Most metrics that MLflow takes at once."""
 
 
 def log(

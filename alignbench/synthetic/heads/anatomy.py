@@ -171,13 +171,13 @@ def _lids() -> Ints:
 
 
 _SKY = 96
-"""Directions from which it is looked whether a vertex is seen."""
+"""Number of directions from which each vertex is looked at."""
 _SKY_SIDE = 128
 _NEAR = 0.06
 
 
 def _openness(points: Floats, triangles: Ints) -> Floats:
-    """The share of directions, by cosine, from which each of the vertices (V, 3) is seen."""
+    """The share of directions, weighted by cosine, from which each vertex (V, 3) is seen."""
     normals = vertex_normals(points, triangles)
     golden = np.pi * (3 - np.sqrt(5))
     seen, possible = np.zeros(len(points)), np.zeros(len(points))

@@ -32,7 +32,7 @@ _BEHIND = 0.1
 
 
 def draw_head(seed: int, split: int, index: int) -> Face:
-    """A head of split number ``split``; nobody else of any split or index is the same person."""
+    """A head of split number ``split``; no other head of any split or index is the same person."""
     streams = np.random.default_rng([seed, split, index, _STREAM]).spawn(len(_CHANCES))
     chance = dict(zip(_CHANCES, streams, strict=True))
     body = anatomy.load()

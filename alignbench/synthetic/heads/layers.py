@@ -92,7 +92,7 @@ def dress(head: Bare, person: Person, style: Style, rng: Random) -> list[Layer]:
         layers.append(_mask(head, rng))
     if rng.random() < 0.14:
         layers += _glasses(head, rng)
-    # A band so narrow that it lies between the vertices has none.
+    # A band that is so narrow that it lies between the vertices has no triangles.
     return [layer for layer in layers if len(layer.triangles)]
 
 

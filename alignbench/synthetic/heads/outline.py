@@ -24,7 +24,8 @@ _BANDS = 48
 _NOSE = (0.32, -0.05, 0.72, 1.12)
 """The nose of the base head: half its width, from height to height, and nearer than this."""
 _SEEN, _HIDDEN = 0.12, -0.1
-"""Cosines between surface and view: above, the fixed point is taken; below, the outline."""
+"""Cosines between surface and view: above the first, the fixed point is taken; below the second,
+the outline; between them, a mixture of both."""
 _FRONTAL = 20.0
 """Degrees of yaw up to which the outline may matter on the near side."""
 _TURNED = 30.0
@@ -63,7 +64,7 @@ def annotate(
     facing
         (98,) cosine between the surface at a landmark and the view; negative on the far side.
     by_head
-        (98,) whether the head itself is before a landmark.
+        (98,) whether the head itself is in front of a landmark.
     view
         Its roll says what height is in the image, its yaw which side is the far one.
     unit

@@ -30,13 +30,14 @@ _ENDS = (
     ("decr", "incr"), ("down", "up"), ("in", "out"), ("backward", "forward"),
     ("concave", "convex"), ("compress", "uncompress"),
 )  # fmt: skip
-"""Endings of the targets that are the two ends of one thing."""
+"""Endings of pairs of targets that are opposite ends of one shape."""
 _OUTLINES = (
     "head/head-oval", "head/head-round", "head/head-square", "head/head-rectangular",
     "head/head-triangular", "head/head-invertedtriangular", "head/head-diamond",
 )  # fmt: skip
 _ANCESTRY = (0.22, 0.33, 0.5)
-"""Of the Dirichlet distribution of ancestries: African, Asian, Caucasian, about as in WFLW."""
+"""Parameters of the Dirichlet distribution of ancestries: African, Asian, Caucasian. The result is
+about as in WFLW."""
 _EYE_DISTANCE = 0.89
 """How far apart the eyes are after a head was shaped; their middle is the origin."""
 
@@ -69,7 +70,7 @@ def draw_person(rng: Random, anatomy: Anatomy) -> Person:
 
 
 def _macro(rng: Random, ancestry: Floats, male: float, age: float) -> dict[str, float]:
-    """Amounts of ancestry, sex, age and build, which are 1 in all."""
+    """Amounts of the targets of ancestry and of build, by sex and age; each kind has the sum 1."""
     anchors = np.array(list(AGES.values()))
     of_age = [float(np.interp(age, anchors, np.eye(len(anchors))[k])) for k in range(len(anchors))]
     heavy = float(np.clip(rng.normal(0.5, 0.22), 0, 1))
@@ -86,7 +87,7 @@ def _macro(rng: Random, ancestry: Floats, male: float, age: float) -> dict[str, 
 
 
 def _details(rng: Random, anatomy: Anatomy) -> dict[str, float]:
-    """Amounts of the shapes of nose, eyes and the rest, and of what makes two sides differ."""
+    """Amounts of the shapes of nose, eyes and the rest, and of differences between two sides."""
     amounts: dict[str, float] = {}
     common: dict[str, float] = {}
     for low, high in pairs(anatomy):

@@ -32,7 +32,7 @@ _AROUND = {
 }  # fmt: skip
 """The region of the face around a part, and which share of its light comes from there.
 
-By the light alone that falls into their holes, eyes and teeth would be darker than they are on
+With only the light that falls into their holes, eyes and teeth would be darker than they are on
 photographs."""
 
 
@@ -57,8 +57,8 @@ class Scene:
 class Seen:
     """What the camera sees.
 
-    ``depth`` (S, S) is of skin and eyes, minus infinity beside the head; ``hidden`` (S, S) is
-    where a layer that hides is before them.
+    ``depth`` (S, S) is of skin and eyes, minus infinity beside the head; ``hidden`` (S, S) is where
+    a layer that hides is in front of them.
     """
 
     depth: Singles
@@ -105,7 +105,7 @@ def _blend(seen: Fragments, *values: Floats) -> list[Singles]:
 
 
 _KNEE = np.float32(170)
-"""Grey value from which on a camera takes light less and less."""
+"""Grey value above which a camera's response to light gets weaker and weaker."""
 
 
 def _expose(colour: Singles) -> Singles:
@@ -172,7 +172,7 @@ def _canvas_places() -> Floats:
 
 
 _ROW = 64
-"""Places are laid in rows of so many, because OpenCV looks up at most 32,767 in one."""
+"""Number of places in a row, because OpenCV looks up at most 32,767 in one row."""
 
 
 def _look_up(picture: Bytes, places: Singles) -> Bytes:

@@ -1,4 +1,4 @@
-"""What is behind a head and before it, and what a bad picture makes of both."""
+"""What is behind a head and in front of it, and what a bad picture makes of both."""
 
 from __future__ import annotations
 
