@@ -153,7 +153,7 @@ def _compute(
         boxes = np.asarray(function(dataset), np.float64)
     if boxes.shape != (len(dataset), len(EDGES)) or not np.isfinite(boxes).all():
         raise InputError(
-            where, f"gave shape {boxes.shape}, or values not finite",
+            where, f"gave boxes of shape {boxes.shape}, or values that are not finite",
             f"finite ({len(dataset)}, {len(EDGES)})",
         )  # fmt: skip
     return boxes
@@ -237,7 +237,8 @@ def _require_crop(protocol: BoxProtocol, predictor: Predictor) -> None:
     if crop is None or geometry(crop) != geometry(protocol.crop):
         scale, side, _ = geometry(protocol.crop)
         raise InputError(
-            f"box protocol {protocol.name!r}", f"{predictor.name} does not crop as it expects",
+            f"box protocol {protocol.name!r}",
+            f"{predictor.name} does not make the crop that these boxes need",
             f"a crop of {scale} times a box's {side} side", "Choose another --boxes.",
         )  # fmt: skip
 

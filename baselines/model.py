@@ -174,7 +174,7 @@ def load(
     if weights is None and not random:
         raise InputError(
             model.where,
-            "has no weights, and without them no accuracy",
+            "has no weights, so its accuracy cannot be measured",
             "--weights FILE; --weights random where speed or complexity alone is wanted",
             "Train it, or give a file of weights.",
         )
@@ -222,8 +222,8 @@ def _read(model: Model, chosen: dict[str, Any], weights: Path) -> _Loaded:
         variant = options.variant(kept, model.network)
         if chosen and options.variant(kept | chosen, model.network) != variant:
             raise InputError(
-                model.where, f"options are given, and the weights say {variant}",
-                remedy="Leave out what stands behind ':'.",
+                model.where, f"the given options differ from those of the weights, {variant}",
+                remedy="Leave out the options after ':'.",
             )  # fmt: skip
         chosen = kept
     settings = stored.settings or model.settings(chosen)
@@ -269,8 +269,8 @@ def save(
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in expected.items()}:
         raise InputError(
-            model.where, "the network is not one of these options",
-            remedy="Give those it was made with.",
+            model.where, "the network does not have these options",
+            remedy="Give the options that it was made with.",
         )  # fmt: skip
     chosen = options.complete(chosen, model.network)
     settings = settings or model.settings(chosen)

@@ -88,7 +88,8 @@ def build_network(module: nn.Module, shape: tuple[int, int, int], requested: Exe
         return Built(make(backend), execution, None)
     if processes() > 1:
         raise InputError(
-            "--backend auto", "each of several processes would choose for itself",
+            "--backend auto",
+            "cannot be used with several processes: each would make its own choice",
             ", ".join(BACKENDS), "Try auto in one process, and name the one that it chooses.",
         )  # fmt: skip
     network, best, seconds = _try(make, shape, device)

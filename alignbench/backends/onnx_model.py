@@ -165,7 +165,7 @@ def _take_in(model: onnx.ModelProto, path: Path) -> dict[str, str]:
         if not name or not is_inside(name):
             raise InputError(
                 where, f"lie in {name!r}", "a file in the folder of the model, or below it",
-                "Save the model anew, with its weights beside it.",
+                "Save the model again, with its weights beside it.",
             )  # fmt: skip
         if name not in files:
             if not (path.parent / name).exists():
@@ -208,7 +208,7 @@ def choose_output(model: OnnxModel, name: str | None, where: object) -> Port:
     if len(model.inputs) != 1:
         raise InputError(
             where, f"{len(model.inputs)} inputs: {list_ports(model.inputs)}", "one image input",
-            "Export the network anew, with the other inputs as constants.",
+            "Export the network again, with the other inputs as constants.",
         )  # fmt: skip
     for port in model.outputs:
         if port.name == name or (name is None and len(model.outputs) == 1):

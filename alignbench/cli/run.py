@@ -74,8 +74,9 @@ _Pick = Annotated[
     str | None,
     typer.Option(
         metavar="HOW",
-        help="For saved:FILE. Of several detections of an image, score takes the surest, "
-        "iou the one that overlaps the true face most. Default: several are refused.",
+        help="For saved:FILE. Of several detections of an image, score takes the one with the "
+        "highest score, iou the one that overlaps the true face most. Default: several are "
+        "refused.",
     ),
 ]
 _IdOffset = Annotated[
@@ -255,7 +256,7 @@ def _note(run: Run) -> str:
     if run.read_back:
         return " (finished before; --fresh runs it again)"
     resumed = run.record.timings.get("resumed_faces", 0)
-    return f" ({resumed:,} faces were there from before)" if resumed else ""
+    return f" ({resumed:,} faces were stored already)" if resumed else ""
 
 
 def _print_findings(result: Run) -> None:

@@ -84,7 +84,7 @@ def load_dataset(
     if dataset is None:
         if markup is not None or origin is not None:
             raise InputError(
-                f"data set {name!r}", "says itself what its landmarks are",
+                f"data set {name!r}", "defines its own mark-up and origin",
                 "--markup and --origin for FORMAT:PATH", "Leave them out.",
             )  # fmt: skip
         _require_no_path(name)

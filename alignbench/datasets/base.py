@@ -195,7 +195,7 @@ class Dataset:
                 ) from error
         if len(set(self.ids)) < faces:
             twice, times = Counter(self.ids).most_common(1)[0]
-            raise InputError(where, f"id {twice!r} stands {times} times", "every id once")
+            raise InputError(where, f"id {twice!r} occurs {times} times", "every id once")
         self._check_shapes(where)
         self._check_points(where)
         if self.boxes is not None:
@@ -246,7 +246,7 @@ class Dataset:
                 raise InputError(
                     f"{where}, face {self.ids[rows.start + face]}, landmark {landmark}",
                     f"found {points[face, landmark].tolist()}",
-                    "finite coordinates of an image's size",
+                    "finite coordinates, not far outside any image",
                 )
             for face in np.flatnonzero(absent.all(axis=1)).tolist():
                 raise InputError(

@@ -98,7 +98,8 @@ def _column(path: Path, name: str, column: Any) -> Floats:
         raise InputError(where, f"shape {column.shape}", f"({rows}, N) in HDF5 order")
     for row, face in np.argwhere(~plausible(column)):
         found = f"found {column[row, face]} in row {row} of face {face + 1}"
-        raise InputError(where, found, "finite numbers of an image's size", "Copy the file again.")
+        accepted = "finite numbers, not far outside any image"
+        raise InputError(where, found, accepted, "Copy the file again.")
     return np.asarray(column)
 
 

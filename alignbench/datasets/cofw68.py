@@ -66,7 +66,7 @@ def _face(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(path, found, "Points (68, 2), Occ (1, 68)")
     for row, column in np.argwhere(~plausible(points)):
         where, found = f"{path}, Points row {row + 1}", f"found {points[row, column]}"
-        raise InputError(where, found, "finite numbers of an image's size")
+        raise InputError(where, found, "finite numbers, not far outside any image")
     return points.astype(np.float64), occluded.ravel() != 0
 
 

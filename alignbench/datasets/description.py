@@ -123,7 +123,7 @@ def _members(dataset: Dataset, subset: Subset, path: Path, key: str) -> Bools:
         members = np.array([fnmatchcase(name, subset.pattern) for name in dataset.ids])
         if not members.any():
             raise InputError(
-                f"{path}, key {key}", f"no id is like {subset.pattern!r}",
+                f"{path}, key {key}", f"no id matches {subset.pattern!r}",
                 f"a pattern of ids such as {dataset.ids[0]!r}",
                 "`alignbench data ids` lists them.",
             )  # fmt: skip

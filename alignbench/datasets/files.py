@@ -122,7 +122,7 @@ def _repeated_note(ids: Sequence[str]) -> tuple[str, ...]:
     repeated = [name for name, times in Counter(ids).items() if times > 1]
     if not repeated:
         return ()
-    return (f"{len(repeated):,} faces stand in the file more than once, such as {repeated[0]}.",)
+    return (f"{len(repeated):,} faces occur more than once in the file, such as {repeated[0]}.",)
 
 
 def _stem(name: str) -> str:
@@ -187,7 +187,8 @@ def _images(names: Sequence[str], location: Location) -> tuple[Images, tuple[str
     if not skipped:
         return images, ()
     left_out = "/".join(plain[0].split("/")[:skipped])
-    return images, (f"Images are looked for without {left_out!r} before their paths.",)
+    note = f"The leading folders {left_out!r} of the image paths are left out to find the images."
+    return images, (note,)
 
 
 def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:

@@ -28,7 +28,8 @@ def choose_markup(text: str, model: Markup, truth: Markup) -> Markup:
     for whose, markup in (("the model", model), ("the data set", truth)):
         if not find_route(markup, chosen):
             raise InputError(
-                f"--landmarks {text}", f"{whose} has {markup.name}, of which it is no part",
+                f"--landmarks {text}",
+                f"{whose} has {markup.name}, which cannot be converted to it",
                 "a mark-up that both can be converted to", "Give --landmarks common.",
             )  # fmt: skip
     return chosen

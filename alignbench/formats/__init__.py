@@ -169,12 +169,12 @@ def _placeholder_note(path: Path, names: Sequence[str] | None, points: Floats) -
             x, y = points[face, 0]
             remedy = MISSED
             if names is None:
-                remedy = f"{MISSED} Names of faces have to stand beside the landmarks then."
+                remedy = f"{MISSED} The file then needs a name for each face."
             raise InputError(
                 f"{path}, face {face if names is None else repr(names[face])}",
                 f"all landmarks at ({x:g}, {y:g})", "landmarks", remedy,
             )  # fmt: skip
-    what = "landmarks lie at (-1, -1) or (0, 0), as some files write 'not there'"
+    what = "landmarks lie at (-1, -1) or (0, 0), which some files write for a missing landmark"
     return (f"{total:,} {what}; they are taken as they are.",) if total else ()
 
 
@@ -211,7 +211,10 @@ def choose_format(path: Path) -> Format:
         what = f"a folder of no known format{_endings_in(path)}"
         if links := links_as_text(path):
             what = f"no landmarks; {links[0].relative_to(path)} is a text that names a folder"
-            remedy = "It was a link, and was copied as text: link it anew, or name its folder."
+            remedy = (
+                "It was a symbolic link that was copied as a text file. Make the link again, or "
+                "give the folder that it names."
+            )
     raise InputError(path, what, accepted, remedy)
 
 

@@ -249,10 +249,7 @@ def _remedy(header: list[str]) -> str:
     if {"x", "y"} <= set(lower):
         return "Write one line for each face, not one for each landmark."
     if any(form.fullmatch(title) for form in _COORDINATE for title in lower):
-        return (
-            "Write x and y small: capitals are other things, such as the millimetres in OpenFace's "
-            "X_0."
-        )
+        return "Write x and y in lower case: OpenFace's X_0, for example, is in millimetres."
     return "Number the landmarks in the order of the mark-up: x0,y0,x1,y1,..."
 
 

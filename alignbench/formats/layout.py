@@ -88,7 +88,7 @@ def layout_note(shape: tuple[int, ...]) -> tuple[str, ...]:
     """A sentence on how the axes of the landmarks' array were read, if the shape leaves it open."""
     if len(shape) > 2:
         return ()
-    return (f"The {shape[1]} numbers of each face are read as x and y by turns.",)
+    return (f"The {shape[1]} numbers of each face are read as x, y, x, y, ...",)
 
 
 def require_as_many(path: Path, ids: int, rows: int) -> None:

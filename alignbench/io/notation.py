@@ -50,7 +50,7 @@ def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         twice, times = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"key {twice!r} stands {times} times")
+        raise ValueError(f"key {twice!r} occurs {times} times")
     return table
 
 

@@ -136,7 +136,7 @@ def check_landmarks(output: object, ids: Sequence[str], landmarks: int, model: s
     for face in np.flatnonzero(broken).tolist():
         raise InputError(
             f"{where}, face {ids[face]}",
-            "gave a landmark that is not finite or not of an image's size",
+            "gave a landmark that is not finite, or far outside any image",
             "finite landmarks, or NaN in all of them for a face that was missed",
         )
     return points
@@ -157,8 +157,8 @@ def _other_markup(shape: tuple[int, ...], batch: int, model: str) -> str:
     if not names:
         return ""
     return (
-        f"A model of another mark-up says so: {model}:markup={names[0]} for a function of images "
-        "and boxes, the attribute markup for a Predictor."
+        f"If the model has another mark-up, name it: {model}:markup={names[0]} for a function of "
+        "images and boxes, the attribute markup for a Predictor."
     )
 
 

@@ -21,7 +21,8 @@ def check_input(port: Port, settings: CropSettings, where: object) -> None:
     order = {"colour": colours.colour, "layout": colours.layout}
     if port.type == "UINT8" and colours != _BYTES.model_copy(update=order):
         raise InputError(
-            f"{where}, its settings", f"the network takes bytes ({port}), but they scale them",
+            f"{where}, its settings",
+            f"the network takes bytes ({port}), but the settings scale them",
             "input.scale = 1, without mean, std and standardise",
         )  # fmt: skip
     if not port.shape:  # the model does not say
@@ -35,7 +36,7 @@ def check_input(port: Port, settings: CropSettings, where: object) -> None:
         return
     raise InputError(
         f"{where}, its settings",
-        f"the network takes {port}, but they say (B, {', '.join(map(str, sides))})",
+        f"the network takes {port}, but the settings say (B, {', '.join(map(str, sides))})",
         remedy=_remedy(port, settings),
     )
 

@@ -199,8 +199,9 @@ def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, s
     if Path(model).is_file() and Path(model).suffix != ".py":
         kind = {".onnx": "onnx", ".dat": "dlib"}.get(Path(model).suffix.lower(), "saved")
         raise InputError(
-            f"model {model!r}", "is a file without its kind", f"{FORMS}", f"Give {kind}:{model}."
-        )
+            f"model {model!r}", "is a file, but the kind before it is missing", f"{FORMS}",
+            f"Give {kind}:{model}.",
+        )  # fmt: skip
     module = re.sub(r"\.py$", "", name.replace("\\", "/").removeprefix("./")).replace("/", ".")
     if module != name and all(part.isidentifier() for part in module.split(".")):
         raise InputError(
@@ -210,7 +211,7 @@ def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, s
         )  # fmt: skip
     if not argument and Path(f"{name}.py").is_file():
         raise InputError(
-            f"model {model!r}", "names a module alone", "package.module:function",
+            f"model {model!r}", "names a module without a function", "package.module:function",
             f"Give {name}:FUNCTION.",
         )  # fmt: skip
     if argument and all(part.isidentifier() for part in name.split(".")):
@@ -254,8 +255,9 @@ def _make(
         raise InputError(
             f"model {model!r}",
             f"takes {', '.join(strange)}",
-            "a function of (images, boxes), or a factory of nothing, of weights or of options",
-            f"Name its parameters so, or give it options: {model}:{strange[0]}=VALUE.",
+            "a function of (images, boxes), or a factory whose parameters are only weights and "
+            "options",
+            f"Rename its parameters, or give it options: {model}:{strange[0]}=VALUE.",
         )
     how = {"argument": f"{model.rstrip(':')}:FILE", "weights": "--weights FILE"}
     for name in sorted(needed):
@@ -333,7 +335,7 @@ def _own_command_line(module: str) -> Iterator[None]:
 
 def _surplus(model: str, name: str) -> InputError:
     what = {
-        "argument": "what stands behind ':'", "random": "--weights random"
+        "argument": "the text after ':'", "random": "--weights random"
     }.get(name, "--" + name.replace("_", "-"))  # fmt: skip
     kind = "random weights" if name == "random" else name.replace("_", " ")
     return InputError(f"model {model!r}", f"takes no {kind}", remedy=f"Leave out {what}.")

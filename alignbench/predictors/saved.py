@@ -117,7 +117,8 @@ class SavedPredictor(Predictor):
         if self._options.points_unit != "pixel":
             self._points = self._to_pixels(dataset)
             if self._options.points_unit == "box" and dataset.boxes is None:
-                self._notes += ("Fractions of the tight boxes of the true landmarks.",)
+                note = "The stored points were read as fractions of the tight boxes of the true"
+                self._notes += (f"{note} landmarks.",)
 
     def predict(self, batch: Batch) -> Floats:
         rows = np.array([self._row.get(name, -1) for name in batch.ids])
@@ -210,8 +211,8 @@ class SavedPredictor(Predictor):
             if not same.any(axis=0).all() and not same.any(axis=1).all():
                 odd = rows[int(np.flatnonzero(~same.any(axis=1))[0])]
                 raise InputError(
-                    f"{self._path}, face {odd}", f"box {stored[odd].round(2).tolist()}, which is "
-                    f"none of the boxes of {dataset.ids[faces[0]]!r} and others in its image",
+                    f"{self._path}, face {odd}", f"box {stored[odd].round(2).tolist()}, which "
+                    f"matches no box of the image of {dataset.ids[faces[0]]!r}",
                     "the boxes of the data set",
                     "Give --pick iou to choose by the landmarks instead.",
                 )  # fmt: skip
@@ -237,7 +238,7 @@ class SavedPredictor(Predictor):
             if len(faces) > 1:
                 raise InputError(
                     self._path, f"{dataset.ids[faces[0]]!r} shares its image with other faces",
-                    "--pick iou", "A score cannot tell which of them a detection is.",
+                    "--pick iou", "A score does not say which face a detection belongs to.",
                 )  # fmt: skip
             return scores[rows][:, None]
 
@@ -272,7 +273,7 @@ def _require_finite(faces: StoredFaces, path: Path) -> None:
             raise InputError(
                 f"{path}, face {name}, landmark {landmark}",
                 f"found {faces.points[face, landmark].tolist()}",
-                "finite coordinates of an image's size",
+                "finite coordinates, not far outside any image",
                 "Leave a face that was missed out of the file: it is counted as missed.",
             )
 

@@ -64,8 +64,8 @@ def _refuse_former_name(decoder: object) -> object:
     if decoder == "soft-argmax":
         raise PydanticCustomError(
             "renamed",
-            "Input should be centre-of-mass, which this decoder is called now; another one is "
-            "local-soft-argmax",
+            "Input should be centre-of-mass, the new name of this decoder (local-soft-argmax is "
+            "another one)",
         )
     return decoder
 

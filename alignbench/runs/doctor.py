@@ -51,7 +51,7 @@ class Fault(StrEnum):
     CONSTANT = "the same landmarks for all faces"
     FRACTIONS = "landmarks are fractions or in [-1, 1], not pixels"
     AXES = "x and y are exchanged"
-    ARRANGEMENT = "x and y are arranged otherwise"
+    ARRANGEMENT = "x and y are laid out in another way"
     IDS = "landmarks are those of other faces"
     MIRRORED = "left and right are exchanged"
     ORDER = "landmarks are in another order"
@@ -200,18 +200,18 @@ def _strangers(faces: _Faces) -> Finding | None:
 def _corrections(faces: _Faces, finding: Describe) -> Iterator[tuple[float, Finding]]:
     """Error and finding of each correction that is the same for all faces."""
     swapped = faces.error(faces.predicted[:, :, ::-1])
-    yield finding(Fault.AXES, swapped, "Exchange them; for saved:FILE, --points-axes yx does.")
+    yield finding(Fault.AXES, swapped, "Exchange them. For saved:FILE, give --points-axes yx.")
     count, landmarks, _ = faces.predicted.shape
     planes = faces.predicted.reshape(count, 2, landmarks).swapaxes(1, 2)
     yield finding(
         Fault.ARRANGEMENT, faces.error(planes),
-        "All x stand before all y: for saved:FILE, give --points-axes x-then-y; for ONNX, set "
+        "All x come before all y: for saved:FILE, give --points-axes x-then-y; for ONNX, set "
         'output.order = "x-then-y".',
     )  # fmt: skip
     turns = faces.predicted.swapaxes(1, 2).reshape(count, landmarks, 2)
     yield finding(
         Fault.ARRANGEMENT, faces.error(turns),
-        "x and y stand by turns, but were read as all x before all y: leave --points-axes "
+        "The numbers are x, y, x, y, ..., but were read as all x before all y: leave --points-axes "
         'x-then-y out; for ONNX, set output.order = "xy-pairs".',
     )  # fmt: skip
     for step, whose in ((1, "the next"), (-1, "the previous")):
@@ -349,8 +349,8 @@ def _frame_findings(faces: _Faces, finding: Describe) -> Iterator[tuple[float, F
         yield finding(
             Fault.FRACTIONS, error,
             f"Predicted faces are {np.median(ratio):.2f} times as large as the true ones and lie "
-            f"({x:.2f}, {y:.2f}) of a face's size away, as {unit} of a window do that are taken "
-            f"for {as_unit}: {remedy}",
+            f"({x:.2f}, {y:.2f}) of a face's size away. This happens when {unit} of a window "
+            f"are read as {as_unit}: {remedy}",
         )  # fmt: skip
     elif is_steady:
         yield finding(

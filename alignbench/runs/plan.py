@@ -207,7 +207,8 @@ def _image_notes(faces: Dataset) -> tuple[str, ...]:
 def _normaliser_notes(dataset: Dataset, computed: Container[str]) -> list[str]:
     """The notes on normalisers of the data set's papers that cannot be computed for every face."""
     return [
-        f"There are no errors by {name}: a face lacks the annotation of a landmark it needs."
+        f"Errors by {name} are missing: in at least one face a landmark that it needs is not "
+        "annotated."
         for name in dataset.normalisers
         if name not in computed
     ]
@@ -241,7 +242,7 @@ def _check_measures(dataset: DatasetBlock, measures: Sequence[Measure]) -> None:
     if taken := {"id", "image", *norms} & set(dataset.subsets):
         raise InputError(
             f"data set {dataset.name!r}",
-            f"a subset is called {min(taken)!r}, as is another column of faces.csv",
+            f"the subset {min(taken)!r} has the name of another column of faces.csv",
             "another name",
         )
 

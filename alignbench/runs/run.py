@@ -312,9 +312,9 @@ def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
     norms = _norms(record)
     faces = _read_csv(path, ("id", "image"), dataset.subsets, norms)
     if len(faces) != dataset.faces:
-        raise ValueError(f"{len(faces)} faces, {dataset.faces} by its record")
+        raise ValueError(f"it has {len(faces)} faces, but the record says {dataset.faces}")
     if not faces["id"].is_unique:
-        raise ValueError(f"id {faces['id'][faces['id'].duplicated()].iloc[0]!r} twice")
+        raise ValueError(f"id {faces['id'][faces['id'].duplicated()].iloc[0]!r} occurs twice")
     if not np.isin(faces[list(dataset.subsets)], (0, 1)).all():
         raise ValueError("membership of a subset is neither 0 nor 1")
     errors = faces[list(norms)].to_numpy()
@@ -323,7 +323,7 @@ def _read_faces(path: Path, record: RunRecord) -> pd.DataFrame:
         raise ValueError("an error is infinite or negative")
     some, every = missed.any(axis=1), missed.all(axis=1)
     if (some != every).any() or every.sum() != record.missed:
-        raise ValueError(f"{some.sum()} faces lack errors, {record.missed} missed by its record")
+        raise ValueError(f"{some.sum()} faces lack errors, but the record says {record.missed}")
     return faces
 
 
@@ -333,8 +333,8 @@ def _read_breakdown(path: Path, record: RunRecord) -> pd.DataFrame:
     for norm in _norms(record):
         landmarks = int(((rows["kind"] == "landmark") & (rows["norm"] == norm)).sum())
         if landmarks != markup.landmarks:
-            expected = f"{markup.landmarks} by its record"
-            raise ValueError(f"{landmarks} landmarks under {norm}, {expected}")
+            expected = f"but the record says {markup.landmarks}"
+            raise ValueError(f"it has {landmarks} landmarks under {norm}, {expected}")
     if not (rows["nme"].isna() | np.isfinite(rows["nme"]) & (rows["nme"] >= 0)).all():
         raise ValueError("an NME is infinite or negative")
     return rows
@@ -347,7 +347,8 @@ def _read_predictions(
     shape = (len(predicted), record.dataset.markup.landmarks, 2)
     with open_archive(path, "ids", "points") as (names, points):
         if names.shape != shape[:1] or points.shape != shape:
-            raise ValueError(f"{names.shape} ids, {points.shape} points; {shape} by its record")
+            shapes = f"ids {names.shape} and points {points.shape}"
+            raise ValueError(f"it has {shapes}, but the record says points {shape}")
         if names.dtype.kind != "U" or points.dtype != np.float64:
             raise ValueError(f"ids are {names.dtype}, points {points.dtype}")
         ids = [name for rows in names.rows() for name in rows.tolist()]
@@ -362,14 +363,15 @@ def _check_metrics(run: Run) -> None:
     rows = {(row.subset, row.norm, row.metric, row.threshold): row for row in run.metrics}
     keys = [(s, str(m.normaliser), m.name, m.threshold) for s in run.subsets for m in bound]
     if set(keys) != rows.keys() or len(rows) != len(run.metrics):
-        raise ValueError("rows are missing, surplus or there twice")
+        raise ValueError("rows are missing, surplus or duplicated")
     errors = {norm: run.errors(norm) for norm in run.normalisers}
     for subset in run.subsets:
         inside = run.members(subset)
         for measure in bound:
             row = rows[subset, str(measure.normaliser), measure.name, measure.threshold]
             if row.faces != int(inside.sum()):
-                raise ValueError(f"{row.faces} faces of {subset}, {int(inside.sum())} in {FACES}")
+                faces = f"it has {row.faces} faces of {subset}"
+                raise ValueError(f"{faces}, but {FACES} has {int(inside.sum())}")
             if not isinstance(measure, StoredMeasure):
                 _check_value(row, measure.value(errors[str(measure.normaliser)][inside]))
 

@@ -242,7 +242,7 @@ def _check_use(content: Mapping[str, Any], model: str, where: object, changed: s
         if users := [name for name in MODELS if key in _keys(name)]:
             raise InputError(
                 f"{'--set' if key in changed else where}, key {key}",
-                f"means nothing to model {model!r}, only to {', '.join(users)}",
+                f"is not a key for model {model!r}, only for {', '.join(users)}",
                 remedy="Leave it out.",
             )
 

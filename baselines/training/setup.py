@@ -63,7 +63,9 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
 def _options(recipe: Recipe, model: Model, markup: Markup) -> dict[str, Any]:
     """Options of the network; its mark-up is the data set's, its side the window's."""
     if "markup" in recipe.network:
-        raise InputError("key network.markup", "stands elsewhere", "markup, without a table")
+        raise InputError(
+            "key network.markup", "is not a key of [network]", "markup, without a table"
+        )
     hints = get_type_hints(model.network.__init__)
     # TOML has no null.
     written = {
@@ -122,7 +124,7 @@ def _check_window(
         except RuntimeError as error:
             deepest = STRIDE * 2 ** chosen.get("depth", 4)
             raise InputError(
-                f"key {key}", f"{size} does not go through this network",
+                f"key {key}", f"this network cannot take a window of {size} pixels",
                 f"a multiple of {deepest}", "Or take a smaller network.depth.",
             ) from error  # fmt: skip
 

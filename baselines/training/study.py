@@ -94,10 +94,10 @@ def trials(study: Study, seeds: int | None = None, overrides: Sequence[str] = ()
     for variant in study.variants:
         folder = Trial(variant, 0, ()).folder
         if not variant.strip(" .") or folder in folders:
-            other = f"the folder of {folders[folder]!r}" if folder in folders else "no folder"
-            raise InputError(
-                f"variant {variant!r}", f"would have {other}", "a name with other letters or digits"
-            )
+            problem = "has nothing but blanks and dots"
+            if folder in folders:
+                problem = f"would have the folder of {folders[folder]!r}"
+            raise InputError(f"variant {variant!r}", problem, "a name with other letters or digits")
         folders[folder] = variant
     return [
         Trial(variant, seed, (*study.common, *changes, f"seed={seed}", *overrides))

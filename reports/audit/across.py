@@ -196,9 +196,9 @@ def _copies(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
                 first, second = next(iter(one.values())), next(iter(two.values()))
                 texts = ", ".join(f"{s} {one[s].printed.text}" for s in equal)
                 proof = (
-                    f"{texts}: equal to those of {second.method} in {second.source}, the other "
-                    f"{len(shared) - len(equal)} are not; of {len(pairs):,} pairs of rows about "
-                    f"{expected:.1g} have such equal cells by chance"
+                    f"{texts} equal those of {second.method} in {second.source}; the other "
+                    f"{len(shared) - len(equal)} differ. By chance, about {expected:.1g} of the "
+                    f"{len(pairs):,} pairs of rows would have such equal cells"
                 )
                 yield _finding(first, "copied_cells", SUSPECT, proof)
 

@@ -58,12 +58,13 @@ def check(cells: Sequence[PrintedCell]) -> Iterator[Finding]:
 def _ratio(pupil: PrintedCell, ocular: PrintedCell, mean: str, spread: str) -> Finding:
     below = ocular.printed.rounded
     if below.low <= 0:
-        return pupil.finding("norm_ratio", SUSPECT, f"{ocular.printed.text} by {OCULAR}: no error")
+        proof = f"the {OCULAR} error is {ocular.printed.text}, so there is no ratio"
+        return pupil.finding("norm_ratio", SUSPECT, proof)
     ratio = pupil.printed.rounded.over(below)
     usual = _around(mean, spread)
     proof = (
         f"{PUPIL} {pupil.printed.text} / {OCULAR} {ocular.printed.text} = {ratio.show(4)}; "
-        f"measured {mean} +- {spread}, three times that {usual.show(3)}"
+        f"measured {mean} +- {spread}; three spreads allow {usual.show(3)}"
     )
     if ratio.meets(usual):
         return pupil.finding("norm_ratio", OK, proof)

@@ -109,7 +109,10 @@ def audit(
     chosen = choose_format(form, out)
     if published:
         if tables or dataset or norm or partition:
-            raise InputError("--published", "beside tables or their options", "it alone")
+            raise InputError(
+                "--published", "cannot be combined with tables or their options",
+                "--published alone",
+            )  # fmt: skip
         findings = audit_published(collection())
     else:
         findings = reports.audit.audit(
@@ -280,7 +283,7 @@ def doctor(runs: Runs, data_root: DataRoot = None, as_json: AsJson = False) -> N
             for sentence in (f"{finding.evidence}.", finding.remedy):
                 typer.echo(_fill(sentence))
         if findings:
-            typer.echo("  Other faults are looked for once this is mended.")
+            typer.echo("  Correct this first. Then other faults can be found.")
             continue
         reasons = unchecked(len(run.ids))
         for check in Fault:

@@ -123,7 +123,10 @@ def _matrix(comparison: Comparison, subset: str, measure: Measure) -> Table:
             cells[one.first][one.second] = str(change)
             cells[one.second][one.first] = _spell(one.holm)
     rows = ((name, *row) for name, row in zip(names, cells, strict=True))
-    note = "Above the diagonal: row - column, with its interval. Below: its Holm p."
+    note = (
+        "Above the diagonal: row - column, with its interval. Below the diagonal: the p-value, "
+        "corrected by Holm's method."
+    )
     title = f"{measure.heading} on {subset}, each with each"
     return Table.of_rows(title, ("Model", *names), rows, (note,))
 

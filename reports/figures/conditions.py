@@ -87,7 +87,9 @@ def figure(
         errors = 100 * run.errors(norm)
         inside = member(run, subset) & np.isfinite(errors)
         if not inside.any():
-            raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
+            raise InputError(
+                f"run {labels([run])[0]}", f"has no landmarks for any face of subset {subset!r}"
+            )
         for axes, name in zip(panels.flat, names, strict=False):
             means = _group_means(run, known[k][name][inside], errors[inside], inside, bins)
             # The runs' groups are often the same: their lines stand side by side.

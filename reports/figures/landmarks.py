@@ -199,7 +199,9 @@ def _spread(run: Run, subset: str, norm: str, ellipses: bool | None, root: Root)
     points = run.all_points()
     chosen = member(run, subset) & ~np.isnan(points).any(axis=(1, 2))
     if not chosen.any():
-        raise InputError(f"run {labels([run])[0]}", f"found no face of subset {subset!r}")
+        raise InputError(
+            f"run {labels([run])[0]}", f"has no landmarks for any face of subset {subset!r}"
+        )
     if ellipses is not False:
         try:
             faces = evaluated_faces(run, root).take(np.flatnonzero(chosen))

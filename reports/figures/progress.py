@@ -70,7 +70,9 @@ def figure(
         methods = group_by((c for c in cells if c.year), lambda cell: cell.method)
         dated = [preferred(same) for same in methods.values()]
         if not dated:
-            raise InputError("figure of progress", f"no {measure} of {dataset} with a year", "one")
+            raise InputError(
+                "figure of progress", f"the collection has no {measure} of {dataset} with a year"
+            )
         hidden += _panel(axes, dated, verdicts)
         axes.set_title(f"{dated[0].dataset}, {subset}, {style.unit(norm)}", fontsize="medium")
     out = f" {hidden} numbers lie outside of the panels." if hidden else ""

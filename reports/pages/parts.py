@@ -132,7 +132,7 @@ def facts(record: RunRecord) -> Html:
         "Converted": protocol.conversion,
         "Data set": dataset.title,
         "Boxes": boxes,
-        "What the boxes tell of the truth": leak,
+        "What the boxes reveal about the truth": leak,
         "Decoding": protocol.decoding,
         "Intervals": f"{percent(record.statistics.confidence)}, over "
         f"{record.statistics.clusters:,} {dataset.sampled}",

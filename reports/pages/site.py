@@ -211,7 +211,7 @@ def _index(
 ) -> str:
     about = (
         "Complete runs by AUC, to which a missed face adds nothing. The intervals are below the "
-        "numbers. Boxes may tell a model something of the truth: see their leak."
+        "numbers. Boxes may reveal something about the ground truth: see the column Leak."
     )
     sections = [
         Section("leaderboard", "Leaderboard", about, _boards(board, shown, pages)),

@@ -132,7 +132,8 @@ def fixed_boxes(
     boxes = choose_boxes(dataset, faces, predictor, requested, 1.0)
     if boxes.detect:
         raise InputError(
-            f"model {predictor.name!r}", "its own detector would find a box in every image anew",
+            f"model {predictor.name!r}",
+            "its own detector would find another box in each corrupted image",
             "boxes that are known before: rect, tight, detector:FILE", "Give --boxes.",
         )  # fmt: skip
     return boxes
@@ -281,8 +282,9 @@ def _notes(result: Degradation, norm: str, bootstrap: Bootstrap) -> list[str]:
         worst = 1 + int(missed[1:].argmax())
         condition = result.conditions[worst]
         notes.append(
-            f"Faces missed without corruption: {missed[0]:,}; with one at most {missed[worst]:,} "
-            f"({condition.name}, strength {condition.level}). They count as failures, not in NME."
+            f"Faces missed without corruption: {missed[0]:,}; most with a corruption: "
+            f"{missed[worst]:,} ({condition.name}, strength {condition.level}). They count as "
+            "failures in FR and are left out of NME."
         )
     if not dataset.complete:
         notes.append(f"INCOMPLETE: {'; '.join(dataset.incomplete)}.")

@@ -46,7 +46,10 @@ def log(
     """
     chosen = read_runs(runs)
     if any(os.environ.get(name) for name in _ELSEWHERE):
-        tell("trackio cannot say what is stored elsewhere: a run that is there is logged again.")
+        tell(
+            "trackio does not report what is stored on another machine: a run that is stored there "
+            "is logged again."
+        )
     # What trackio prints is no result of the command.
     with redirect_stdout(sys.stderr), blame("trackio"):
         trackio = import_package("trackio")

@@ -206,7 +206,7 @@ def test_auto_takes_the_fastest_and_says_so(monkeypatch):
 
 def test_several_processes_do_not_choose_each_for_itself(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="each of several processes would choose for itself"):
+    with pytest.raises(InputError, match="cannot be used with several processes"):
         build_network(tiny(), SHAPE, Execution("auto", device="cpu"))
 
 

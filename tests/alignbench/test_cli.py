@@ -652,7 +652,7 @@ def test_an_interrupted_run_says_how_to_go_on(cli, tmp_path, monkeypatch, how):
     result = cli(*command)
     assert result.code == 130
     assert "interrupted; the same command goes on where it stopped" in result.err
-    done(cli(*command), "(40 faces were there from before)")
+    done(cli(*command), "(40 faces were stored already)")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

@@ -368,7 +368,7 @@ def test_real_cofw_through_the_official_layout(shared, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ids": ("a",) * 4}, "id 'a' stands 4 times"),
+        ({"ids": ("a",) * 4}, "id 'a' occurs 4 times"),
         ({"ids": ("a", "\udcff", "b", "c")}, r"id '.udcff': has half of a surrogate pair"),
         ({"points": np.zeros((4, 9, 2))}, r"points: shape \(4, 9, 2\); accepted: \(4, 98, 2\)"),
         ({"visible": np.ones((3, 98), np.bool_)}, "visible: shape"),

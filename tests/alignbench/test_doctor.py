@@ -61,7 +61,7 @@ FAULTS = {
     "fractions taken for signed": (
         lambda p, d: in_window(p, d, lambda t: (t + 1) / 2), Fault.FRACTIONS, "",
     ),
-    "axes": (lambda p, d: p[:, :, ::-1], Fault.AXES, "--points-axes yx does"),
+    "axes": (lambda p, d: p[:, :, ::-1], Fault.AXES, "give --points-axes yx"),
     "all x before all y": (
         lambda p, d: p.swapaxes(1, 2).reshape(p.shape), Fault.ARRANGEMENT,
         "--points-axes x-then-y",

@@ -324,7 +324,7 @@ def test_a_link_that_was_copied_as_text_is_named(tmp_path):
     links.mkdir(parents=True)
     (links / "notes").write_text("nowhere")
     (links / "testset").write_text("../../store")
-    with pytest.raises(InputError, match=r"helen/testset is a text that names a folder.*link it"):
+    with pytest.raises(InputError, match=r"helen/testset is a text that names a .*Make the link"):
         read_faces(tmp_path / "links")
     (links / "testset").unlink()
     with pytest.raises(InputError, match="a folder of no known format"):
@@ -425,7 +425,7 @@ BAD = {
     "box or points": (
         "a.csv", "id,x1,y1,x2,y2,x_1,y_1\na,1,2,3,4,5,6\n", "columns 'x1' and 'x_1', which may",
     ),
-    "capitals": ("a.csv", "id,X0,Y0\na,1,2\n", "Write x and y small: capitals are other things"),
+    "capitals": ("a.csv", "id,X0,Y0\na,1,2\n", "Write x and y in lower case: OpenFace's X_0"),
     "no header": ("a.csv", "a,1.5,2.5\n", "among 'a', '1.5', '2.5'.*The file has no header"),
     "blanks": ("a.csv", "id x0 y0\na 1 2\n", "Separate the columns by commas, not by blanks"),
     "list": ("a.csv", "id,landmarks\na,\"[[1, 2]]\"\n", "A list in one cell is not read"),
@@ -512,9 +512,7 @@ def test_landmarks_in_other_shapes(tmp_path, shape):
         assert faces.names is None
         np.testing.assert_array_equal(faces.points, POINTS)
         assert faces.notes == (
-            ("The 136 numbers of each face are read as x and y by turns.",)
-            if len(shape) == 2
-            else ()
+            ("The 136 numbers of each face are read as x, y, x, y, ...",) if len(shape) == 2 else ()
         )
 
 
@@ -646,7 +644,7 @@ def test_landmarks_that_are_not_there(tmp_path, value):
     ):
         read_faces(tmp_path / "p.npz")
     np.save(tmp_path / "p.npy", stored)
-    with pytest.raises(InputError, match=r"face 2: all landmarks.*Names of faces have to stand"):
+    with pytest.raises(InputError, match=r"face 2: all landmarks.*needs a name for each face"):
         read_faces(tmp_path / "p.npy")
 
 

@@ -269,7 +269,7 @@ def test_only_ascii_digits_are_numbers(tmp_path, number):
 def test_a_key_that_stands_twice_is_named(tmp_path):
     face = '{"imgpath": "a.jpg", "landmarks": [[1, 2]], "imgpath": "b.jpg"}'
     (tmp_path / "p.json").write_text(f"[{face}]")
-    with pytest.raises(InputError, match=r"p\.json: not JSON \(key 'imgpath' stands 2 times\)"):
+    with pytest.raises(InputError, match=r"p\.json: not JSON \(key 'imgpath' occurs 2 times\)"):
         read_faces(tmp_path / "p.json")
 
 

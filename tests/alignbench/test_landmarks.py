@@ -190,7 +190,7 @@ def test_wrong_names_are_refused():
     dataset = make_dataset(3, IBUG68)
     with pytest.raises(InputError, match=r"--landmarks 'inner52': unknown.*Did you mean 'inner51'"):
         evaluate(Shifted(dataset, IBUG68), dataset, landmarks="inner52")
-    with pytest.raises(InputError, match="the model has ibug68, of which it is no part"):
+    with pytest.raises(InputError, match="the model has ibug68, which cannot be converted to it"):
         evaluate(Shifted(dataset, IBUG68), dataset, landmarks="wflw98")
 
 

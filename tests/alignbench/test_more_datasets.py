@@ -307,7 +307,7 @@ def test_a_missed_face_and_a_landmark_without_annotation_are_never_confused(tmp_
     assert landmark["faces"].tolist() == [9] * 60 + [0] + [9] * 29 + [10] * 8
     assert np.isnan(landmark["nme"].iloc[60])
     assert any("101 of 1,176 landmarks are not annotated" in note for note in protocol_notes(run))
-    assert any("no errors by inter_ocular" in note for note in protocol_notes(run))
+    assert any("Errors by inter_ocular are missing" in note for note in protocol_notes(run))
     with pytest.raises(InputError, match="inter_ocular"):
         evaluate(Shift(0), dataset, measures=[parse_measure("nme(inter_ocular)")], bootstrap=QUICK)
 

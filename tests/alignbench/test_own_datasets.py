@@ -70,7 +70,7 @@ def test_several_faces_of_an_image_have_ids_of_their_own(tmp_path):
     low, high = POINTS[0].min(axis=0), POINTS[0].max(axis=0)
     box = ",".join(f"{edge:g}" for edge in (*low, *high))
     assert (ids[0], ids[4]) == (f"x#{box}", f"x#{box}#2")
-    assert dataset.notes[-1].startswith("1 faces stand in the file more than once, such as x#")
+    assert dataset.notes[-1].startswith("1 faces occur more than once in the file, such as x#")
 
 
 @pytest.mark.parametrize("name", ["/", "..", "C:\\", "a" * 300 + ".jpg", "a" * 252])
@@ -104,7 +104,9 @@ def test_the_first_image_may_be_missing(tmp_path):
         write_image(tmp_path / "a" / f"{k}.jpg")
     dataset = load_dataset(f"list:{tmp_path / 'l.txt'}")
     assert dataset.images.available().tolist() == [False, True, True, True]
-    assert dataset.notes == ("Images are looked for without 'me' before their paths.",)
+    assert dataset.notes == (
+        "The leading folders 'me' of the image paths are left out to find the images.",
+    )
 
 
 def test_two_images_never_become_one(tmp_path):
@@ -128,7 +130,7 @@ def test_the_origin_and_the_mark_up_are_what_the_user_says(folder, tmp_path):
     np.testing.assert_allclose(load_dataset(f"pts:{folder}", origin=0).points, POINTS + 1)
     with pytest.raises(InputError, match="68 landmarks a face; accepted: 98, as mark-up wflw98"):
         load_dataset(f"pts:{folder}", markup="wflw98")
-    with pytest.raises(InputError, match="says itself what its landmarks are"):
+    with pytest.raises(InputError, match="defines its own mark-up and origin"):
         load_dataset("synthetic", split="sample", origin=1)
     with pytest.raises(InputError, match=r"has no split 'train'.*data describe"):
         load_dataset(f"pts:{folder}", split="train")
@@ -276,7 +278,7 @@ def test_a_box_may_be_written_with_fewer_digits(tmp_path):
     assert run.row(NME).value == 0
     faces[0]["bbox"][0] += 500
     (tmp_path / "p.json").write_text(json.dumps(faces[:2]))
-    with pytest.raises(InputError, match=r"none of the boxes of 'x#.*--pick iou"):
+    with pytest.raises(InputError, match=r"matches no box of the image of 'x#.*--pick iou"):
         evaluate(load_predictor(f"saved:{tmp_path / 'p.json'}"), dataset)
 
 
@@ -498,7 +500,7 @@ def test_a_name_with_blanks_or_of_a_registered_data_set_is_refused(
         ("full = 4", "ful = 4", "faces, subset 'ful': unknown"),
         ("full = 4", "full = 4\n[splits.test.subsets.x]", "neither|not one of pattern and ids"),
         ("full = 4", 'full = 4\n[splits.test.subsets.x]\nids = "no.txt"', "cannot be read"),
-        ("full = 4", 'full = 4\n[splits.test.subsets.x]\npattern = "z*"', "no id is like 'z\\*'"),
+        ("full = 4", 'full = 4\n[splits.test.subsets.x]\npattern = "z*"', "no id matches 'z\\*'"),
         ("\n[splits", "\nsplits", "not TOML"),
     ],
 )

@@ -469,7 +469,7 @@ def test_an_onnx_output_is_picked_by_name(tmp_path):
         (TOML.replace("size = 16", "size = 24"), r"takes input .* Set crop.size = 16"),
         (
             TOML + '[output]\ndecoder = "soft-argmax"',
-            "key output.decoder: Input should be centre-of-mass, which .*; another one is local-",
+            "key output.decoder: Input should be centre-of-mass, .*local-soft-argmax is another",
         ),
         (TOML + "[output]\nwindow = 4", "key output.window: Input should be odd, found 4"),
         (TOML + "[output]\nsigma = 0", "key output.sigma: Input should be greater than 0"),

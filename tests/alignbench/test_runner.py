@@ -466,15 +466,15 @@ def test_an_edited_or_missing_file_is_named(tmp_path, name):
         ("metrics.json", replaced(rb'"value": [\d.]+', b'"value": NaN'), "damaged"),
         ("metrics.json", replaced(rb'"ci_low": ', b'"ci_low": 9'), "interval"),
         ("metrics.json", replaced(rb"(?s)\[\n\{.*?\},\n", b"[\n"), "rows are missing, surplus"),
-        ("metrics.json", replaced(rb'"faces": 4', b'"faces": 5'), "5 faces of full, 4 in"),
+        ("metrics.json", replaced(rb'"faces": 4', b'"faces": 5'), "5 faces of full, but faces.csv"),
         ("faces.csv", lambda _: b"id,image\n", "columns"),
         ("faces.csv", lambda _: b"", "damaged"),
-        ("faces.csv", lambda content: b"\n".join(content.split(b"\n")[:3]), "2 faces, 4 by its"),
-        ("faces.csv", column("box", 1, "nan"), "faces lack errors, 0 missed by its record"),
-        ("faces.csv", column("box", 1, ""), "faces lack errors, 0 missed by its record"),
+        ("faces.csv", lambda content: b"\n".join(content.split(b"\n")[:3]), "2 faces, but the"),
+        ("faces.csv", column("box", 1, "nan"), "faces lack errors, but the record says 0"),
+        ("faces.csv", column("box", 1, ""), "faces lack errors, but the record says 0"),
         ("faces.csv", column("box", 1, "-0.1"), "infinite or negative"),
         ("faces.csv", column("box", 1, "inf"), "infinite or negative"),
-        ("faces.csv", column("id", 1, "face0"), "id 'face0' twice"),
+        ("faces.csv", column("id", 1, "face0"), "id 'face0' occurs twice"),
         ("faces.csv", column("even", 1, "2"), "neither 0 nor 1"),
         ("faces.csv", column("id", 1, "another"), "its ids are not those"),
         ("predictions.npz", lambda _: b"", "damaged"),
@@ -930,7 +930,7 @@ def test_a_limit_that_cuts_nothing_is_none():
 def test_a_subset_may_not_be_called_as_a_column():
     dataset = make_dataset(6)
     subsets = {**dataset.subsets, "box": np.ones(6, np.bool_)}
-    with pytest.raises(InputError, match="a subset is called 'box'"):
+    with pytest.raises(InputError, match="the subset 'box' has the name of another"):
         evaluate(Shifted(dataset), replace(dataset, subsets=subsets), bootstrap=QUICK)
 
 

@@ -123,9 +123,9 @@ def test_auto_says_what_it_picked(cli):
         ("lab --weights random --device cpu:5", r"--device: 'cpu:5'"),
         (
             "lab --weights random --boxes awing-official",
-            r"'awing-official': lab does not crop as it expects.*1.344 times a box's mean side",
+            r"'awing-official': lab does not make the crop .*1.344 times a box's mean side",
         ),
-        ("linear --boxes lab-official", r"'lab-official': linear does not crop as it expects"),
+        ("linear --boxes lab-official", r"'lab-official': linear does not make the crop that"),
         ("lab:side=100 --weights random", r"side.* 100.*multiple of 64"),
         ("awing:stacks=1,depth=7 --weights random", r"depth.*7.*1 to 6"),
     ],
@@ -184,7 +184,7 @@ def test_a_file_of_weights_is_all_that_is_needed(tmp_path, name):
     other = next(one for one in MODELS if one != name)
     with pytest.raises(InputError, match=rf"holds weights of {name!r}.*--model {name}"):
         load_predictor(other, path)
-    with pytest.raises(InputError, match=r"the weights say .*markup=ibug68"):
+    with pytest.raises(InputError, match=r"differ from those of the weights, .*markup=ibug68"):
         load_predictor(f"{name}:stacks=3", path)
     assert load_predictor(f"{name}:markup=ibug68", path).describe() == described
 
@@ -195,7 +195,7 @@ def test_saving_refuses_what_would_not_run(tmp_path):
     right = {"stacks": 2, "width": 16, "depth": 2}
     for given, message in (
         ({**right, "foo": 1}, "option 'foo': unknown"),
-        ({**right, "width": 32}, "the network is not one of these options"),
+        ({**right, "width": 32}, "the network does not have these options"),
     ):
         with pytest.raises(InputError, match=message):
             save(path, network, MODELS["awing"], **given)
@@ -464,7 +464,7 @@ def test_two_processes_go_on_with_a_run_that_one_began(cli, tmp_path, monkeypatc
         )  # fmt: skip
     done = torchrun(tmp_path, *asked, "--out", "two")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\((8|12) faces were there from before\)", done.stdout), done.stdout
+    assert re.search(r"\((8|12) faces were stored already\)", done.stdout), done.stdout
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 

@@ -102,7 +102,7 @@ class Rounds:
             child = self._begin(out, self.chance.random() < COLD)
             assert child.wait() == 0, child.log.read_text()
             self.resumes += kills
-            resumed = r"faces were there from before|goes on after epoch"
+            resumed = r"faces were stored already|goes on after epoch"
             self.went_on += bool(re.search(resumed, child.log.read_text()))
             names = differing(self.home / "whole", out)
             self.differing += [f"{out.name}/{name}" for name in names]

@@ -69,7 +69,7 @@ def cut(verb: str, arguments: Sequence[object], out: Path) -> None:
     child.kill()
     finish(verb, arguments, out)
     text = child.log.read_text()
-    assert "were there from before" in text or "goes on after" in text, text
+    assert "were stored already" in text or "goes on after" in text, text
 
 
 def cut_shared(verb: str, arguments: Sequence[object], out: Path) -> None:

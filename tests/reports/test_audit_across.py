@@ -147,7 +147,7 @@ def test_equal_cells_of_two_methods_are_told_if_chance_does_not_explain_them():
     first = [*line("One", ["5.91", "6.92", "6.93", "6.94", "6.95"])]
     copied = [*line("Two", ["5.71", "6.92", "6.93", "6.94", "6.95"])]
     (finding,) = found([*others, *first, *copied], "copied_cells")
-    assert "those of Two in two.org/x, the other 1 are not" in finding.proof
+    assert "those of Two in two.org/x; the other 1 differ." in finding.proof
     same = [*line("Two", ["5.91", "6.92", "6.93", "6.94", "6.95"])]
     assert found([*others, *first, *same], "copied_cells") == []  # one model under two names
 
@@ -167,4 +167,4 @@ def test_the_command(cli):
     assert cli("audit", "--published", "--fail-on", "impossible").code == 1
     wrong = cli("audit", "--published", "--dataset", "wflw")
     assert wrong.code == 2
-    assert "--published: beside tables or their options" in wrong.err
+    assert "--published: cannot be combined with tables or their options" in wrong.err

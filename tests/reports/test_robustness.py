@@ -339,7 +339,7 @@ def test_one_image_has_no_interval(degradation):
 
 def test_a_table_says_what_was_missed(degradation):
     table = degradation_table(degradation, QUICK)
-    assert any("with one at most 5 (box-shift, strength 2)" in note for note in table.notes)
+    assert any("most with a corruption: 5 (box-shift, strength 2)" in note for note in table.notes)
     records = list(csv.DictReader(io.StringIO(render([table], "csv"))))
     assert len(records) == 1 + 2 + 6 + 1
     last = records[-1]
