@@ -59,10 +59,10 @@ class _TorchRanks(Ranks):
         import torch
         import torch.distributed as dist
 
-        own = torch.from_numpy(np.ascontiguousarray(values))
-        everyone = [torch.empty_like(own) for _ in range(self.size)]
+        tensor = torch.from_numpy(np.ascontiguousarray(values))
+        everyone = [torch.empty_like(tensor) for _ in range(self.size)]
         with _report_lost():
-            dist.all_gather(everyone, own, group=self._group)
+            dist.all_gather(everyone, tensor, group=self._group)
         return [one.numpy() for one in everyone]
 
     def share(self, values: Floats) -> Floats:

@@ -130,7 +130,7 @@ def match_ids(
         If no comparison finds a face, none is unambiguous, or as many names agree with ids as with
         images of other faces; ``where`` names the file.
     """
-    theirs, ours, images = _composed(theirs), _composed(ours), _composed(images)
+    theirs, ours, images = map(_normalise_unicode, (theirs, ours, images))
     keys = _compare(theirs, ours, where, images, remedy)
     rows = _rows(keys)
     notes = []
@@ -147,7 +147,7 @@ def _rows(keys: _Keys) -> Ints:
     return np.array([row.get(key, -1) for key in keys.ours], dtype=np.intp)
 
 
-def _composed(names: Sequence[str]) -> list[str]:
+def _normalise_unicode(names: Sequence[str]) -> list[str]:
     """Names in which each accented letter has one code: macOS stores two."""
     return [normalize("NFC", name) for name in names]
 
@@ -196,7 +196,7 @@ def match_detections(
     InputError
         If no name agrees, or ``fit`` raises it.
     """
-    theirs, ours, images = _composed(theirs), _composed(ours), _composed(images)
+    theirs, ours, images = map(_normalise_unicode, (theirs, ours, images))
     keys = _compare(theirs, ours, where, images, is_repeated=True)
     candidates: dict[object, list[int]] = defaultdict(list)
     faces: dict[object, list[int]] = defaultdict(list)

@@ -208,15 +208,15 @@ def _find_root(names: Sequence[str], location: Location) -> tuple[Path, int]:
     depth = min(name.count("/") for name in names)
     # Two images must not get the same path.
     skips = [k for k in range(depth + 1) if len(set(_tails(different, k))) == len(different)]
-    found = {
+    matches = {
         (root, skipped): sum(
             (root / name).is_file() for name in _with_endings(root, _tails(sample, skipped))
         )
         for root in roots
         for skipped in skips
     }
-    best = max(found, key=found.__getitem__)
-    return best if found[best] else (roots[0], 0)
+    best = max(matches, key=matches.__getitem__)
+    return best if matches[best] else (roots[0], 0)
 
 
 def _tails(names: Iterable[str], skipped: int) -> list[str]:

@@ -170,13 +170,13 @@ def _choose_reading(path: Path, line: int, values: Floats) -> _Reading:
         _Reading(f"{least} landmarks, a box and six attributes", least, behind=10),
     ]
     # A line whose numbers are all the same stands for a face that was missed.
-    telling = values[_differ(values)]
-    possible = [one for one in with_box if one.landmarks > 0 and len(telling)]
-    fitting = [one for one in possible if one.fits(telling)]
+    present_faces = values[_differ(values)]
+    possible = [one for one in with_box if one.landmarks > 0 and len(present_faces)]
+    fitting = [one for one in possible if one.fits(present_faces)]
     known = landmark_counts()
     # Two landmarks may look like a strange box by accident.
     is_likely = plain.landmarks in known
-    doubtful = fitting if is_likely else [one for one in possible if one.may_fit(telling)]
+    doubtful = fitting if is_likely else [one for one in possible if one.may_fit(present_faces)]
     if len(fitting) == len(doubtful) == 1 and not is_likely:
         return fitting[0]
     readings = [plain, *doubtful]

@@ -31,11 +31,11 @@ class Bound:
     ) -> None:
         self.markup = load_markup(markup) if isinstance(markup, str) else markup
         self.usual = choose_normaliser(self.markup, normaliser)
-        asked = read_measures(measures, normaliser_names(self.markup))
-        if not asked:
+        requested = read_measures(measures, normaliser_names(self.markup))
+        if not requested:
             raise InputError("measures", "none", "one or more, such as nme and fr@0.10")
-        self.measures = {str(m): m for m in asked}
-        self.normalisers = tuple(dict.fromkeys(m.normaliser or "" for m in asked))
+        self.measures = {str(m): m for m in requested}
+        self.normalisers = tuple(dict.fromkeys(m.normaliser or "" for m in requested))
 
     def errors(
         self, predicted: Array, truth: Array, scale: Array | None, mask: Array | None
@@ -188,8 +188,8 @@ class Metric:
         InputError
             If there is no face.
         """
-        own = ({name: _join(parts) for name, parts in self._errors.items()}, self._ids)
-        everyone = gather_objects(own) if across_ranks else [own]
+        local_faces = ({name: _join(parts) for name, parts in self._errors.items()}, self._ids)
+        everyone = gather_objects(local_faces) if across_ranks else [local_faces]
         errors = {
             name: np.concatenate([part[name] for part, _ in everyone])
             for name in self._bound.normalisers
@@ -215,8 +215,10 @@ class Metric:
             If it has another mark-up, other measures or another normaliser, or only one of the two
             has ids.
         """
-        mine, theirs = self._bound, other._bound
-        if any(getattr(theirs, k) != getattr(mine, k) for k in ("markup", "measures", "usual")):
+        bound, other_bound = self._bound, other._bound
+        if any(
+            getattr(other_bound, k) != getattr(bound, k) for k in ("markup", "measures", "usual")
+        ):
             raise InputError("Metric.merge", f"{other!r}", f"{self!r}")
         if self.faces and other.faces and bool(self._ids) != bool(other._ids):
             raise InputError("Metric.merge", "ids in one of the two", "in both or in none")

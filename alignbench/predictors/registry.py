@@ -145,31 +145,31 @@ def load_predictor(
         factory fails or gives no predictor.
     """
     folder, loaded = Path.cwd(), time.time()  # a module may change the folder when it is imported
-    given: dict[str, Any] = dict(options)
+    all_options: dict[str, Any] = dict(options)
     defaults = dict(defaults or {})
     if weights == RANDOM:
-        given["random"] = True
+        all_options["random"] = True
     elif weights is not None:
-        given["weights"] = _weights_file(weights)
+        all_options["weights"] = _weights_file(weights)
     if weights is not None:
         defaults.pop("random", None)
     with guard_streams():
-        factory, module, argument = _find(model, given)
+        factory, module, argument = _find(model, all_options)
         where = f"model {model!r}"
         accepted = _parameters(model, factory)
         typed = parse_options(argument, where)
         for option in typed:
             if option not in accepted and None not in accepted:
                 raise unknown(f"{where}, option", option, [name for name in accepted if name])
-            if option in given:
+            if option in all_options:
                 raise InputError(where, f"option {option} is given twice", "once")
             if option == "weights":
                 typed[option] = _weights_file(str(typed[option]))
-        given |= typed
-        predictor = _make(model, factory, given, defaults)
+        all_options |= typed
+        predictor = _make(model, factory, all_options, defaults)
     with suppress(AttributeError):  # a user's class with slots takes no further attribute
-        predictor.origin = Origin(module, given, folder, loaded)
-        known = {"weights", "argument", "random"}.isdisjoint(given)
+        predictor.origin = Origin(module, all_options, folder, loaded)
+        known = {"weights", "argument", "random"}.isdisjoint(all_options)
         facts = getattr(factory, "facts", None) if known else None
         predictor.facts = facts if isinstance(facts, ModelFacts) else None
     return predictor
@@ -185,14 +185,17 @@ def _weights_file(weights: str | Path) -> Path:
     return path
 
 
-def _find(model: str, given: dict[str, Any]) -> tuple[Callable[..., Any], str, str]:
-    """A model's factory, its module and the text of its options; adds its argument to ``given``."""
+def _find(model: str, options: dict[str, Any]) -> tuple[Callable[..., Any], str, str]:
+    """A model's factory, its module and the text of its options.
+
+    Adds the argument after ``:`` to ``options``.
+    """
     name, _, argument = model.partition(":")
     if name in plugins.entry_points(plugins.PREDICTORS):
         module = plugins.entry_points(plugins.PREDICTORS)[name].module
         factory = plugins.load(plugins.PREDICTORS, name)
         if argument and ("argument" in _parameters(model, factory) or "=" not in argument):
-            given["argument"] = argument
+            options["argument"] = argument
             argument = ""
         return factory, module, argument
     require_regular(Path(model))
@@ -244,12 +247,14 @@ def _is_model(parameters: list[Parameter]) -> bool:
 
 
 def _make(
-    model: str, factory: Callable[..., Any], given: dict[str, Any], defaults: Mapping[str, Any]
+    model: str, factory: Callable[..., Any], options: dict[str, Any], defaults: Mapping[str, Any]
 ) -> Predictor:
     """Call a factory with its options, if it takes them; a function is the model itself."""
     accepted = _parameters(model, factory)
     needed = {
-        name for name, p in accepted.items() if name and p.default is p.empty and name not in given
+        name
+        for name, p in accepted.items()
+        if name and p.default is p.empty and name not in options
     }
     if strange := sorted(needed - {"argument", "weights"}):
         raise InputError(
@@ -262,21 +267,21 @@ def _make(
     how = {"argument": f"{model.rstrip(':')}:FILE", "weights": "--weights FILE"}
     for name in sorted(needed):
         raise InputError(f"model {model!r}", f"needs its {name}", how[name])
-    for name in given:
+    for name in options:
         if name not in accepted and None not in accepted:
             raise _surplus(model, name)
     with blame(f"model {model!r}"):
         if _is_model(list(signature(factory).parameters.values())):
-            markup = load_markup(str(given["markup"])) if given.get("markup") else None
-            own = {k: v for k, v in given.items() if accepted.get(k) is not _MARKUP}
-            function = partial(factory, **own) if own else factory
-            return FunctionPredictor(model, function, given.get("weights"), markup)
-        taken = {name: value for name, value in defaults.items() if name in accepted}
-        predictor = factory(**(taken | given))
+            markup = load_markup(str(options["markup"])) if options.get("markup") else None
+            arguments = {k: v for k, v in options.items() if accepted.get(k) is not _MARKUP}
+            function = partial(factory, **arguments) if arguments else factory
+            return FunctionPredictor(model, function, options.get("weights"), markup)
+        accepted_defaults = {name: value for name, value in defaults.items() if name in accepted}
+        predictor = factory(**(accepted_defaults | options))
     if isinstance(predictor, Predictor):
         return predictor
     if callable(predictor):
-        return FunctionPredictor(model, predictor, given.get("weights"))
+        return FunctionPredictor(model, predictor, options.get("weights"))
     raise InputError(
         f"model {model!r}",
         f"the factory gave a {type(predictor).__name__}",

@@ -126,7 +126,11 @@ class SavedPredictor(Predictor):
 
     def describe(self) -> dict[str, Any]:
         surplus = sorted(set(range(len(self._points))) - set(self._row.values()))
-        given = {k: v for k, v in asdict(self._options).items() if v != getattr(Interpretation, k)}
+        changed_options = {
+            name: value
+            for name, value in asdict(self._options).items()
+            if value != getattr(Interpretation, name)
+        }
         notes = []
         if surplus:
             names = self._faces.names or [str(row) for row in range(len(self._points))]
@@ -138,7 +142,7 @@ class SavedPredictor(Predictor):
             "sha256": _digest(self._faces),
             "matched_by": self._compared,
             **({"image_sizes": self._image_sizes} if self._image_sizes else {}),
-            **given,
+            **changed_options,
             "notes": [*notes, *self._faces.notes, *self._notes],
         }
 

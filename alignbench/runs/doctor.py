@@ -174,16 +174,16 @@ def _strangers(faces: _Faces) -> Finding | None:
     if not len(known):
         return None
     # Place and size tell faces apart, and make a small tree.
-    place, mine = (
+    place, predicted_place = (
         np.concatenate([points.mean(axis=1), points.std(axis=1)], axis=1)
         for points in (dataset.points[known], faces.predicted)
     )
-    nearest = known[KDTree(place).query(mine)[1]]
-    own, other = (
+    nearest = known[KDTree(place).query(predicted_place)[1]]
+    own_error, other = (
         np.nanmean(np.linalg.norm(faces.predicted - true, axis=2), axis=1) / faces.sizes
         for true in (faces.true, dataset.points[nearest])
     )
-    is_off = own > _SMALL
+    is_off = own_error > _SMALL
     odd = np.flatnonzero((nearest != faces.rows) & is_off & (other < _POOR))
     fewest = max(_FEWEST_STRANGERS, _STRANGERS * len(faces.rows), _MOST_OF * is_off.sum())
     if len(odd) < fewest:
@@ -327,19 +327,19 @@ def _frame_findings(faces: _Faces, finding: Describe) -> Iterator[tuple[float, F
     count = known.sum(axis=1, keepdims=True)
     predicted = np.where(known, faces.predicted, 0)
     centre = true.sum(axis=1, keepdims=True) / count
-    own = predicted.sum(axis=1, keepdims=True) / count
+    predicted_centre = predicted.sum(axis=1, keepdims=True) / count
     spread = np.sqrt((((true - centre) * known) ** 2).sum(axis=(1, 2)))
-    size = np.sqrt((((predicted - own) * known) ** 2).sum(axis=(1, 2)))
+    size = np.sqrt((((predicted - predicted_centre) * known) ** 2).sum(axis=(1, 2)))
     ratio = size / np.maximum(spread, 1e-6)
     if (size < 1e-6).any():
         return
     if len(faces.rows) < _FEWEST_FOR_FRAME and faces.error(faces.predicted) < _HALF_A_FACE:
         return
-    aligned = (faces.predicted - own) / ratio[:, None, None]
+    aligned = (faces.predicted - predicted_centre) / ratio[:, None, None]
     mirrored = faces.error(aligned * [-1, 1] + centre)
     yield finding(Fault.MIRRORED, mirrored, "x is counted from the right: make it width - x.")
     error = faces.error(aligned + centre)
-    offset = (own - centre)[:, 0] / faces.sizes[:, None]
+    offset = (predicted_centre - centre)[:, 0] / faces.sizes[:, None]
     is_steady = _deviation(ratio) < 0.2 * np.median(ratio) and (
         np.array([_deviation(offset[:, axis]) for axis in (0, 1)]) < 0.15
     ).all()  # fmt: skip

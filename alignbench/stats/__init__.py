@@ -10,7 +10,7 @@ and ``multiple``, because it needs SciPy, which is slow to import.
 
 from __future__ import annotations
 
-from alignbench.stats.bootstrap import Bootstrap, mean_intervals, replicated_means
+from alignbench.stats.bootstrap import Bootstrap, bootstrap_means, mean_intervals
 from alignbench.stats.proportions import design_effect, wilson
 
-__all__ = ["Bootstrap", "design_effect", "mean_intervals", "replicated_means", "wilson"]
+__all__ = ["Bootstrap", "bootstrap_means", "design_effect", "mean_intervals", "wilson"]

@@ -13,7 +13,7 @@ from alignbench.arrays import Bools, Floats, Ints
 
 
 def jackknife_means(values: Floats, subsets: Bools, clusters: Ints) -> Floats:
-    """Means over subsets without one image each, from the arguments of ``replicated_means``.
+    """Means over subsets without one image each, from the arguments of ``bootstrap_means``.
 
     Returns
     -------

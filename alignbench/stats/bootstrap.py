@@ -73,7 +73,7 @@ def mean_intervals(
     low, high
         (S, K) each; NaN where fewer than two images count: one image says nothing about spread.
     """
-    replicated = replicated_means(values, subsets, clusters, bootstrap)
+    replicated = bootstrap_means(values, subsets, clusters, bootstrap)
     tail = (1 - bootstrap.confidence) / 2
     low, high = np.full((2, *replicated.shape[1:]), np.nan)
     # A subset of very few images can be drawn empty; such a sample has no mean.
@@ -96,9 +96,7 @@ def counted_images(values: Floats, subsets: Bools, clusters: Ints) -> Ints:
     return np.reshape(images, (len(subsets), -1))[:, pattern.ravel()]
 
 
-def replicated_means(
-    values: Floats, subsets: Bools, clusters: Ints, bootstrap: Bootstrap
-) -> Floats:
+def bootstrap_means(values: Floats, subsets: Bools, clusters: Ints, bootstrap: Bootstrap) -> Floats:
     """The bootstrap means (B, S, K) behind :func:`mean_intervals`, from the same arguments.
 
     The images are taken block by block: how many of a sample's draws fall into each block is

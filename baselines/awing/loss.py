@@ -25,7 +25,7 @@ def chains(markup: Markup) -> dict[str, Indices]:
     return {name: chain for name, chain in markup.chains.items() if name not in left_out}
 
 
-def merged_boundary(points: Floats, chains: Chains, size: int, sigma: float = 1.0) -> Drawn:
+def draw_merged_boundary(points: Floats, chains: Chains, size: int, sigma: float = 1.0) -> Drawn:
     """AWing's boundary target (N, 1, size, size): all boundaries in one map.
 
     A spline through the pixels of each chain's landmarks, 100 samples of it as pixels, and around

@@ -11,7 +11,7 @@ from alignbench.arrays import Floats
 from alignbench.exceptions import InputError
 from alignbench.markups import Markup
 from baselines.awing.checkpoint import adapt
-from baselines.awing.loss import Loss, awing_loss, chains, merged_boundary
+from baselines.awing.loss import Loss, awing_loss, chains, draw_merged_boundary
 from baselines.awing.network import AWing, AWingOutput
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings
@@ -28,7 +28,7 @@ class AWingMethod:
 
     def draw(self, points: Floats, size: int) -> dict[str, Drawn]:
         """Maps ``landmarks`` and ``boundaries``."""
-        return self.targets.draw(points, size, self.chains, merged_boundary)
+        return self.targets.draw(points, size, self.chains, draw_merged_boundary)
 
     def loss(self, output: AWingOutput, faces: Faces) -> Tensor:
         """:func:`awing_loss` of a batch."""

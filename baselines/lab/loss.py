@@ -47,7 +47,7 @@ class LABMethod:
         side = size // STRIDE
         points = to_heatmap(points, side, size)
         sigma = self.targets.boundary_sigma
-        return {"boundaries": distance_boundaries(points, self.chains, side, sigma)}
+        return {"boundaries": draw_distance_boundaries(points, self.chains, side, sigma)}
 
     def loss(self, output: LABOutput, faces: Faces) -> Tensor:
         """Estimator's and weighted regressor's loss of a batch."""
@@ -61,7 +61,9 @@ class LABMethod:
         return output.points * faces.images.shape[-1] - 0.5
 
 
-def distance_boundaries(points: Floats, chains: Chains, size: int, sigma: float = 1.0) -> Drawn:
+def draw_distance_boundaries(
+    points: Floats, chains: Chains, size: int, sigma: float = 1.0
+) -> Drawn:
     """LAB's boundary targets (N, M, size, size).
 
     ``exp(-d^2 / 2 sigma^2)`` of the distance d to the boundary's pixels, 0 from 3 sigma on; a

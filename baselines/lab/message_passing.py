@@ -90,10 +90,10 @@ class _Direction(nn.Module):
         onward: dict[str, Tensor] = {}
         pending = {name: [message] for name, message in inbox.items()}
         for name, receivers in self._tree.items():
-            heard = self.enter[name](features)
+            total = self.enter[name](features)
             for message in pending.get(name, ()):
-                heard = heard + message
-            nodes[name] = self.settle[name](heard)
+                total = total + message
+            nodes[name] = self.settle[name](total)
             if name not in self.send:
                 continue
             messages = self.send[name](nodes[name])

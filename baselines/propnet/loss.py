@@ -27,7 +27,7 @@ class Loss(Table):
     beta: float = Field(default=0.5, ge=0)
 
 
-def blurred_boundaries(points: Floats, chains: Chains, size: int, sigma: float = 1.0) -> Drawn:
+def draw_blurred_boundaries(points: Floats, chains: Chains, size: int, sigma: float = 1.0) -> Drawn:
     """PropNet's boundary targets (N, M, size, size).
 
     Straight segments between consecutive landmarks of each chain, one pixel wide, blurred by a

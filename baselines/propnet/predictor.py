@@ -13,7 +13,7 @@ from alignbench.markups import Markup
 from baselines.drawing import Drawn
 from baselines.landmark_maps import MapTargets, settings
 from baselines.model import Faces, Model
-from baselines.propnet.loss import Loss, blurred_boundaries, propnet_loss
+from baselines.propnet.loss import Loss, draw_blurred_boundaries, propnet_loss
 from baselines.propnet.network import PropNet, PropNetOutput
 
 
@@ -32,7 +32,7 @@ class PropNetMethod:
 
     def draw(self, points: Floats, size: int) -> dict[str, Drawn]:
         """Maps ``landmarks`` and ``boundaries``."""
-        return self.targets.draw(points, size, self.chains, blurred_boundaries)
+        return self.targets.draw(points, size, self.chains, draw_blurred_boundaries)
 
     def loss(self, output: PropNetOutput, faces: Faces) -> Tensor:
         """:func:`propnet_loss` of a batch."""

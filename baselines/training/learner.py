@@ -80,7 +80,7 @@ def launch(recipe: Recipe, device: str) -> Iterator[Fabric]:
         with _deterministic(where):
             yield fabric
     except RuntimeError as error:
-        if ranks > 1 and _lost(error):
+        if ranks > 1 and _is_lost_process(error):
             raise lost_process() from error
         raise
     finally:
@@ -89,7 +89,7 @@ def launch(recipe: Recipe, device: str) -> Iterator[Fabric]:
             torch.distributed.destroy_process_group()
 
 
-def _lost(error: RuntimeError) -> bool:
+def _is_lost_process(error: RuntimeError) -> bool:
     """Whether an error is that of a collective operation, for which gloo has no type."""
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
@@ -189,7 +189,7 @@ class Learner:
             self._average.update(self.network)
         return mean.item()
 
-    def trained(self) -> nn.Module:
+    def copy_result(self) -> nn.Module:
         """A copy of the result as its file of weights will hold it."""
         network = copy.deepcopy(self.result)
         round_parameters(network, self._storage)

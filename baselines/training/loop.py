@@ -145,7 +145,7 @@ class Loop:
     def save_weights(self) -> None:
         """Write the current weights, for ``run --weights`` and ``initial.weights``."""
         setup, storage = self.learner.setup, self.recipe.storage
-        path, network = self.folder.path / WEIGHTS, self.learner.trained()
+        path, network = self.folder.path / WEIGHTS, self.learner.copy_result()
         save(path, network, setup.model, setup.settings, storage, **setup.options)
 
     def _rate(self, step: int) -> float:
@@ -230,7 +230,7 @@ def validate(learner: Learner, dataset: Dataset, ranks: Ranks) -> Score:
             for buffer in network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
     execution = Execution(device=str(learner.fabric.device))
-    network, settings = learner.trained(), learner.setup.settings
+    network, settings = learner.copy_result(), learner.setup.settings
     predictor = NetworkPredictor("training", settings, network, {}, execution)
     boxes = choose_boxes(dataset, dataset, predictor, None, 1.0)
     points = predict_points(predictor, dataset, boxes, ranks=ranks).points

@@ -11,7 +11,7 @@ from alignbench import InputError
 from alignbench.exceptions import unknown
 from reports.audit import bounds, claims, normalisers
 from reports.audit.cells import MEANING, OK, VERDICTS, Finding, PrintedCell
-from reports.audit.reading import PRINTED, Content, published, read
+from reports.audit.reading import PRINTED, Content, paper_files, read
 from reports.grouping import group_by
 from reports.tables import Row, Table
 
@@ -52,7 +52,7 @@ def audit(
     cells: list[PrintedCell] = []
     stated: list[claims.Claim] = []
     notes: list[Finding] = []
-    for file in [*map(Path, paths)] or published():
+    for file in [*map(Path, paths)] or paper_files():
         if isinstance(file, Path) and file.suffix.lower() in PRINTED:
             from reports.audit.grid_reading import read_printed_tables  # its parsers take 0.3 s
 

@@ -100,13 +100,14 @@ def _verdict(one: Printed, other: Printed) -> str:
 def _drift(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
     """``quoted_drift``: a number that others print is not what the method's authors print."""
     for same in group_by(cells, lambda cell: cell.place).values():
-        own = [cell for cell in same if cell.kind == OWN]
+        authors_cells = [cell for cell in same if cell.kind == OWN]
         for cell in same:
-            if cell.kind != OWN and own and not any(cell.printed.agrees(o.printed) for o in own):
+            agrees = any(cell.printed.agrees(o.printed) for o in authors_cells)
+            if cell.kind != OWN and authors_cells and not agrees:
                 proof = f"{cell.printed.text}, its authors print " + " and ".join(
-                    f"{o.printed.text} ({o.source})" for o in own
+                    f"{o.printed.text} ({o.source})" for o in authors_cells
                 )
-                verdicts = [_verdict(cell.printed, o.printed) for o in own]
+                verdicts = [_verdict(cell.printed, o.printed) for o in authors_cells]
                 mildest = min(verdicts, key=VERDICTS.index)
                 yield _finding(cell, "quoted_drift", mildest, proof)
 
@@ -174,9 +175,9 @@ def _part(
     differing: set[str],
 ) -> str:
     """A text: the cells that a row shares with another row, and the cells that differ there."""
-    taken = ", ".join(f"{c.measure} {c.printed.text}" for c in row if c.measure in agreeing)
+    shared_text = ", ".join(f"{c.measure} {c.printed.text}" for c in row if c.measure in agreeing)
     rest = ", ".join(f"{c.measure} is {c.printed.text}" for c in other if c.measure in differing)
-    return f"{taken} as of {other[0].method} in {other[0].source}, where {rest}"
+    return f"{shared_text} as of {other[0].method} in {other[0].source}, where {rest}"
 
 
 def _copies(cells: Sequence[PublishedCell]) -> Iterator[Finding]:

@@ -85,8 +85,10 @@ class _Reader:
         # A normaliser that one column names is that of the others, too.
         norms = {meaning.norm for meaning in self.meanings if meaning.norm}
         table = Meaning(norm=norms.pop() if len(norms) == 1 else "")
-        meant = Meaning(dataset=self._dataset())
-        self.above = table.over(read_heading(self.grid.caption)).over(meant).over(self.usual)
+        caption_dataset = Meaning(dataset=self._dataset())
+        self.above = (
+            table.over(read_heading(self.grid.caption)).over(caption_dataset).over(self.usual)
+        )
 
     def _dataset(self) -> str:
         """Of several data sets in the caption, the only one that has the table's subsets."""
@@ -107,16 +109,18 @@ class _Reader:
                 section = read_heading(" ".join(dict.fromkeys(row))).over(section)
                 words = {}
                 continue
-            own = section
+            row_meaning = section
             for column, text in enumerate(row):
                 if not _number(text) and (column != self.method or self.by_subset):
                     # An empty cell below a word, such as NME, means the same word.
                     words[column] = text or words.get(column, "")
-                    own = read_heading(words[column]).over(own)
+                    row_meaning = read_heading(words[column]).over(row_meaning)
             for column, text in enumerate(row):
                 heading, printed = self.meanings[column], parse(_number(text))
                 if column != self.method and heading.of_a_number and printed is not None:
-                    yield self._cell(row, column, printed, heading.over(own).over(self.above))
+                    yield self._cell(
+                        row, column, printed, heading.over(row_meaning).over(self.above)
+                    )
 
     def _cell(
         self, row: Sequence[str], column: int, printed: Printed, meaning: Meaning

@@ -119,13 +119,13 @@ class _Tables(HTMLParser):
         self._inside = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         if tag == "table":
             self._lines = []
         elif tag == "tr" and self._lines is not None:
             self._lines.append([])
         elif tag in ("td", "th") and self._lines:
-            across, down = (int(given.get(name) or 1) for name in ("colspan", "rowspan"))
+            across, down = (int(attributes.get(name) or 1) for name in ("colspan", "rowspan"))
             self._lines[-1].append(_Cell("", across, down))
             self._text = []
         elif _HEADLINE.fullmatch(tag):

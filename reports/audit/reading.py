@@ -69,7 +69,7 @@ class _Row:
         return InputError(f"{self.where}, column {column!r}", problem, accepted, remedy)
 
 
-def published() -> list[Traversable]:
+def paper_files() -> list[Traversable]:
     """The files of the PropNet paper's tables, and of what its text claims of them."""
     folder = files("reports") / "published"
     return [*(folder / f"{stem}.csv" for stem in PAPER), files("reports.audit") / "claims.csv"]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from alignbench import Measure, Run
 from alignbench.arrays import Bools, Floats, Ints
 from alignbench.metrics import usual_measures
-from alignbench.stats import Bootstrap, bca, multiple, paired, replicated_means
+from alignbench.stats import Bootstrap, bca, bootstrap_means, multiple, paired
 from alignbench.stats.proportions import design_effect, tango, wilson
 from reports.compare.pairing import Pairing, choose_subsets, merge_ties, pair
 
@@ -244,7 +244,7 @@ def _numbers(
     # The runs side by side in one array of columns.
     columns = merged.reshape(-1, values.shape[-1]).T
     shape = (-1, len(subsets), *values.shape[:2])
-    replicates = replicated_means(columns, members, pairing.clusters, bootstrap).reshape(shape)
+    replicates = bootstrap_means(columns, members, pairing.clusters, bootstrap).reshape(shape)
     jackknife = bca.jackknife_means(columns, members, pairing.clusters).reshape(shape)
     for s, (subset, inside) in enumerate(zip(subsets, members, strict=True)):
         clusters = pairing.clusters[inside]

@@ -21,7 +21,7 @@ from reports.figures import style
 from reports.grouping import group_by
 from reports.published import PublishedCell, collection, select
 from reports.published.cell import OWN
-from reports.published.tables import preferred
+from reports.published.tables import choose_cell
 
 PANELS = (("wflw", "inter_ocular"), ("300w", "inter_ocular"), ("cofw", "inter_ocular"))
 """Data set and normaliser of the panels that are drawn without being asked for."""
@@ -68,7 +68,7 @@ def figure(
     ):
         cells = select(collection(), dataset, measures=[measure], subsets=[subset], normaliser=norm)
         methods = group_by((c for c in cells if c.year), lambda cell: cell.method)
-        dated = [preferred(same) for same in methods.values()]
+        dated = [choose_cell(same) for same in methods.values()]
         if not dated:
             raise InputError(
                 "figure of progress", f"the collection has no {measure} of {dataset} with a year"

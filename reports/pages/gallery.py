@@ -63,7 +63,7 @@ def _thumbnail(window: Bytes, found: Floats | None, truth: Floats) -> bytes:
     scale = SIDE / len(window)
     image = cv2.resize(window, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     if found is not None:
-        starts, ends = (_fixed((points + 0.5) * scale - 0.5) for points in (found, truth))
+        starts, ends = (_to_fixed_point((points + 0.5) * scale - 0.5) for points in (found, truth))
         for start, end in zip(starts, ends, strict=True):
             if start is not None and end is not None:
                 cv2.line(image, start, end, _LINE, 1, cv2.LINE_AA, _FINE)
@@ -75,7 +75,7 @@ def _thumbnail(window: Bytes, found: Floats | None, truth: Floats) -> bytes:
     return cv2.imencode(".webp", image[:, :, ::-1], quality)[1].tobytes()
 
 
-def _fixed(points: Floats) -> list[tuple[int, int] | None]:
+def _to_fixed_point(points: Floats) -> list[tuple[int, int] | None]:
     """Points (L, 2) as OpenCV takes them; None for one that is not annotated, or far away."""
     numbers: list[list[float]] = points.tolist()
     return [

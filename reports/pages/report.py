@@ -14,7 +14,7 @@ from alignbench import InputError, Measure, Run
 from alignbench.datasets.base import FULL
 from alignbench.metrics import default_measures, usual_measures
 from reports import audit, compare
-from reports.audit.reading import published, read
+from reports.audit.reading import paper_files, read
 from reports.compare.comparison import best_first, smaller_is_better
 from reports.data import Root, read_once, require_one_dataset
 from reports.figures import ced, landmarks, style
@@ -300,7 +300,7 @@ def _worst(runs: Sequence[Run], data_root: Root) -> Section:
 def _audit(run: Run) -> list[Section]:
     """What arithmetic forbids in the published numbers of this data set, if there are any."""
     dataset = f"{run.record.dataset.name} {run.record.dataset.split}"
-    cells = (cell for file in published() for cell in read(file, "", "").cells)
+    cells = (cell for file in paper_files() for cell in read(file, "", "").cells)
     chosen = {(c.table, c.row, c.column) for c in cells if c.dataset == dataset}
     findings = [f for f in audit.audit() if (f.table, f.row, f.column) in chosen]
     if not findings:

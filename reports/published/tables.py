@@ -91,12 +91,12 @@ def _numbers(
 ) -> tuple[str, list[Cell]]:
     """The kinds of a method's numbers, and its number in each column; empty where it has none."""
     there = [groups[column] for column in columns if column in groups]
-    kinds = {preferred(same).kind for same in there}
+    kinds = {choose_cell(same).kind for same in there}
     numbers = [_number(groups[column]) if column in groups else "" for column in columns]
     return ", ".join(kind for kind in KINDS if kind in kinds), numbers
 
 
-def preferred(cells: Sequence[PublishedCell]) -> PublishedCell:
+def choose_cell(cells: Sequence[PublishedCell]) -> PublishedCell:
     """The cell that stands for all of a method.
 
     Own numbers come before quoted ones, in the order of KINDS; then numbers that most sources
@@ -112,7 +112,7 @@ def preferred(cells: Sequence[PublishedCell]) -> PublishedCell:
 
 
 def _number(cells: Sequence[PublishedCell]) -> Cell:
-    best = preferred(cells)
+    best = choose_cell(cells)
     differing = [cell for cell in cells if not best.printed.agrees(cell.printed)]
     others = group_by(differing, lambda cell: cell.printed.text)
     notes = tuple(

@@ -16,7 +16,7 @@ from alignbench.metrics.measure import mean_counted, usual_measures
 from alignbench.runs.measure import cluster_numbers
 from alignbench.runs.plan import choose_faces, training_warnings
 from alignbench.runs.record import DatasetBlock
-from alignbench.stats import Bootstrap, replicated_means
+from alignbench.stats import Bootstrap, bootstrap_means
 from reports.labels import percent
 from reports.robustness.conditions import Condition, all_conditions, predict_conditions
 from reports.robustness.corruptions import CORRUPTIONS, Corruption
@@ -193,7 +193,7 @@ def summarise(result: Degradation, bootstrap: Bootstrap) -> tuple[float, float, 
     values, failures = (np.stack([m.per_face(e) for e in failing], axis=1) for m in measures)
     means, rates = (np.array([mean_counted(c) for c in v.T]) for v in (values, failures))
     everyone = np.ones((1, len(values)), np.bool_)
-    drawn = replicated_means(values, everyone, result.clusters, bootstrap)[:, 0]
+    drawn = bootstrap_means(values, everyone, result.clusters, bootstrap)[:, 0]
     names = [condition.name for condition in result.conditions]
     groups = {name: np.flatnonzero(np.array(names) == name) for name in names[1:]}
     # Each row is a weighted mean of the conditions, and so is each of its samples.
@@ -206,12 +206,12 @@ def summarise(result: Degradation, bootstrap: Bootstrap) -> tuple[float, float, 
     for name, weight in weights.items():
         here = weight > 0
         mean, samples = means[here] @ weight[here], drawn[:, here] @ weight[here]
-        grown = np.array([mean - means[0], 100 * (mean / means[0] - 1)])
+        changes = np.array([mean - means[0], 100 * (mean / means[0] - 1)])
         spread = np.stack([samples - drawn[:, 0], 100 * (samples / drawn[:, 0] - 1)])
         known = not one_image and np.isfinite(spread).any(axis=1).all()
         ends = np.nanquantile(spread, tails, axis=1) if known else np.full((2, 2), np.nan)
         nme = means[groups[name]] if name in groups else means[:0]
-        change, relative = np.stack([grown, *ends], axis=1)
+        change, relative = np.stack([changes, *ends], axis=1)
         rates_here = float(rates[here] @ weight[here])
         rows.append(Row(name, tuple(nme.tolist()), float(mean), rates_here, change, relative))
     return float(means[0]), float(rates[0]), rows

@@ -17,7 +17,7 @@ import numpy as np
 from alignbench import Measure, Run
 from alignbench.arrays import Floats, Ints
 from alignbench.metrics.measure import mean_counted
-from alignbench.stats import Bootstrap, replicated_means
+from alignbench.stats import Bootstrap, bootstrap_means
 from reports.labels import percent
 from reports.tables import Group, Number, Row, Table
 
@@ -82,7 +82,7 @@ def mean_changes(
     values = np.stack([m.per_face(errors) for measures, errors in cases for m in measures], axis=1)
     means = np.array([mean_counted(column) for column in values.T]).reshape(shape)
     everyone = np.ones((1, len(clusters)), np.bool_)
-    drawn = replicated_means(values, everyone, clusters, bootstrap).reshape(-1, *shape)
+    drawn = bootstrap_means(values, everyone, clusters, bootstrap).reshape(-1, *shape)
     tail = (1 - bootstrap.confidence) / 2
     ends = np.nanquantile(drawn - drawn[:, [reference]], [tail, 1 - tail], axis=0)
     changes = np.stack([means - means[reference], *ends], axis=-1)

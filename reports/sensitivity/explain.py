@@ -82,12 +82,14 @@ def attempts(run: Run, cell: PublishedCell, root: Path | None = None) -> list[At
 
     Those are sorted by the number of changes, and then by distance; the others by distance.
     """
-    tried = [
+    candidates = [
         _attempt(cell, value, norm, subset, threshold, convention)
         for norm, subset, threshold, convention, value in _values(run, cell.metric, root)
         if math.isfinite(value)
     ]
-    return sorted(tried, key=lambda a: (not a.fits, len(a.changes) if a.fits else 0, a.distance))
+    return sorted(
+        candidates, key=lambda a: (not a.fits, len(a.changes) if a.fits else 0, a.distance)
+    )
 
 
 def _attempt(
@@ -186,9 +188,9 @@ def explain_tables(
     return [_table(run, cell, attempts(run, cell, root)) for cell in cells]
 
 
-def _table(run: Run, cell: PublishedCell, tried: Sequence[Attempt]) -> Table:
-    fitting = [attempt for attempt in tried if attempt.fits]
-    shown = fitting or tried[:_SHOWN]
+def _table(run: Run, cell: PublishedCell, candidates: Sequence[Attempt]) -> Table:
+    fitting = [attempt for attempt in candidates if attempt.fits]
+    shown = fitting or candidates[:_SHOWN]
     digits = cell.printed.digits + 2
     rows: list[Row] = [
         (Number(a.value, digits), _how(a), ", ".join(a.changes) or "none") for a in shown
@@ -198,9 +200,9 @@ def _table(run: Run, cell: PublishedCell, tried: Sequence[Attempt]) -> Table:
         f"({cell.normaliser.replace('_', '-')}); {run.record.model.name}"
     )
     if fitting:
-        first = f"{len(fitting)} of {len(tried)} protocols give the number"
+        first = f"{len(fitting)} of {len(candidates)} protocols give the number"
     else:
-        first = f"None of {len(tried)} protocols gives the number; these are nearest"
+        first = f"None of {len(candidates)} protocols gives the number; these are nearest"
     chance = (
         "Among many protocols some give a number by chance: the fewer changes, the likelier. Boxes "
         "and training cannot be tried with a stored run; 'alignbench sensitivity --model' tries "
@@ -208,7 +210,7 @@ def _table(run: Run, cell: PublishedCell, tried: Sequence[Attempt]) -> Table:
     )
     notes = (f"{first}. Source: {cell.source}.", chance)
     columns = ("Run", "Is the published number", "Changes from the published protocol")
-    return Table.of_rows(title, columns, rows, notes, records=list(_records(cell, tried)))
+    return Table.of_rows(title, columns, rows, notes, records=list(_records(cell, candidates)))
 
 
 def _how(attempt: Attempt) -> str:
@@ -217,8 +219,8 @@ def _how(attempt: Attempt) -> str:
     return f"no, {attempt.distance:,.1f} units of its last digit away"
 
 
-def _records(cell: PublishedCell, tried: Sequence[Attempt]) -> Iterator[Record]:
-    for attempt in tried:
+def _records(cell: PublishedCell, candidates: Sequence[Attempt]) -> Iterator[Record]:
+    for attempt in candidates:
         yield {
             "method": cell.method,
             "measure": cell.measure,

@@ -31,12 +31,12 @@ _ACCENTS = {
 
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is; a character that its usual fonts lack by its number."""
-    return _escaped(visible(text))
+    return _escape(visible(text))
 
 
 def escape_breakable(text: str) -> str:
     """The same, in lines: a long word may be broken anywhere."""
-    return _escaped(re.sub(rf"(\S{{{_WORD}}})(?=\S)", rf"\1{_BREAK}", visible(text)))
+    return _escape(re.sub(rf"(\S{{{_WORD}}})(?=\S)", rf"\1{_BREAK}", visible(text)))
 
 
 def shown_character(character: str) -> str:
@@ -45,7 +45,7 @@ def shown_character(character: str) -> str:
     return latex if latex.startswith("[U+") else character
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     # LaTeX prints two of these in a row, such as --, as one other character.
     apart = re.sub(r"([-`'?!,])(?=[-`'])", "\\1\0", text)
     escaped = "".join("{}" if c == "\0" else _latex_character(c) for c in apart)

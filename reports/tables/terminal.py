@@ -55,7 +55,7 @@ def _explain_signs(tables: Sequence[Table], star: str) -> list[str]:
 
 
 def _terminal_table(table: Table, real: Console, width: int, star: str) -> str:
-    lines = [_printed(real, width, Text(visible(table.title), style="bold"))]
+    lines = [_print_to_text(real, width, Text(visible(table.title), style="bold"))]
     shown, same = _choose_columns(table, star, width)
     if same:
         lines.append(
@@ -64,10 +64,10 @@ def _terminal_table(table: Table, real: Console, width: int, star: str) -> str:
     for columns in _blocks(table, shown, star, width):
         lines.append("")
         headings = iter([group.heading for group in table.groups if group.heading])
-        for line in _printed(real, width, _rich_table(table, columns, star)).splitlines():
+        for line in _print_to_text(real, width, _rich_table(table, columns, star)).splitlines():
             if _HEADING in line:  # The heading takes the width of the table; no cell of it can.
                 text = Text(f" {visible(next(headings))}", style="bold")
-                lines.append(_printed(real, width, text))
+                lines.append(_print_to_text(real, width, text))
             else:
                 lines.append(line)
     if table.notes or table.footnotes:
@@ -79,7 +79,7 @@ def _terminal_table(table: Table, real: Console, width: int, star: str) -> str:
 
 def _note(note: str, real: Console, width: int) -> str:
     text = Text(visible(note), style="dim")
-    return _printed(real, width, Padding(text, (0, 0, 0, 2), expand=False))
+    return _print_to_text(real, width, Padding(text, (0, 0, 0, 2), expand=False))
 
 
 def _choose_columns(table: Table, star: str, width: int) -> tuple[list[int], list[tuple[int, str]]]:
@@ -142,7 +142,7 @@ def _heading(table: Table, column: int, width: int) -> str:
     return "\n".join(wrap(text, max(width, least))) or text
 
 
-def _printed(real: Console, width: int, content: RenderableType) -> str:
+def _print_to_text(real: Console, width: int, content: RenderableType) -> str:
     """What a console like the real one prints of a content; a wider table is not cut."""
     stream = io.StringIO()
     Console(

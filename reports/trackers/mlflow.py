@@ -70,21 +70,23 @@ def log(
 
 
 def _store(mlflow: Any, client: Any, experiment: str, run: Run) -> None:
-    made = client.create_run(experiment, run_name=title_of(run)).info.run_id
+    run_id = client.create_run(experiment, run_name=title_of(run)).info.run_id
     status = "FAILED"
     try:
         now = int(time.time() * 1000)
         entities = mlflow.entities
         params = [entities.Param(name, str(value)) for name, value in params_of(run).items()]
-        client.log_batch(made, params=params)
+        client.log_batch(run_id, params=params)
         metrics = [entities.Metric(name, value, now, 0) for name, value in metrics_of(run).items()]
         for start in range(0, len(metrics), _MOST):
-            client.log_batch(made, metrics=metrics[start : start + _MOST])
+            client.log_batch(run_id, metrics=metrics[start : start + _MOST])
         for path in files_of(run):
             parent = path.parent.as_posix()
-            client.log_artifact(made, str(folder_of(run) / path), None if parent == "." else parent)
+            client.log_artifact(
+                run_id, str(folder_of(run) / path), None if parent == "." else parent
+            )
         # Last, so that a run that was logged in part is not taken for a whole one.
-        client.set_tag(made, IDENTITY, identity_of(run))
+        client.set_tag(run_id, IDENTITY, identity_of(run))
         status = "FINISHED"
     finally:
-        client.set_terminated(made, status)
+        client.set_terminated(run_id, status)

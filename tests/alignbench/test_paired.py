@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from simulation.coverage import SECOND, Case, coverage, draw, measures, null, truth
 
-from alignbench.stats import Bootstrap, mean_intervals, replicated_means
+from alignbench.stats import Bootstrap, bootstrap_means, mean_intervals
 from alignbench.stats.bca import bca_intervals, jackknife_means
 from alignbench.stats.multiple import holm, letters
 from alignbench.stats.paired import (
@@ -39,7 +39,7 @@ def everyone(values):
 
 def bca(values, clusters, replicates=4000, confidence=0.95):
     column, asked = values[:, None], Bootstrap(replicates, confidence)
-    drawn = replicated_means(column, everyone(values), clusters, asked)[:, 0]
+    drawn = bootstrap_means(column, everyone(values), clusters, asked)[:, 0]
     left = jackknife_means(column, everyone(values), clusters)[:, 0]
     low, high = bca_intervals(column.mean(axis=0), drawn, left, confidence)
     return low[0], high[0]
@@ -186,7 +186,7 @@ def test_one_image_gives_no_interval_and_no_test():
     left = jackknife_means(values, everyone(values), image)[:, 0]
     errors, freedom = standard_errors(left)
     assert np.isnan([*errors, *mean_test(values.mean(axis=0), errors, freedom)]).all()
-    drawn = replicated_means(values, everyone(values), image, Bootstrap(100))[:, 0]
+    drawn = bootstrap_means(values, everyone(values), image, Bootstrap(100))[:, 0]
     assert np.isnan(bca_intervals(values.mean(axis=0), drawn, left, 0.95)).all()
 
 

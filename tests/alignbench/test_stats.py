@@ -8,7 +8,7 @@ import pytest
 from alignbench import parse_measure
 from alignbench.arrays import blocks
 from alignbench.runs.measure import metric_rows
-from alignbench.stats import Bootstrap, bootstrap, mean_intervals, replicated_means
+from alignbench.stats import Bootstrap, bootstrap, bootstrap_means, mean_intervals
 
 RNG = np.random.default_rng(0)
 
@@ -36,7 +36,7 @@ def test_the_confidence_is_the_share_of_samples_between_the_ends(confidence):
     everyone, alone = np.ones((1, 80), np.bool_), np.arange(80)
     asked = Bootstrap(2000, confidence)
     low, high = mean_intervals(values, everyone, alone, asked)
-    means = replicated_means(values, everyone, alone, asked)[:, 0, 0]
+    means = bootstrap_means(values, everyone, alone, asked)[:, 0, 0]
     inside = ((means >= low[0, 0]) & (means <= high[0, 0])).mean()
     assert inside == pytest.approx(confidence, abs=0.002)
 
@@ -74,7 +74,7 @@ def test_a_subset_is_the_mean_of_its_faces_in_each_draw():
     values[::3, 1] = np.nan
     subsets = np.array([np.ones(40, bool), np.arange(40) < 15])
     clusters = RNG.integers(0, 25, 40)
-    got = replicated_means(values, subsets, clusters, Bootstrap(50, seed=3))
+    got = bootstrap_means(values, subsets, clusters, Bootstrap(50, seed=3))
     size = clusters.max() + 1
     draws = np.random.default_rng(3).integers(0, size, (50, size))
     for b in range(50):
@@ -119,7 +119,7 @@ def test_no_faces_give_no_interval():
 
 
 def test_one_image_is_all_that_can_be_drawn():
-    drawn = replicated_means(
+    drawn = bootstrap_means(
         np.array([[1.0], [3.0]]), np.ones((1, 2), bool), np.zeros(2, np.intp), Bootstrap(50)
     )
     assert (drawn == 2).all()
@@ -192,6 +192,6 @@ def test_every_sample_draws_as_many_images_as_there_are(monkeypatch):
         monkeypatch.setattr(bootstrap.np, "bincount", counting)
         drawn.clear()
         ones = np.ones((50, 1))
-        means = replicated_means(ones, np.ones((1, 50), np.bool_), images, Bootstrap(30))
+        means = bootstrap_means(ones, np.ones((1, 50), np.bool_), images, Bootstrap(30))
         assert sum(drawn) == 30 * 50
         assert (means == 1).all()

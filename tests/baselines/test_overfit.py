@@ -16,15 +16,15 @@ from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.predictors.crop import window
 from alignbench.predictors.network import Inference
 from alignbench.predictors.settings import Crop, CropSettings, Input
-from baselines.awing.loss import awing_loss, merged_boundary
+from baselines.awing.loss import awing_loss, draw_merged_boundary
 from baselines.awing.loss import chains as awing_chains
 from baselines.awing.network import AWing
 from baselines.drawing import to_heatmap
 from baselines.lab.boundaries import chains as lab_chains
-from baselines.lab.loss import distance_boundaries, estimator_loss, regressor_loss
+from baselines.lab.loss import draw_distance_boundaries, estimator_loss, regressor_loss
 from baselines.lab.network import LAB
 from baselines.landmark_maps import gaussians
-from baselines.propnet.loss import blurred_boundaries, propnet_loss
+from baselines.propnet.loss import draw_blurred_boundaries, propnet_loss
 from baselines.propnet.network import PropNet
 
 FACES, SIDE = 4, 64
@@ -104,7 +104,7 @@ def maps(faces, draw, chains, sigma=1.0):
 
 def test_propnet(faces):
     # Broader than usual: without AWing's weights of pixels, narrow peaks are learnt slowly.
-    landmarks, curves = maps(faces, blurred_boundaries, IBUG68.chains, sigma=1.5)
+    landmarks, curves = maps(faces, draw_blurred_boundaries, IBUG68.chains, sigma=1.5)
     network = PropNet(IBUG68, stacks=1, width=64, depth=2, hidden=(8,), attention_depth=1)
 
     def loss(out):
@@ -120,7 +120,7 @@ def test_propnet(faces):
 def awing(faces):
     """AWing that has learnt the faces, and its last output in training."""
     torch.manual_seed(0)
-    landmarks, curves = maps(faces, merged_boundary, awing_chains(IBUG68))
+    landmarks, curves = maps(faces, draw_merged_boundary, awing_chains(IBUG68))
     network = AWing(IBUG68, stacks=1, width=64, depth=2)
 
     def loss(out):
@@ -134,7 +134,7 @@ def test_awing(faces, awing):
 
 
 def test_lab(faces):
-    curves = distance_boundaries(faces.on_map, lab_chains(IBUG68).values(), MAP)
+    curves = draw_distance_boundaries(faces.on_map, lab_chains(IBUG68).values(), MAP)
     curves = torch.from_numpy(curves)
     points = torch.from_numpy(faces.points.astype(np.float32)) + 0.5  # from the window's edge
     # Message passing takes two thirds of the time; the narrow recipes are without it too.

@@ -14,12 +14,12 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from alignbench import heatmaps
 from alignbench.markups import COFW29, IBUG68, WFLW98
-from baselines.awing.loss import merged_boundary
+from baselines.awing.loss import draw_merged_boundary
 from baselines.drawing import to_heatmap
 from baselines.lab.boundaries import chains as lab_chains
-from baselines.lab.loss import distance_boundaries
+from baselines.lab.loss import draw_distance_boundaries
 from baselines.landmark_maps import WINDOW, gaussians
-from baselines.propnet.loss import blurred_boundaries
+from baselines.propnet.loss import draw_blurred_boundaries
 
 SIZE = 24
 POINTS = st.integers(1, 5).flatmap(
@@ -89,7 +89,7 @@ CHAINS = [[0, 1, 2], [2, 3], [1]]
 
 @given(INSIDE)
 def test_propnets_boundaries_are_blurred_segments_of_peak_one(points):
-    found = blurred_boundaries(points, CHAINS, SIZE)
+    found = draw_blurred_boundaries(points, CHAINS, SIZE)
     wanted = gaussian_filter(drawn(points, CHAINS), (0, 0, 1, 1), mode="constant", truncate=3)
     peak = wanted.max(axis=(2, 3), keepdims=True)
     np.testing.assert_allclose(found, wanted / np.where(peak == 0, 1, peak), atol=1e-5)
@@ -97,7 +97,7 @@ def test_propnets_boundaries_are_blurred_segments_of_peak_one(points):
 
 @given(INSIDE, st.sampled_from([0.7, 1.0, 2.0]))
 def test_labs_boundaries_are_the_profile_of_the_exact_distance(points, sigma):
-    found = distance_boundaries(points, CHAINS[:2], SIZE, sigma)
+    found = draw_distance_boundaries(points, CHAINS[:2], SIZE, sigma)
     for at, lines in zip(found, drawn(points, CHAINS[:2]), strict=True):
         for one, line in zip(at, lines, strict=True):
             distance = distance_transform_edt(line == 0) if line.any() else np.full_like(line, 99)
@@ -106,7 +106,7 @@ def test_labs_boundaries_are_the_profile_of_the_exact_distance(points, sigma):
 
 
 def test_labs_boundary_of_one_landmark_is_a_disc():
-    found = distance_boundaries(np.array([[[10.0, 8.0]]]), [[0]], SIZE)[0, 0]
+    found = draw_distance_boundaries(np.array([[[10.0, 8.0]]]), [[0]], SIZE)[0, 0]
     assert (found == 1).sum() == 13  # pixels within 2 of the middle
     assert found[8, 12] == 1
     assert found[8, 13] == pytest.approx(np.exp(-0.5))
@@ -116,7 +116,7 @@ def test_awings_merged_boundary_follows_the_spline_of_fitpack():
     rng = np.random.default_rng(0)
     points = np.cumsum(rng.uniform(1, 3.5, (3, 9, 2)), axis=1)
     chains = [[0, 1, 2, 3, 4, 5], [5, 6, 7], [7, 8]]
-    found = merged_boundary(points, chains, SIZE)
+    found = draw_merged_boundary(points, chains, SIZE)
     assert found.shape == (3, 1, SIZE, SIZE)
     for face, one in zip(np.floor(points + 0.5), found[:, 0], strict=True):
         line = np.zeros((SIZE, SIZE))
@@ -132,13 +132,15 @@ def test_awings_merged_boundary_follows_the_spline_of_fitpack():
 
 def test_landmarks_on_one_pixel_do_not_break_a_boundary():
     points = np.full((1, 4, 2), 7.0)
-    for draw in (merged_boundary, blurred_boundaries, distance_boundaries):
+    for draw in (draw_merged_boundary, draw_blurred_boundaries, draw_distance_boundaries):
         map_ = draw(points, [[0, 1, 2, 3]], SIZE)[0, 0]
         assert map_[7, 7] == map_.max() == 1
         assert np.isfinite(map_).all()
 
 
-@pytest.mark.parametrize("draw", [merged_boundary, blurred_boundaries, distance_boundaries])
+@pytest.mark.parametrize(
+    "draw", [draw_merged_boundary, draw_blurred_boundaries, draw_distance_boundaries]
+)
 @pytest.mark.parametrize("markup", (WFLW98, IBUG68, COFW29), ids=lambda m: m.name)
 def test_boundaries_of_a_face_do_not_depend_on_its_batch(draw, markup):
     points = np.random.default_rng(1).uniform(2, SIZE - 3, (4, markup.landmarks, 2))
@@ -149,6 +151,6 @@ def test_boundaries_of_a_face_do_not_depend_on_its_batch(draw, markup):
 
 def test_boundaries_move_with_the_landmarks():
     points = np.random.default_rng(2).integers(6, SIZE - 8, (2, 4, 2)).astype(float)
-    for draw in (blurred_boundaries, distance_boundaries):
+    for draw in (draw_blurred_boundaries, draw_distance_boundaries):
         still, moved = draw(points, CHAINS, SIZE), draw(points + np.array([1, 2]), CHAINS, SIZE)
         np.testing.assert_allclose(still[..., :-2, :-1], moved[..., 2:, 1:], atol=1e-6)

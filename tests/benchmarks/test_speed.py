@@ -17,11 +17,11 @@ from alignbench.markups import WFLW98
 from alignbench.metrics.errors import distances, face_errors, normalisers, one_normaliser
 from alignbench.stats import Bootstrap, mean_intervals
 from baselines.awing.loss import chains as awing_chains
-from baselines.awing.loss import merged_boundary
+from baselines.awing.loss import draw_merged_boundary
 from baselines.lab.boundaries import chains as lab_chains
-from baselines.lab.loss import distance_boundaries
+from baselines.lab.loss import draw_distance_boundaries
 from baselines.landmark_maps import gaussians
-from baselines.propnet.loss import blurred_boundaries
+from baselines.propnet.loss import draw_blurred_boundaries
 
 
 def ours_nme():
@@ -83,9 +83,9 @@ def test_decoding(benchmark, decoder):
 
 TARGETS = {
     "landmarks": lambda p: gaussians(p, 64),
-    "15 boundaries (PropNet)": lambda p: blurred_boundaries(p, WFLW98.chains.values(), 64),
-    "13 boundaries (LAB)": lambda p: distance_boundaries(p, lab_chains(WFLW98).values(), 64),
-    "merged boundary (AWing)": lambda p: merged_boundary(p, awing_chains(WFLW98).values(), 64),
+    "15 boundaries (PropNet)": lambda p: draw_blurred_boundaries(p, WFLW98.chains.values(), 64),
+    "13 boundaries (LAB)": lambda p: draw_distance_boundaries(p, lab_chains(WFLW98).values(), 64),
+    "merged boundary (AWing)": lambda p: draw_merged_boundary(p, awing_chains(WFLW98).values(), 64),
 }
 
 

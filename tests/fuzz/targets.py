@@ -590,7 +590,7 @@ TARGETS = {
         lambda path: reading.read(path, "", ""),
         fields,
         20_000,
-        *(table.read_bytes()[:2000] for table in reading.published()),
+        *(table.read_bytes()[:2000] for table in reading.paper_files()),
     ),
     "measure": text(parse_measure, 150_000, "nme(inter_pupil)", "fr@0.10", "auc( box )@0.08"),
     "gate": text(

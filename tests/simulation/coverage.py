@@ -20,7 +20,7 @@ from scipy.stats import kstest, norm
 from tabulate import tabulate
 
 from alignbench.arrays import Bools, Floats, Ints
-from alignbench.stats import Bootstrap, mean_intervals, replicated_means
+from alignbench.stats import Bootstrap, bootstrap_means, mean_intervals
 from alignbench.stats.bca import bca_intervals, jackknife_means
 from alignbench.stats.paired import (
     hodges_lehmann,
@@ -125,7 +125,7 @@ def coverage(case: Case, trials: int, bootstrap: Bootstrap) -> dict[str, float]:
         share = fr.mean(axis=0)
         note("FR, Wilson", wilson(share, case.faces / design_effect(fr, clusters), level), one[1])
         for k, name, values in ((0, "NME", nme - nme2), (2, "AUC", auc - auc2)):
-            replicates = replicated_means(values, everyone, clusters, bootstrap)[:, 0]
+            replicates = bootstrap_means(values, everyone, clusters, bootstrap)[:, 0]
             jackknife = jackknife_means(values, everyone, clusters)[:, 0]
             ends = bca_intervals(values.mean(axis=0), replicates, jackknife, level)
             note(f"{name} difference, BCa", ends, one[k] - two[k])

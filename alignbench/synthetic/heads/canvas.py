@@ -134,7 +134,7 @@ def paint(person: Person, style: Style, make_up: MakeUp, rng: Random) -> tuple[B
         _beard(canvas, person, style, at, brightness, rng)
     _brows(canvas, person, style, at, rng)
     hair = _scalp(style, rng)
-    mix(canvas, hair, tinted(person.hair, brightness))
+    mix(canvas, hair, tint_hair(person.hair, brightness))
     _clothes(canvas, rng)
     return canvas, hair
 
@@ -283,7 +283,7 @@ def strands(fine: Bytes, wide: Bytes, shape: tuple[int, int]) -> Bytes:
     return np.asarray(cv2.addWeighted(next(both), 0.5, next(both), 0.5, 0), np.uint8)
 
 
-def tinted(colour: Colour, brightness: Bytes, middle: float = 180) -> Bytes:
+def tint_hair(colour: Colour, brightness: Bytes, middle: float = 180) -> Bytes:
     """Hair (H, W, 3) that has the colour where its brightness (H, W) is ``middle``."""
     channels = [cv2.convertScaleAbs(brightness, alpha=value / middle) for value in colour]
     return np.asarray(cv2.merge(channels), np.uint8)
@@ -341,7 +341,7 @@ def _beard(
     stubble = style.beard_form == "stubble"
     grain = noise(rng, SHAPE, 2, 70).astype(np.int32)
     mask = np.clip(mask.astype(np.int32) * (grain + (40 if stubble else 150)) // 255, 0, 255)
-    colour = tinted(_shade(person.hair, 0.85), brightness)
+    colour = tint_hair(_shade(person.hair, 0.85), brightness)
     mix(canvas, mask.astype(np.uint8), colour, style.beard * (0.6 if stubble else 1.0))
 
 

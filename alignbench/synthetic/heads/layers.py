@@ -15,7 +15,7 @@ from alignbench.arrays import Bools, Bytes, Floats, Ints
 from alignbench.markups import WFLW98
 from alignbench.synthetic.brush import limit
 from alignbench.synthetic.heads import anatomy
-from alignbench.synthetic.heads.canvas import Style, hair_height, strands, tinted
+from alignbench.synthetic.heads.canvas import Style, hair_height, strands, tint_hair
 from alignbench.synthetic.heads.person import Person
 from alignbench.synthetic.parameters import Random
 
@@ -111,7 +111,7 @@ def _hairs(person: Person, rng: Random) -> Bytes:
     """Strands (256, 256, 3) that run down."""
     fine = rng.integers(60, 255, (6, 128), np.uint8)
     wide = rng.integers(90, 230, (3, 22), np.uint8)  # not landmarks
-    return tinted(person.hair, strands(fine, wide, (_TEXTURE, _TEXTURE)), 170)
+    return tint_hair(person.hair, strands(fine, wide, (_TEXTURE, _TEXTURE)), 170)
 
 
 def _cloth(rng: Random) -> Bytes:

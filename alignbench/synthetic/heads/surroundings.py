@@ -137,7 +137,7 @@ def cover(
     return hidden
 
 
-def _shaded(mask: Bytes, base: Floats, rng: Random, grain: float = 10) -> Bytes:
+def _shade(mask: Bytes, base: Floats, rng: Random, grain: float = 10) -> Bytes:
     """A colour (S, S, 3) with light from one side and some texture."""
     side = len(mask)
     ends = np.clip(base * rng.uniform(0.55, 1.25, (2, 1)), 0, 255)
@@ -192,7 +192,7 @@ def _hand(
     thumb = palm + across * unit * 0.35 * rng.choice([-1, 1])
     line(mask, np.stack([palm, thumb, thumb - out * unit * 0.4]), 255, width)
     base = skin * light.exposure * rng.uniform(0.8, 1.1)
-    colours = _shaded(mask, base, rng, 8)
+    colours = _shade(mask, base, rng, 8)
     _lay(picture, hidden, mask, colours)
     mix(picture, np.minimum(soften_mask(lines, 1.0), mask), np.asarray(colours // 2, np.uint8), 0.7)
 
@@ -208,7 +208,7 @@ def _thing(
         hidden.shape, ellipse(centre, (size[0], size[1]), rng.uniform(0, 180), corners)
     )
     base = np.array(_any(rng)) * min(1.2, light.exposure)
-    _lay(picture, hidden, mask, _shaded(mask, base, rng, float(rng.uniform(2, 30))))
+    _lay(picture, hidden, mask, _shade(mask, base, rng, float(rng.uniform(2, 30))))
 
 
 def _microphone(
@@ -222,7 +222,7 @@ def _microphone(
     radius = unit * rng.uniform(0.15, 0.3)
     fill(mask, ellipse(mouth, (radius, radius * rng.uniform(0.9, 1.3))), 255)
     base = np.array(_any(rng, 10, 110)) * light.exposure
-    _lay(picture, hidden, mask, _shaded(mask, base, rng, 25))
+    _lay(picture, hidden, mask, _shade(mask, base, rng, 25))
 
 
 def _neighbour(
@@ -234,7 +234,7 @@ def _neighbour(
     size = unit * rng.uniform(0.6, 1.1)
     mask = fill_mask(hidden.shape, ellipse(at, (size, size * 1.3), rng.uniform(-30, 30)))
     base = np.array(_any(rng, 10, 220)) * light.exposure
-    _lay(picture, hidden, mask, _shaded(mask, base, rng, 20))
+    _lay(picture, hidden, mask, _shade(mask, base, rng, 20))
 
 
 def spoil(picture: Bytes, rng: Random) -> Bytes:
