@@ -435,7 +435,7 @@ def test_none_is_a_missed_face(kind):
         ({"landmarks": GOOD}, "gave a dict"),
         ([None, GOOD[1, :4]], r"gave landmarks of shape \(2, 4, 2\)"),
         ([None, None], r"gave landmarks of shape \(2,\)"),
-        (GOOD[:, :68], r"of shape \(2, 68, 2\); .* says so: it:markup=ibug68 for a function"),
+        (GOOD[:, :68], r"of shape \(2, 68, 2\); .* name it: it:markup=ibug68 for a function"),
         (torch.from_numpy(GOOD).to_sparse(), "gave a Tensor that is no array of numbers"),
         (GOOD[:1], r"gave landmarks of shape \(1, 98, 2\)"),
         (BROKEN, "face b: gave a landmark that is not finite"),
