@@ -159,12 +159,7 @@ class FaceApi(NetworkPredictor):
     """face-api's 68 points."""
 
     def __init__(
-        self,
-        backend: str = "eager",
-        precision: str = "fp32",
-        device: str = "auto",
-        flip_test: bool = False,
-        random: bool = False,
+        self, backend: str, precision: str, device: str, flip_test: bool, random: bool
     ) -> None:
         network, digest = FaceLandmarkNet(), None
         if random:
