@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alignbench.predictors.facts import ModelFacts
-from alignbench.predictors.fetch import Package
+from alignbench.predictors.fetch import Package, fetched_files
 
 if TYPE_CHECKING:
     from alignbench.predictors.face_api_network import FaceApi
@@ -36,9 +36,13 @@ def load(
     random: bool = False,
 ) -> FaceApi:
     """face-api's 68 points; `alignbench models fetch face-api` fetches its weights."""
+    from alignbench.backends.build import Execution
     from alignbench.predictors.face_api_network import FaceApi
 
-    return FaceApi(backend, precision, device, flip_test, random)
+    paths = {} if random else fetched_files("face-api", PACKAGE)
+    files = None if random else (paths[MANIFEST], paths[WEIGHTS])
+    execution = Execution(backend, precision, device)
+    return FaceApi(PACKAGE.requirement, files, execution, flip_test)
 
 
 load.package = PACKAGE  # type: ignore[attr-defined]

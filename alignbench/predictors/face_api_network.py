@@ -24,8 +24,6 @@ from alignbench.io.files import reading, sha256
 from alignbench.io.notation import read_json
 from alignbench.predictors.base import Batch
 from alignbench.predictors.crop import Windows, window
-from alignbench.predictors.face_api import MANIFEST, PACKAGE, WEIGHTS
-from alignbench.predictors.fetch import fetched_files
 from alignbench.predictors.network import NetworkPredictor
 from alignbench.predictors.settings import Crop, CropSettings, Input, Output
 
@@ -159,20 +157,19 @@ class FaceApi(NetworkPredictor):
     """face-api's 68 points."""
 
     def __init__(
-        self, backend: str, precision: str, device: str, flip_test: bool, random: bool
+        self, source: str, files: tuple[Path, Path] | None, execution: Execution, flip_test: bool
     ) -> None:
+        """``files`` are manifest and weights of the package ``source``; None draws weights."""
         network, digest = FaceLandmarkNet(), None
-        if random:
+        if files is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 for parameter in network.parameters():
                     nn.init.normal_(parameter, std=0.1)
         else:
-            files = fetched_files("face-api", PACKAGE)
-            network.load_state_dict(read_weights(files[MANIFEST], files[WEIGHTS]))
-            digest = sha256(files[WEIGHTS])
-        identity = {"source": PACKAGE.requirement, "weights_sha256": digest}
-        execution = Execution(backend, precision, device)
+            network.load_state_dict(read_weights(*files))
+            digest = sha256(files[1])
+        identity = {"source": source, "weights_sha256": digest}
         super().__init__("face-api", SETTINGS, network, identity, execution, flip_test)
 
     def preprocess(self, batch: Batch) -> Windows:
