@@ -283,7 +283,7 @@ def test_without_corruption_a_model_finds_what_it_finds_in_the_image(sample):
 
 
 def test_a_face_is_corrupted_alike_in_any_company(sample):
-    model = load_predictor("awing-mini")
+    model = load_predictor("linear")
     names = ["noise", "occluder", "box-shift"]
     many = measure_degradation(model, sample.take(np.arange(8)), corruptions=names, seed=4)
     one = measure_degradation(model, sample.take(np.array([6])), corruptions=names, seed=4)
