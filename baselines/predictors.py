@@ -24,7 +24,7 @@ _MINI = ModelFacts(
     weights="shipped",
     licence="MIT",
     trained_on="",
-    seen=(("synthetic", "train"),),
+    seen=(("synthetic", "train"), ("synthetic:heads", "train")),
 )
 
 
@@ -90,6 +90,6 @@ propnet = _factory(
     "PropNet (Huang et al., CVPR 2020): landmarks propagate to boundaries; options after ':'.",
 )
 awing_mini, lab_mini, propnet_mini = (
-    _factory(model, f"Narrow {name}, trained on synthetic faces alone; 98 points.", mini=True)
+    _factory(model, f"Narrow {name}, trained on drawn faces alone; 98 points.", mini=True)
     for model, name in ((_AWING, "AWing"), (_LAB, "LAB"), (_PROPNET, "PropNet"))
 )

@@ -135,3 +135,20 @@ def make_dataset(
         normalisers=("inter_ocular",),
         threshold=0.10,
     )
+
+
+def mean_of_frontal(points):
+    """The mean face (98, 2) in units of the outer eye distance, its eyes' middle at 0."""
+    left, right = (points[:, corner[0]] for corner in WFLW98.normalisers["inter_ocular"])
+    across = right - left
+    middle, length = (left + right) / 2, np.linalg.norm(across, axis=1)
+    axis = across / length[:, None]
+    down = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
+    away = points - middle[:, None]
+    upright = np.stack(
+        [(away * axis[:, None]).sum(2), (away * down[:, None]).sum(2)], axis=-1
+    ) / length[:, None, None]  # fmt: skip
+    tip = WFLW98.chains["nose_bridge"][-1]
+    frontal = upright[np.abs(upright[:, tip, 0]) < 0.08]
+    mirrored = frontal[:, WFLW98.flip_order] * [-1, 1]
+    return np.concatenate([frontal, mirrored]).mean(axis=0)

@@ -24,7 +24,7 @@ SIDE = 256
 
 _CHANCES = (
     "identity", "expression", "view", "light", "make-up", "lens", "scene", "skin", "occluders",
-    "picture",
+    "picture", "box",
 )  # fmt: skip
 """Random streams of a face, one for each thing that is drawn on its own."""
 
@@ -69,8 +69,7 @@ class Face:
         (98,) whether neither the head itself nor an occluder hides a landmark, and it lies in
         the image.
     box
-        (4,) x_min, y_min, x_max, y_max in whole pixels: around the landmarks, a little off as
-        detectors' are.
+        (4,) x_min, y_min, x_max, y_max in whole pixels: about the landmarks as WFLW's are.
     attributes
         WFLW's six.
     conditions
@@ -134,7 +133,7 @@ def draw_face(seed: int, split: int, index: int) -> Face:
         jpeg=encode(seen, faults.quality),
         points=points,
         visible=inside & ~by_head & ~covered,
-        box=_box(points, chance["picture"]),
+        box=draw_box(points, chance["box"]),
         attributes=find_attributes(
             view, expression, light, make_up, conditions["occluded"], faults
         ),
@@ -160,10 +159,15 @@ def find_attributes(
     }
 
 
-def _box(points: Floats, rng: Random) -> Floats:
-    """A box about the face, each edge off by a few percent of the face's size."""
-    low_x, low_y, high_x, high_y = tight_boxes(points[None])[0]
-    size = ((high_x - low_x) + (high_y - low_y)) / 2
-    margin = np.clip(rng.normal(0.03, 0.03, 4), -0.05, 0.12) * size
-    box = np.array([low_x, low_y, high_x, high_y]) + margin * [-1, -1, 1, 1]
-    return np.asarray(np.round(box))
+_BOX_MEAN = np.array([0.01, -0.29, -0.01, 0.0])
+_BOX_SPREAD = np.array([0.06, 0.13, 0.06, 0.05])
+"""WFLW's boxes beside the tight boxes of their landmarks: means and standard deviations of the
+edges, in square roots of the tight box's area."""
+
+
+def draw_box(points: Floats, rng: Random) -> Floats:
+    """A box (4,) about the face as WFLW has them: with forehead, in whole pixels."""
+    tight = tight_boxes(points[None])[0]
+    size = np.sqrt((tight[2] - tight[0]) * (tight[3] - tight[1]))
+    off = _BOX_MEAN + np.clip(rng.normal(0, 1, 4), -2.5, 2.5) * _BOX_SPREAD
+    return np.asarray(np.round(tight + off * size))

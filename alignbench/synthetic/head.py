@@ -2,7 +2,8 @@
 
 A horizontal slice of the head is a superellipse; nose, lips, sockets and cheeks are bumps on it. A
 point of the face is therefore given by x and y alone, and landmarks, mesh and paint agree
-exactly. Proportions follow anthropometric means (half a face's width, 69 mm, is 1).
+exactly. Lengths are in half-widths of a face, about 69 mm; proportions follow anthropometric
+means, and then the mean of WFLW's landmarks.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _PLAIN = 1.15
 """Beyond this the canvas is plain skin."""
 
 _CONTOUR_LANDMARKS = 33
-_CONTOUR_END = np.radians(101.0)
+_CONTOUR_END = np.radians(100.7)
 
 
 def _smooth(x: Floats) -> Floats:
@@ -68,7 +69,7 @@ class Head:
         self.identity, self.expression = identity, expression
         i = identity
         self._heights = np.array([_CROWN, -1.55, -1.3, -0.9, -0.4, 0.0, 0.5, 1.0, 1.3, 1.7, 2.2])
-        jaw = np.array([0.82, 0.72, 0.62, 0.6]) * i.jaw
+        jaw = np.array([0.814, 0.632, 0.45, 0.5]) * i.jaw
         self._width = np.array([0.05, 0.42, 0.80, 1.0, 1.03, 1.0, 0.95, *jaw]) * i.width
         self._front = np.array([0.05, 0.45, 0.78, 0.98, 1.04, 0.97, 0.99, 1.0, 0.95, 0.84, 0.8])
         self._back = np.array([0.05, 0.6, 1.1, 1.45, 1.55, 1.5, 1.35, 1.1, 0.95, 0.9, 0.9])
@@ -116,7 +117,7 @@ class Head:
     def jaw_line(self, azimuth: Floats) -> Floats:
         """Rest height of the jaw's edge (...) by azimuth (...); at the back, of the nape."""
         at = np.radians([0, 18, 38, 58, 78, 93, 103, 125, 180])
-        height = np.array([1.0, 0.985, 0.93, 0.81, 0.62, 0.30, -0.02, 0.45, 0.5]) * self._chin
+        height = np.array([1.0, 0.97, 0.947, 0.852, 0.661, 0.284, -0.069, 0.45, 0.5]) * self._chin
         return np.asarray(np.interp(np.abs(azimuth), at, height))
 
     def _place(self, azimuth: Floats, rest: Floats) -> Floats:
@@ -260,14 +261,14 @@ def _brow(i: Identity, lift: float, density: int) -> Floats:
     """Outline of the left brow: upper edge from the outer tip, then the lower edge back."""
     over = np.linspace(0, 1, 4 * density + 1)
     under = np.linspace(1, 0, 4 * density + 1)[:-1]
-    x0, x1 = -i.eye_x - i.brow_length * 0.58, -i.eye_x + i.brow_length * 0.44
+    x0, x1 = -i.eye_x - i.brow_length * 0.561, -i.eye_x + i.brow_length * 0.433
 
     def middle(t: Floats) -> Floats:
-        arch = i.brow_arch * (1 - (2 * t - 0.8) ** 2)
+        arch = i.brow_arch * (1 - (2 * t - 1.12) ** 2)
         return np.asarray(i.brow_y - 0.16 * lift - arch + 0.06 * lift * t + 0.03)
 
     def half(t: Floats) -> Floats:
-        return np.asarray(i.brow_thickness * t**0.6)
+        return np.asarray(i.brow_thickness * t**0.3)
 
     upper = np.stack([x0 + (x1 - x0) * over, middle(over) - half(over)], axis=1)
     lower = np.stack([x0 + (x1 - x0) * under, middle(under) + half(under)], axis=1)
@@ -278,14 +279,20 @@ def _mouth(i: Identity, e: Expression, density: int) -> tuple[Floats, Floats]:
     """Outer and inner outline of the lips, each from the left corner over the top."""
     half = i.mouth_width * (1 + 0.22 * e.smile - 0.28 * e.pucker)
     lift = 0.16 * e.smile
-    gap = 0.46 * e.jaw + 0.05 * max(0.0, e.smile)
+    gap = 0.46 * e.jaw + 0.113 * max(0.0, e.smile)
 
     def seam(t: Floats) -> Floats:
-        return np.asarray(i.mouth_y - lift * (t * t - 0.35) + 0.5 * e.skew * t * i.mouth_width)
+        bow = 0.036 * (1 - t * t)
+        skew = 0.5 * e.skew * t * i.mouth_width
+        return np.asarray(i.mouth_y - bow - lift * (t * t - 0.35) + skew)
 
     def top(t: Floats) -> Floats:
         cupid = 1 - 0.22 * np.exp(-0.5 * (t / 0.13) ** 2)
-        return seam(t) - (1 - t * t) ** 0.75 * (i.upper_lip * cupid * (1 + 0.3 * e.pucker))
+        lip = (1 - t * t) ** 0.75 * (i.upper_lip * cupid * (1 + 0.3 * e.pucker))
+        return seam(t) - lip - raised(t)
+
+    def raised(t: Floats) -> Floats:
+        return np.asarray(0.15 * gap * (1 - t * t))
 
     def bottom(t: Floats) -> Floats:
         return low(t) + (1 - t * t) ** 0.7 * i.lower_lip * (1 + 0.3 * e.pucker)
@@ -293,15 +300,20 @@ def _mouth(i: Identity, e: Expression, density: int) -> tuple[Floats, Floats]:
     def low(t: Floats) -> Floats:
         return np.asarray(seam(t) + gap * (1 - t * t) ** 0.8)
 
-    over = np.linspace(-1, 1, 6 * density + 1)
-    under = np.linspace(1, -1, 6 * density + 1)[1:-1]
+    # WFLW's upper edge has its points nearer to the middle, its lower edge nearer to the corners.
+    over = _signed_power(np.linspace(-1, 1, 6 * density + 1), 1.27)
+    under = _signed_power(np.linspace(1, -1, 6 * density + 1)[1:-1], 0.84)
     lips = np.concatenate([np.stack([over, top(over)], 1), np.stack([under, bottom(under)], 1)])
     reach = 0.88
     over = np.linspace(-reach, reach, 4 * density + 1)
     under = np.linspace(reach, -reach, 4 * density + 1)[1:-1]
-    high = seam(over) - 0.1 * gap * (1 - over**2)
+    high = seam(over) - 0.1 * gap * (1 - over**2) - raised(over)
     inside = np.concatenate([np.stack([over, high], 1), np.stack([under, low(under)], 1)])
     return lips * [half, 1], inside * [half, 1]
+
+
+def _signed_power(t: Floats, exponent: float) -> Floats:
+    return np.asarray(np.sign(t) * np.abs(t) ** exponent)
 
 
 def _mirror(part: Floats, upper: int) -> Floats:

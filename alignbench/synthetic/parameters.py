@@ -50,7 +50,10 @@ class Identity:
 
 
 def draw_identity(rng: Random) -> Identity:
-    """A person drawn at random."""
+    """A person drawn at random.
+
+    The means are those with which the mean of near-frontal faces is WFLW's, of landmarks alone.
+    """
 
     def around(mean: float, spread: float) -> float:
         return float(mean + spread * np.clip(rng.normal(), -2.2, 2.2))
@@ -68,25 +71,25 @@ def draw_identity(rng: Random) -> Identity:
     long_hair = bool(rng.random() < 0.4)
     bald = not long_hair and rng.random() < 0.12
     return Identity(
-        width=around(1.0, 0.035),
+        width=around(1.088, 0.038),
         jaw=around(1.0, 0.05),
-        chin=around(1.0, 0.04),
+        chin=around(1.039, 0.04),
         cheeks=around(0.04, 0.02),
-        eye_x=around(0.445, 0.022),
-        eye_width=around(0.205, 0.014),
+        eye_x=around(0.446, 0.022),
+        eye_width=around(0.187, 0.014),
         eye_height=around(0.085, 0.012),
-        eye_tilt=around(-0.04, 0.06),
-        brow_y=around(-0.30, 0.035),
-        brow_length=around(0.60, 0.035),
-        brow_arch=around(0.05, 0.02),
-        brow_thickness=max(0.018, around(0.042, 0.012)),
-        nose_y=around(0.62, 0.04),
-        nose_width=around(0.225, 0.025),
+        eye_tilt=around(-0.008, 0.06),
+        brow_y=around(-0.232, 0.035),
+        brow_length=around(0.591, 0.035),
+        brow_arch=around(0.045, 0.02),
+        brow_thickness=max(0.022, around(0.054, 0.012)),
+        nose_y=around(0.601, 0.04),
+        nose_width=around(0.216, 0.025),
         nose_height=around(0.36, 0.05),
-        mouth_y=around(0.97, 0.035),
-        mouth_width=around(0.37, 0.03),
-        upper_lip=max(0.03, around(0.085, 0.022)),
-        lower_lip=max(0.05, around(0.115, 0.022)),
+        mouth_y=around(0.927, 0.035),
+        mouth_width=around(0.387, 0.03),
+        upper_lip=max(0.03, around(0.102, 0.022)),
+        lower_lip=max(0.05, around(0.125, 0.022)),
         ears=around(1.0, 0.08),
         ears_covered=long_hair and bool(rng.random() < 0.75),
         hairline=around(-0.92, 0.09),
@@ -122,6 +125,7 @@ def draw_expression(rng: Random) -> Expression:
     """An expression drawn at random: most are mild, some strong."""
     strong = rng.random() < 0.14
     jaw = rng.beta(1.6, 1.6) if strong and rng.random() < 0.65 else max(0.0, rng.normal(0.02, 0.07))
+    parted = rng.uniform(0.0, 0.4) if rng.random() < 0.45 else 0.0
     smile = rng.normal(0.3, 0.55) if strong else rng.normal(0.25, 0.3)
     lid = rng.normal(0.95, 0.17)
     if rng.random() < 0.035:
@@ -132,7 +136,7 @@ def draw_expression(rng: Random) -> Expression:
     gaze = np.clip(rng.normal(0, 0.4, 2), -1, 1)
     puckered = strong and rng.random() < 0.15
     return Expression(
-        jaw=float(np.clip(jaw, 0, 1)),
+        jaw=float(np.clip(max(jaw, parted), 0, 1)),
         smile=float(np.clip(smile, -0.9, 1.1)),
         pucker=float(np.clip(rng.normal(0.6, 0.2), 0, 1)) if puckered else 0.0,
         skew=float(rng.normal(0, 0.03)),

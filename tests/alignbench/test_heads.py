@@ -9,12 +9,13 @@ from importlib.util import find_spec
 import cv2
 import numpy as np
 import pytest
+from doubles import mean_of_frontal
 
 from alignbench import InputError, load_dataset, threads
 from alignbench.markups import WFLW98
 from alignbench.synthetic.camera import project, rotation
 from alignbench.synthetic.heads import anatomy, canvas, files, layers, outline, render
-from alignbench.synthetic.heads.draw import draw_box, draw_head
+from alignbench.synthetic.heads.draw import draw_head
 from alignbench.synthetic.heads.person import Face, draw_face, draw_person, draw_view, pose
 from alignbench.synthetic.parameters import View
 from alignbench.synthetic.write import HEADS, write
@@ -122,35 +123,6 @@ def test_the_mean_of_frontal_heads_is_that_of_wflw(shared, heads):
     drawn = np.stack([face.points for face in heads])
     real, ours = (mean_of_frontal(points) for points in (wflw, drawn))
     assert np.sqrt(((real - ours) ** 2).sum(axis=1).mean()) < 0.04
-
-
-def mean_of_frontal(points):
-    """The mean face (98, 2) in units of the outer eye distance, its eyes' middle at 0."""
-    left, right = (points[:, corner[0]] for corner in WFLW98.normalisers["inter_ocular"])
-    across = right - left
-    middle, length = (left + right) / 2, np.linalg.norm(across, axis=1)
-    axis = across / length[:, None]
-    down = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
-    away = points - middle[:, None]
-    upright = np.stack(
-        [(away * axis[:, None]).sum(2), (away * down[:, None]).sum(2)], axis=-1
-    ) / length[:, None, None]  # fmt: skip
-    tip = WFLW98.chains["nose_bridge"][-1]
-    frontal = upright[np.abs(upright[:, tip, 0]) < 0.08]
-    mirrored = frontal[:, WFLW98.flip_order] * [-1, 1]
-    return np.concatenate([frontal, mirrored]).mean(axis=0)
-
-
-def test_boxes_lie_about_the_landmarks_as_wflws_do(shared):
-    dataset = load_dataset("wflw", shared / "wflw")
-    rng = np.random.default_rng(0)
-    drawn = np.stack([draw_box(points, rng) for points in dataset.points])
-    low, high = dataset.points.min(axis=1), dataset.points.max(axis=1)
-    size = np.sqrt((high - low).prod(axis=1))[:, None]
-    tight = np.concatenate([low, high], axis=1)
-    for mean in (np.mean, np.std):
-        real, ours = (mean((boxes - tight) / size, axis=0) for boxes in (dataset.boxes, drawn))
-        np.testing.assert_allclose(ours, real, atol=0.02)
 
 
 @needs_files

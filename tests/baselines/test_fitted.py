@@ -14,10 +14,10 @@ HOMES = {"linear": linear, "mean-shape": mean_shape}
 
 @pytest.mark.parametrize("name", HOMES)
 def test_shipped_weights_are_near_what_fitting_other_faces_gives(name, drawn_faces, tmp_path):
-    """They come from 500 faces of another split, which would take a minute to draw."""
+    """They come from 8,000 faces of another split, which would take minutes to draw."""
     predictor = load_predictor(name)
     (note,) = predictor.describe()["notes"]
-    assert "fitted on synthetic validation (500 faces), which are drawn" in note
+    assert "fitted on synthetic train (8,000 faces), which are drawn" in note
     path = tmp_path / "w.safetensors"
     HOMES[name].save(path, drawn_faces)
     shipped, fitted = (

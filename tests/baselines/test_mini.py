@@ -1,4 +1,4 @@
-"""The narrow networks that come with the package: fully trained, on synthetic faces alone."""
+"""The narrow networks that come with the package: fully trained, on drawn faces alone."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ def test_finds_landmarks_far_better_than_a_mean_shape(name, drawn_faces, tmp_pat
     predictor = load_predictor(name)
     assert predictor.name == name
     assert nme(predictor, drawn_faces) < 0.5 * lower
-    assert any("Trained on synthetic train" in note for note in predictor.describe()["notes"])
+    assert any(
+        "Trained on synthetic:heads + synthetic train" in note
+        for note in predictor.describe()["notes"]
+    )
 
 
 @pytest.mark.parametrize("name", MINIS)
 def test_is_small_and_what_its_recipe_makes(name):
     path = files("baselines") / "weights" / f"{name}.safetensors"
-    assert len(path.read_bytes()) < 6_000_000
+    assert len(path.read_bytes()) < 12_000_000
     stored = read(path)
-    _, recipe = read_recipe(f"{name}/synthetic")
+    _, recipe = read_recipe(f"{name}/heads")
     setup = set_up(recipe, WFLW98, boxed=True)
     assert stored.model == recipe.model
     assert stored.settings == setup.settings
@@ -51,7 +54,7 @@ def test_its_card_is_of_this_file(name):
     weights = files("baselines") / "weights"
     card = (weights / f"{name}.md").read_text(encoding="utf-8")
     assert hashlib.sha256((weights / f"{name}.safetensors").read_bytes()).hexdigest() in card
-    _, recipe = read_recipe(f"{name}/synthetic")
+    _, recipe = read_recipe(f"{name}/heads")
     assert f"seed {recipe.seed} |" in card
     assert f"{recipe.epochs} epochs" in card
     for key, value in recipe.network.items():

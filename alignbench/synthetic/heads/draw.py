@@ -6,18 +6,17 @@ import cv2
 import numpy as np
 
 from alignbench.arrays import Bools, Floats
-from alignbench.geometry import tight_boxes
 from alignbench.markups import WFLW98
 from alignbench.synthetic import parameters
 from alignbench.synthetic.camera import MIDDLE, encode, photograph, project, rotation
-from alignbench.synthetic.face import SIDE, Face, find_attributes
+from alignbench.synthetic.face import SIDE, Face, draw_box, find_attributes
 from alignbench.synthetic.heads import anatomy, canvas, layers, surroundings
 from alignbench.synthetic.heads.light import draw_lamps
 from alignbench.synthetic.heads.outline import annotate
 from alignbench.synthetic.heads.person import Face as Doing
 from alignbench.synthetic.heads.person import draw_face, draw_person, draw_view, pose
 from alignbench.synthetic.heads.render import Scene, render
-from alignbench.synthetic.parameters import Expression, Random
+from alignbench.synthetic.parameters import Expression
 from alignbench.synthetic.raster import Singles
 
 _CHANCES = (
@@ -118,17 +117,3 @@ def _summary(doing: Doing) -> Expression:
         pucker=units.get("mouthPucker", 0.0),
         skew=0.0, eyes=doing.open, brows=(0.0, 0.0), gaze=(0.0, 0.0),
     )  # fmt: skip
-
-
-_BOX_MEAN = np.array([0.01, -0.29, -0.01, 0.0])
-_BOX_SPREAD = np.array([0.06, 0.13, 0.06, 0.05])
-"""WFLW's boxes beside the tight boxes of their landmarks: means and standard deviations of the
-edges, in square roots of the tight box's area."""
-
-
-def draw_box(points: Floats, rng: Random) -> Floats:
-    """A box (4,) about the face as WFLW has them: with forehead, in whole pixels."""
-    tight = tight_boxes(points[None])[0]
-    size = np.sqrt((tight[2] - tight[0]) * (tight[3] - tight[1]))
-    off = _BOX_MEAN + np.clip(rng.normal(0, 1, 4), -2.5, 2.5) * _BOX_SPREAD
-    return np.asarray(np.round(tight + off * size))
