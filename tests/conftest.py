@@ -43,19 +43,6 @@ def user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread_each() -> None:
-    """Where several processes test at a time, each uses one thread: more only wait for a core."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        import torch
-
-        from alignbench import threads
-
-        threads.limit(1)
-        torch.set_num_threads(1)
-        os.environ["OMP_NUM_THREADS"] = "1"
-
-
-@pytest.fixture(scope="session", autouse=True)
 def shipped_models() -> None:
     """Models of these modules count as shipped ones: their runs are resumed and read back."""
     from alignbench.predictors import identity
