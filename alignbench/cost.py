@@ -48,8 +48,9 @@ class Counts:
     flops: int
 
 
-_SAME_SHAPE = (nn.ReLU, nn.modules.batchnorm._BatchNorm)
-"""Layers without operations that any count here knows by themselves, and of the input's shape."""
+_SAME_SHAPE = (nn.ReLU, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+"""Layers that keep the shape of their input, and whose operations no count below finds in the
+tensors. A class derived from them may do more, and is run."""
 
 
 def _identity(values: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ def count(network: nn.Module, example: Tensor) -> Counts:
 
     hooks = [module.register_forward_hook(layer) for module in network.modules()]
     # On the meta device, layers that change no shape would take most of the time.
-    plain = [m for m in network.modules() if example.is_meta and isinstance(m, _SAME_SHAPE)]
+    plain = [m for m in network.modules() if example.is_meta and type(m) in _SAME_SHAPE]
     for module in plain:
         vars(module)["forward"] = _identity
     training = network.training

@@ -72,6 +72,27 @@ def test_published_complexity_is_the_papers(shared):
             assert {key: ours[key] for key in row} == row
 
 
+class _Convolving(nn.ReLU):
+    """A layer that is a ReLU by its class and does more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, values):
+        return super().forward(self.conv(values))
+
+
+def test_what_is_counted_on_the_meta_device_is_what_runs():
+    layers = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), _Convolving()
+    network, example = nn.Sequential(*layers), torch.rand(1, 3, 8, 8)
+    real = count(network, example)
+    assert real.conv == 36 * (4 * 27 + 4 * 36)
+    assert count(network.to("meta"), example.to("meta")) == real
+    with torch.no_grad():
+        assert (nn.Sequential(*layers[2:3])(torch.tensor([-1.0])) == 0).all()  # put back
+
+
 def test_a_network_that_asks_for_values_is_counted_by_computing(monkeypatch):
     predictor = load_predictor(SMALL, None, RANDOM_IF_TAKEN)
     expected = count_predictor(SMALL, predictor)
