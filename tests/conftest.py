@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+# Several tests and their processes share the cores: threads that have nothing to do sleep instead
+# of keeping a core from the others. PyTorch reads it when it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 settings.register_profile(
     "alignbench", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
