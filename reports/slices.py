@@ -80,6 +80,8 @@ def candidates(
     """
     slices = {name: member for name, member in subsets.items() if name != FULL}
     for name, values in conditions.items():
+        if not np.isfinite(values).any():
+            continue
         edges = np.unique(np.nanquantile(values, np.linspace(0, 1, bins + 1)))
         texts = _edge_texts(edges)
         for low in range(len(edges) - 1):

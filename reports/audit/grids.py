@@ -76,9 +76,10 @@ class _Cell:
 def _lay_out(lines: Iterable[list[_Cell]], *, gaps: bool) -> list[list[str]]:
     """Rows of the same length, in which a text stands at every place that its cell spans.
 
-    Below a cell that spans rows, LaTeX has empty cells (``gaps``), HTML none.
+    Below a cell that spans rows, LaTeX has empty cells (``gaps``), HTML none. A cell that spans -2
+    rows has its empty cell above.
     """
-    rows = []
+    rows: list[list[str]] = []
     hanging: dict[int, tuple[str, int]] = {}
     for line in lines:
         row: list[str] = []
@@ -96,6 +97,9 @@ def _lay_out(lines: Iterable[list[_Cell]], *, gaps: bool) -> list[list[str]]:
             for _ in range(across):
                 if left > 1:
                     below[len(row)] = (text, left - 1)
+                for upper in rows[left + 1 :] if left < -1 else ():
+                    if len(row) < len(upper):
+                        upper[len(row)] = upper[len(row)] or text
                 row.append(text)
         rows.append(row)
         hanging = below
@@ -105,6 +109,12 @@ def _lay_out(lines: Iterable[list[_Cell]], *, gaps: bool) -> list[list[str]]:
 
 def _clean(text: str) -> str:
     return " ".join(text.split())
+
+
+def _span(written: str | None) -> int:
+    """How many columns or rows a cell spans; 1 where it is not written as a number."""
+    most = 1000  # as in browsers
+    return min(int(written), most) if written and re.fullmatch("[1-9][0-9]{0,5}", written) else 1
 
 
 class _Tables(HTMLParser):
@@ -125,11 +135,13 @@ class _Tables(HTMLParser):
         elif tag == "tr" and self._lines is not None:
             self._lines.append([])
         elif tag in ("td", "th") and self._lines:
-            across, down = (int(attributes.get(name) or 1) for name in ("colspan", "rowspan"))
+            across, down = (_span(attributes.get(name)) for name in ("colspan", "rowspan"))
             self._lines[-1].append(_Cell("", across, down))
             self._text = []
         elif _HEADLINE.fullmatch(tag):
             self._text = []
+        elif tag == "br":
+            self._text.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "table" and self._lines is not None:
@@ -192,14 +204,15 @@ def _latex_lines(nodes: Iterable[LatexNode]) -> Iterator[list[_Cell]]:
 def _latex_cell(nodes: list[LatexNode]) -> _Cell:
     across = down = 1
     span = next((n for n in nodes if isinstance(n, LatexMacroNode) and n.macroname in _SPANS), None)
-    if span is not None:
+    # A command that the file cuts off has no arguments.
+    if span is not None and span.nodeargd is not None:
         first, *_, content = span.nodeargd.argnlist
-        number = _plain([first]).lstrip("-")
+        number = _plain([first])
         cell = _latex_cell(getattr(content, "nodelist", [content]))  # one may stand in the other
         across, down = cell.across, cell.down
-        size = int(number) if number.isdigit() else 1
+        size = int(number) if re.fullmatch("-?[1-9][0-9]{0,2}", number) else 1
         if span.macroname == "multicolumn":
-            across = size
+            across = max(size, 1)
         else:
             down = size
         return _Cell(cell.text, across, down)

@@ -10,18 +10,21 @@ from alignbench.metrics.errors import BOX, DIAGONAL
 from reports.audit.cells import FULL, OCULAR, PUPIL
 
 _DATASETS = {
-    r"300\s*-?w": "300w",
-    r"wflw": "wflw",
+    r"300[\s-]*vw": "300vw",
+    r"300[\s-]*w(?![\s-]*lp)": "300w",
+    r"wflw(?![\s-]v\b)": "wflw",
     r"cofw[\s-]?68": "cofw68",
     r"cofw": "cofw",
     r"merl[\s-]?rav": "merl-rav",
-    r"aflw(?!\s*2000)": "aflw19",
+    r"aflw[\s-]*2000(?:[\s-]*3d)?": "aflw2000-3d",
+    r"aflw": "aflw19",
     r"lapa\b": "lapa",
+    r"jd[\s-]?106|jd[\s-]landmark": "jd106",
 }
 _NORMS = {
     r"pupil|\bipn\b": PUPIL,
     r"ocular|_ioc\b|\bioc\b|\bion\b": OCULAR,
-    r"\bb?box\b|_bbox\b": BOX,
+    r"(?<![a-z])b?box\b": BOX,
     r"diag": DIAGONAL,
 }
 _METRICS = {r"\bfr(?![a-z])|failure": "fr", r"\bauc": "auc", r"\bnme|mean error": "nme"}

@@ -12,6 +12,7 @@ import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
+from alignbench import parse_measure
 from alignbench.exceptions import InputError
 from reports.audit.across import audit_published
 from reports.audit.cells import IMPOSSIBLE, SUSPECT
@@ -54,8 +55,9 @@ def figure(
     Raises
     ------
     InputError
-        If the collection has no such number with a year.
+        If it is no measure, or the collection has no such number with a year.
     """
+    parse_measure(measure)  # which needs a threshold, unlike a selection of published numbers
     findings = audit_published(collection())
     verdicts = {
         verdict: {(f.table, f.row, f.column) for f in findings if f.verdict == verdict}
@@ -71,7 +73,9 @@ def figure(
         dated = [choose_cell(same) for same in methods.values()]
         if not dated:
             raise InputError(
-                "figure of progress", f"the collection has no {measure} of {dataset} with a year"
+                "figure of progress",
+                f"the collection has no {measure} of {dataset} {subset} by {norm} with a year",
+                remedy="'alignbench published --dataset DATASET' lists what it has.",
             )
         hidden += _panel(axes, dated, verdicts)
         axes.set_title(f"{dated[0].dataset}, {subset}, {style.unit(norm)}", fontsize="medium")
@@ -96,8 +100,11 @@ def _panel(
     doubtful = np.array([any(key in marked for marked in verdicts.values()) for key in keys])
     own = np.array([cell.kind == OWN for cell in cells])
     sound = np.flatnonzero(~doubtful)
-    best = values[sound].max() if upwards else values[sound].min()
+    trusted = values[sound] if len(sound) else values
+    best = trusted.max() if upwards else trusted.min()
     low, high = (best / _ROOM, 1.15 * best) if upwards else (0.85 * best, _ROOM * best)
+    if not best:  # of no size that others could be measured by
+        high = 1.15 * max(values.max(), 1)
     for chosen, colour in ((own, style.BLUE), (~own, "none")):
         axes.scatter(
             places[chosen], values[chosen], s=16, facecolors=colour, edgecolors=style.BLUE,
@@ -111,7 +118,8 @@ def _panel(
             places[marked], values[marked], s=60, marker=marker, linewidths=1.2, zorder=4,
             **face, **edge,
         )  # fmt: skip
-    _best_so_far(axes, [cells[k] for k in sound], upwards)
+    if len(sound):
+        _best_so_far(axes, [cells[k] for k in sound], upwards)
     axes.set_ylim(low, high)
     seen = places[(values >= low) & (values <= high)]
     axes.set_xlim(np.floor(seen.min()), np.ceil(seen.max()))

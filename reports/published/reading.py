@@ -16,6 +16,7 @@ from alignbench.datasets import dataset_names, source
 from alignbench.datasets.base import FULL
 from alignbench.io.files import require_regular
 from alignbench.metrics.errors import BOX, DIAGONAL
+from alignbench.metrics.measure import threshold_suffix
 from reports.printed import parse
 from reports.published.cell import KINDS, NOT_STATED, OWN, QUOTED, PublishedCell
 
@@ -107,8 +108,16 @@ def _cell(row: Mapping[str, str], where: str) -> PublishedCell:
     require("source", _SOURCE.fullmatch(row["source"]), accepted)
     return PublishedCell(
         f"{name} {split}", row["subset"], row["method"], row["year"], row["venue"], row["metric"],
-        row["threshold"], row["normaliser"], printed, row["kind"], row["source"], row["remark"],
+        _as_measure(row["threshold"]), row["normaliser"], printed, row["kind"], row["source"],
+        row["remark"],
     )  # fmt: skip
+
+
+def _as_measure(threshold: str) -> str:
+    """A threshold as measures spell it, so that 0.1 and 0.10 are one; other words as they are."""
+    if not _THRESHOLD.fullmatch(threshold):
+        return threshold
+    return threshold_suffix(float(threshold)).removeprefix("@")
 
 
 def _paper_cells(known: Mapping[str, tuple[str, str]]) -> Iterator[PublishedCell]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from alignbench import Dataset, InputError, Predictor, Run
 from alignbench.arrays import Floats, Ints
 from alignbench.metrics.errors import distances, face_errors, normalisers
 from alignbench.runs.measure import cluster_numbers
-from alignbench.runs.plan import choose_faces
+from alignbench.runs.plan import choose_faces, training_warnings
 from alignbench.runs.record import DatasetBlock
 from alignbench.stats import Bootstrap, mean_intervals
 from reports.data import Root, evaluated_faces, require_one_dataset
+from reports.grouping import group_by
 from reports.labels import percent
 from reports.robustness.conditions import CLEAN, Condition, predict_conditions
 from reports.robustness.corruptions import CORRUPTIONS, Corruption
@@ -130,7 +132,7 @@ def measure_steadiness(
     return Steadiness(
         predictor.name, block, shown.protocol, {name: 100 * v for name, v in values.items()},
         cluster_numbers(faces.cluster_names()),
-        (about, *shown.notes),
+        (about, *shown.notes, *training_warnings(predictor, dataset)),
     )  # fmt: skip
 
 
@@ -217,19 +219,21 @@ def steadiness_table(results: Sequence[Steadiness], bootstrap: Bootstrap) -> Tab
     for k, result in enumerate(results):
         values = np.stack(list(result.values.values()), axis=1)
         means = _means(values, result.clusters, bootstrap)
-        others = _means((values - reference)[:, 1:], result.clusters, bootstrap)
-        shown = others if k else [Number(None)] * len(others)
-        rows.append((result.model, result.boxes, *means, *(shown if len(results) > 1 else ())))
+        others = [Number(None)] * len(names[1:])
+        if k:
+            others = _means((values - reference)[:, 1:], result.clusters, bootstrap)
+        rows.append((result.model, result.boxes, *means, *(others if len(results) > 1 else ())))
         records += [
             {
                 "model": result.model, "dataset": result.dataset.title, "boxes": result.boxes,
                 "norm": result.dataset.normalisers[0], "measure": name, "value": number.value,
-                "low": number.low, "high": number.high,
+                "low": number.low, "high": number.high, "minus_first": minus.value,
+                "minus_first_low": minus.low, "minus_first_high": minus.high,
             }
-            for name, number in zip(names, means, strict=True)
+            for name, number, minus in zip(names, means, [Number(None), *others], strict=True)
         ]  # fmt: skip
     title = f"Steadiness on {first.dataset.title}, {first.dataset.faces:,} faces"
-    return Table.of_rows(title, columns, rows, _notes(first, bootstrap), records=records)
+    return Table.of_rows(title, columns, rows, _notes(results, bootstrap), records=records)
 
 
 def _means(values: Floats, clusters: Ints, bootstrap: Bootstrap) -> list[Number]:
@@ -250,17 +254,23 @@ _MEANINGS = {
 }
 
 
-def _notes(result: Steadiness, bootstrap: Bootstrap) -> list[str]:
-    dataset = result.dataset
-    notes = [_MEANINGS[name] for name in result.values if name in _MEANINGS]
+def _notes(results: Sequence[Steadiness], bootstrap: Bootstrap) -> list[str]:
+    dataset = results[0].dataset
+    notes = [_MEANINGS[name] for name in results[0].values if name in _MEANINGS]
     notes.append(
         f"All in % of {dataset.normalisers[0].replace('_', '-')}, with "
         f"{percent(bootstrap.confidence)} intervals of a bootstrap over {dataset.sampled} "
         f"({bootstrap.replicates:,} samples)."
     )
-    if missed := int(np.isnan(result.values["NME"]).sum()):
-        notes.append(f"{missed:,} missed faces of {result.model} are left out.")
-    notes += result.notes
+    missed = [(int(np.isnan(result.values["NME"]).sum()), result.model) for result in results]
+    notes += [
+        f"{faces:,} missed faces of {model} are left out." for faces, model in missed if faces
+    ]
+    for note, models in group_by(
+        [(note, result.model) for result in results for note in result.notes], itemgetter(0)
+    ).items():
+        whose = "" if len(models) == len(results) else f"{', '.join(m for _, m in models)}: "
+        notes.append(f"{whose}{note}")
     if not dataset.complete:
         notes.append(f"INCOMPLETE: {'; '.join(dataset.incomplete)}.")
     return notes

@@ -84,7 +84,10 @@ def mean_changes(
     everyone = np.ones((1, len(clusters)), np.bool_)
     drawn = bootstrap_means(values, everyone, clusters, bootstrap).reshape(-1, *shape)
     tail = (1 - bootstrap.confidence) / 2
-    ends = np.nanquantile(drawn - drawn[:, [reference]], [tail, 1 - tail], axis=0)
+    moved = drawn - drawn[:, [reference]]
+    ends = np.full((2, *shape), np.nan)  # one image says nothing about spread
+    known = np.isfinite(moved).any(axis=0) & (clusters.max() > clusters.min())
+    ends[:, known] = np.nanquantile(moved[:, known], [tail, 1 - tail], axis=0)
     changes = np.stack([means - means[reference], *ends], axis=-1)
     rows = []
     for case in range(len(cases)):
@@ -92,8 +95,9 @@ def mean_changes(
         numbers = zip(means[case].tolist(), changes[case].tolist(), digits, strict=True)
         for mean, (change, low, high), places in numbers:
             same = case == reference
-            moved = Number(None, places) if same else Number(change, places, low, high)
-            row.append((Number(mean, places), moved))
+            interval = () if np.isnan(low) else (low, high)
+            change_here = Number(None, places) if same else Number(change, places, *interval)
+            row.append((Number(mean, places), change_here))
         rows.append(tuple(row))
     return rows
 

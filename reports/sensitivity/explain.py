@@ -20,8 +20,10 @@ from alignbench.datasets import dataset_names
 from alignbench.exceptions import InputError
 from alignbench.metrics import compat
 from alignbench.metrics.errors import distances, face_errors, is_annotated, normalisers
+from alignbench.metrics.measure import threshold_suffix
 from reports.printed import Printed, parse
 from reports.published import NOT_STATED, PublishedCell, collection, select
+from reports.published.reading import NORMALISERS
 from reports.sensitivity.stored import CONVENTIONS, THRESHOLDS, find_truth
 from reports.tables import Number, Record, Row, Table
 
@@ -84,7 +86,7 @@ def attempts(run: Run, cell: PublishedCell, root: Path | None = None) -> list[At
     """
     candidates = [
         _attempt(cell, value, norm, subset, threshold, convention)
-        for norm, subset, threshold, convention, value in _values(run, cell.metric, root)
+        for norm, subset, threshold, convention, value in _values(run, cell, root)
         if math.isfinite(value)
     ]
     return sorted(
@@ -106,9 +108,9 @@ def _attempt(
         changes.append(f"normaliser {norm}{stated}")
     if subset != cell.subset:
         changes.append(f"subset {subset} instead of {cell.subset}")
-    if threshold is not None and cell.threshold != f"{threshold:.2f}":
+    if threshold is not None and cell.threshold != (tried := _text(threshold)):
         stated = f" instead of {cell.threshold}" if cell.threshold != NOT_STATED else ""
-        changes.append(f"threshold {threshold:.2f}{stated}")
+        changes.append(f"threshold {tried}{stated}")
     if convention != _USUAL[cell.metric]:
         changes.append(convention)
     fits = _fit(value, cell.printed)
@@ -116,6 +118,11 @@ def _attempt(
         changes.append("digits cut off, not rounded")
     distance = abs(Fraction(value) - cell.printed.value) / cell.printed.unit
     return Attempt(value, tuple(changes), fits, float(distance))
+
+
+def _text(threshold: float | None) -> str:
+    """A threshold as published cells have it."""
+    return threshold_suffix(threshold).removeprefix("@")
 
 
 def _fit(value: float, printed: Printed) -> str:
@@ -126,15 +133,16 @@ def _fit(value: float, printed: Printed) -> str:
 
 
 def _values(
-    run: Run, metric: str, root: Path | None
+    run: Run, cell: PublishedCell, root: Path | None
 ) -> Iterator[tuple[str, str, float | None, str, float]]:
     """Normaliser, subset, threshold, convention and value of everything that can be tried."""
     members = {subset: (run.faces[subset] == 1).to_numpy() for subset in run.subsets}
-    if metric == "nme":
+    if cell.metric == "nme":
         for norm, subset, convention, value in _means(run, members, root):
             yield norm, subset, None, convention, value
         return
-    thresholds = sorted({run.record.dataset.threshold, *THRESHOLDS})
+    published = {float(cell.threshold)} if cell.threshold != NOT_STATED else set()
+    thresholds = sorted({run.record.dataset.threshold, *THRESHOLDS} | published)
     for norm in run.normalisers:
         errors = run.errors(norm)
         for subset, member in members.items():
@@ -143,7 +151,7 @@ def _values(
                     chosen = errors[member]
                     if len(chosen) and (whose != "SPIGA" or np.isfinite(chosen).all()):
                         fr, auc = summary(chosen, threshold)
-                        yield norm, subset, threshold, whose, fr if metric == "fr" else auc
+                        yield norm, subset, threshold, whose, fr if cell.metric == "fr" else auc
 
 
 def _means(
@@ -185,10 +193,20 @@ def explain_tables(
     run: Run, cells: Sequence[PublishedCell], root: Path | None = None
 ) -> list[Table]:
     """A table for each published number: the protocols that give it, or the nearest ones."""
-    return [_table(run, cell, attempts(run, cell, root)) for cell in cells]
+    truth = find_truth(run, root)
+    untried = f"HRNet's and mmpose's means were not tried: they need the true landmarks. {truth}"
+    return [
+        _table(
+            run, cell, attempts(run, cell, root),
+            [untried] if isinstance(truth, str) and cell.metric == "nme" else [],
+        )
+        for cell in cells
+    ]  # fmt: skip
 
 
-def _table(run: Run, cell: PublishedCell, candidates: Sequence[Attempt]) -> Table:
+def _table(
+    run: Run, cell: PublishedCell, candidates: Sequence[Attempt], untried: Sequence[str]
+) -> Table:
     fitting = [attempt for attempt in candidates if attempt.fits]
     shown = fitting or candidates[:_SHOWN]
     digits = cell.printed.digits + 2
@@ -208,7 +226,7 @@ def _table(run: Run, cell: PublishedCell, candidates: Sequence[Attempt]) -> Tabl
         "and training cannot be tried with a stored run; 'alignbench sensitivity --model' tries "
         "boxes."
     )
-    notes = (f"{first}. Source: {cell.source}.", chance)
+    notes = (f"{first}. Source: {cell.source}.", *untried, chance)
     columns = ("Run", "Is the published number", "Changes from the published protocol")
     return Table.of_rows(title, columns, rows, notes, records=list(_records(cell, candidates)))
 
@@ -238,7 +256,7 @@ def typed_cell(value: str, measure: str, subset: str, norm: str, run: Run) -> Pu
     Raises
     ------
     InputError
-        If it is no number, or the measure or subset is none.
+        If it is no number, or measure, subset or normaliser is none.
     """
     printed = parse(value)
     if printed is None:
@@ -246,10 +264,14 @@ def typed_cell(value: str, measure: str, subset: str, norm: str, run: Run) -> Pu
     asked = parse_measure(measure)
     if asked.name not in _USUAL:
         raise InputError("--metric", measure, ", ".join(_USUAL))
+    if isinstance(asked.threshold, tuple):
+        raise InputError("--metric", measure, "a measure with one threshold")
     if subset not in run.subsets:
         raise InputError("--subset", repr(subset), ", ".join(run.subsets))
-    threshold = "" if asked.threshold is None else f"{asked.threshold:.2f}"
+    norms = tuple(dict.fromkeys((*run.normalisers, *NORMALISERS)))
+    if norm and norm not in norms:
+        raise InputError("--norm", repr(norm), ", ".join(norms))
     return PublishedCell(
-        run.record.dataset.title, subset, "A source", "", "", asked.name, threshold,
+        run.record.dataset.title, subset, "A source", "", "", asked.name, _text(asked.threshold),
         norm or NOT_STATED, printed, "own", "the option --value", "",
     )  # fmt: skip

