@@ -71,6 +71,7 @@ def decoder_table(
         )  # fmt: skip
     output = predictor.settings.output
     output = output if sigma is None else output.model_copy(update={"sigma": sigma})
+    predictor.prepare(dataset)
     faces, block = choose_faces(dataset, predictor, limit, False)
     shown = choose_boxes(dataset, faces, predictor, boxes, 1.0)
     norm = block.normalisers[0]

@@ -130,6 +130,15 @@ Replicates = Annotated[
 Seed = Annotated[
     int, typer.Option(metavar="N", callback=within(0, 2**63), help="Seed of the bootstrap.")
 ]
+SeedOfAll = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        callback=within(0, 2**63),
+        help="Seed of everything that is drawn at random, and of the bootstrap.",
+    ),
+]
 
 
 def _limit_threads(param: typer.CallbackParam, threads: int | None) -> int | None:

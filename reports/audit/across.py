@@ -98,12 +98,12 @@ def _verdict(one: Printed, other: Printed) -> str:
 
 
 def _drift(cells: Sequence[PublishedCell]) -> Iterator[Finding]:
-    """``quoted_drift``: a number that others print is not what the method's authors print."""
+    """``quoted_drift``: a number that others quote is not what the method's authors print."""
     for same in group_by(cells, lambda cell: cell.place).values():
         authors_cells = [cell for cell in same if cell.kind == OWN]
         for cell in same:
             agrees = any(cell.printed.agrees(o.printed) for o in authors_cells)
-            if cell.kind != OWN and authors_cells and not agrees:
+            if cell.kind == QUOTED and authors_cells and not agrees:
                 proof = f"{cell.printed.text}, its authors print " + " and ".join(
                     f"{o.printed.text} ({o.source})" for o in authors_cells
                 )

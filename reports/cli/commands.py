@@ -26,6 +26,7 @@ from alignbench.cli.options import (
     Out,
     Replicates,
     Seed,
+    SeedOfAll,
     Split,
     Threads,
     Weights,
@@ -213,7 +214,7 @@ def decoders(
         float, number("F", 0, 10, "Noise on drawn maps, as a share of the height of their peaks.")
     ] = 0.05,
     replicates: Replicates = 10_000,
-    seed: Seed = 0,
+    seed: SeedOfAll = 0,
     backend: Backend = None,
     device: Device = None,
     threads: Threads = None,

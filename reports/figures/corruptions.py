@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, FigureBase
 
 from alignbench import Dataset
 from alignbench.boxes import boxes_of, default_protocol
-from alignbench.cli.options import DataRoot, Seed, Split
+from alignbench.cli.options import DataRoot, SeedOfAll, Split
 from alignbench.cli.options import Dataset as DatasetName
 from alignbench.exceptions import unknown
 from alignbench.geometry import crop_transforms, square_crops, warp
@@ -89,7 +89,7 @@ def draw(
     ] = None,
     split: Split = "test",
     data_root: DataRoot = None,
-    seed: Seed = 0,
+    seed: SeedOfAll = 0,
 ) -> None:
     """A face under every corruption of `alignbench robustness`.
 

@@ -115,17 +115,19 @@ def _table(where: str, entries: Sequence[Entry], pages: Mapping[Path, str]) -> T
     measures = usual_measures(dataset.threshold)
     rows: list[Row] = []
     rank = 0
-    for entry in entries:
+    best: float | None = None
+    for place, entry in enumerate(entries, 1):
         record, complete = entry.record, entry.record.dataset.complete
-        rank += complete
+        if not rank or entry.numbers[-1].value != best:  # equal ones share a rank
+            rank, best = place, entry.numbers[-1].value
         numbers = [
             Number(row.value, measure.digits, row.ci_low, row.ci_high)
             for measure, row in zip(measures, entry.numbers, strict=True)
         ]
         model = Text(record.model.name, link=pages.get(entry.folder, ""))
         about = (record.dataset.faces, box_text(record), record.protocol.leak, record.key)
-        place = Number(rank if complete else None, digits=0)
-        rows.append((place, model, *numbers, *about))
+        shown = Number(rank if complete else None, digits=0)
+        rows.append((shown, model, *numbers, *about))
     headings = [measure.heading for measure in measures]
     columns = ("Rank", "Model", *headings, "Faces", "Boxes", "Leak", "Run")
     title = f"{where}, {dataset.normalisers[0]}"

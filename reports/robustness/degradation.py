@@ -99,6 +99,7 @@ def measure_degradation(
             require_flips(dataset)
     conditions = all_conditions(chosen)
     require_running(predictor)
+    predictor.prepare(dataset)
     faces, block = choose_faces(dataset, predictor, limit, False)
     shown = fixed_boxes(dataset, faces, predictor, boxes)
     norm = block.normalisers[0]

@@ -102,6 +102,7 @@ def measure_steadiness(
         raise InputError("--shift", f"{shift}", "above 0 and at most 0.5")
     require_running(predictor)
     require_flips(dataset)
+    predictor.prepare(dataset)
     faces, block = choose_faces(dataset, predictor, limit, False)
     shown = fixed_boxes(dataset, faces, predictor, boxes)
     scale = normalisers(faces.points, faces.markup, faces.ids, faces.scales)[block.normalisers[0]]

@@ -95,6 +95,8 @@ def test_a_quoted_number_must_be_the_authors():
     (far,) = found([own, cell("4.50")], "quoted_drift")
     assert (far.verdict, far.table) == ("suspect", "a.org/x")
     assert far.proof == "4.50, its authors print 4.05 (b.org/x)"
+    # Who ran the model again does not quote.
+    assert found([own, cell("4.50", kind="rerun")], "quoted_drift") == []
     # A second number of the authors' own is as good.
     assert found([own, replace(own, printed=parse("4.50")), cell("4.50")], "quoted_drift") == []
 

@@ -304,6 +304,13 @@ def test_runs_stand_by_their_auc(stored, tmp_path):
     assert [row[4].value for row in table.rows] == [0.9, 0.5, 0.1]
 
 
+def test_equal_models_share_a_rank(stored, tmp_path):
+    for name, auc in (("a", 0.5), ("b", 0.9), ("c", 0.5), ("d", 0.1)):
+        stored(name, auc)
+    (table,) = leaderboard.tables(leaderboard.read_board(tmp_path))
+    assert [row[0].text for row in table.rows] == ["1", "2", "2", "4"]
+
+
 def test_numbers_and_how_they_were_made_are_those_of_the_run(template):
     run = load_run(template)
     (table,) = leaderboard.tables(leaderboard.read_board(template))

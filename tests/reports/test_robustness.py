@@ -451,6 +451,16 @@ def test_notes_name_the_model_that_they_are_about():
     assert sum("shifts of at most" in note for note in notes) == 1
 
 
+@pytest.mark.parametrize("measure", [measure_degradation, measure_steadiness])
+def test_a_model_sees_the_data_set_first(measure):
+    class Picky(Dots):
+        def prepare(self, dataset):
+            raise InputError(f"data set {dataset.name!r}", "not mine", "another one")
+
+    with pytest.raises(InputError, match="not mine"):
+        measure(Picky(), dotted(3))
+
+
 def test_jitter_is_the_standard_distance_from_the_mean():
     dataset = dotted(2)
     result = measure_steadiness(Jumpy(), dataset, shifts=4)
