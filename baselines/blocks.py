@@ -23,16 +23,12 @@ def require(name: str, value: int, fits: bool, accepted: str) -> None:
         raise ValueError(f"{name} is {value}; accepted: {accepted}")
 
 
-def bn_relu_conv(
-    in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, bias: bool = False
-) -> nn.Sequential:
-    """Pre-activation convolution that keeps the size of a map, except for the stride."""
+def bn_relu_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+    """Pre-activation convolution that keeps the size of a map."""
     return nn.Sequential(
         nn.BatchNorm2d(in_channels),
         nn.ReLU(inplace=True),
-        nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=bias
-        ),
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
     )
 
 

@@ -6,7 +6,6 @@ mean is taken.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -101,16 +100,6 @@ def _windows(points: Floats, size: int) -> tuple[Floats, list[tuple[Ints, Bools]
     around = pixel.astype(np.int64)[..., None] + (np.arange(WINDOW) - WINDOW // 2)
     inside = (around >= 0) & (around < size)
     return pixel, [(around[..., axis, :], inside[..., axis, :]) for axis in (1, 0)]
-
-
-def wing(predicted: Tensor, target: Tensor, *, w: float = 10.0, epsilon: float = 2.0) -> Tensor:
-    """Wing loss (Feng et al., CVPR 2018, eq. 5), elementwise.
-
-    ``w ln(1 + d / epsilon)`` where the distance d is below w, ``d - C`` beyond, continuous at w.
-    """
-    distance = (predicted - target).abs()
-    constant = w - w * math.log1p(w / epsilon)
-    return torch.where(distance < w, w * torch.log1p(distance / epsilon), distance - constant)
 
 
 def adaptive_wing(
