@@ -147,6 +147,7 @@ HEADS_SOURCE = replace(
     SOURCE,
     name="synthetic:heads",
     title="MakeHuman's heads, drawn with exact truth (98 points); needs the extra [heads]",
+    layout="nothing: the heads are drawn into the cache",
     splits={split: {FULL: faces} for split, faces in SPLITS[HEADS].items()},
     read=partial(read, generator=HEADS),
     locate=partial(locate, generator=HEADS),

@@ -51,7 +51,7 @@ def set_up(recipe: Recipe, markup: Markup, boxed: bool) -> Setup:
     settings = _settings(recipe, model, chosen, boxed)
     _check_window(model, chosen, settings, settings.crop.size, "crop.size")
     if recipe.coarse is not None:
-        _check_coarse(recipe.coarse, recipe.epochs, chosen)
+        _check_coarse(recipe.coarse, recipe.epochs, settings.crop.size, chosen)
         _check_window(model, chosen, settings, recipe.coarse.size, "coarse.size")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -99,17 +99,18 @@ def _settings(recipe: Recipe, model: Model, chosen: Mapping[str, Any], boxed: bo
     )
 
 
-def _check_coarse(coarse: Coarse, epochs: int, chosen: Mapping[str, Any]) -> None:
-    """Raise InputError where all epochs would be coarse, or the network takes one size alone."""
+def _check_coarse(coarse: Coarse, epochs: int, size: int, chosen: Mapping[str, Any]) -> None:
+    """Raise InputError where no epoch has the final size, or the coarse size is no smaller."""
+    if "side" in chosen:
+        raise InputError("table [coarse]", "this network takes one size alone", "no such table")
+    if coarse.size >= size:
+        raise InputError(
+            "key coarse.size", f"{coarse.size}, with crop.size {size}", f"less than {size}"
+        )
     if coarse.epochs >= epochs:
         raise InputError(
             "key coarse.epochs", f"{coarse.epochs} of {epochs} epochs", f"less than {epochs}"
         )
-    if chosen.get("side", coarse.size) != coarse.size:
-        raise InputError(
-            "key coarse.size", f"{coarse.size}, of a network that takes one size alone",
-            f"{chosen['side']}",
-        )  # fmt: skip
 
 
 def _check_window(
@@ -139,7 +140,8 @@ def load_initial(setup: Setup, recipe: Recipe, first: Path | None) -> str | None
     if recipe.initial is None:
         return None
     shipped = files("baselines").joinpath("weights")
-    names = [entry.name.removesuffix(".safetensors") for entry in shipped.iterdir()]
+    weighed = [Path(entry.name) for entry in shipped.iterdir()]
+    names = [path.stem for path in weighed if path.suffix == ".safetensors"]
     weights, anew = recipe.initial.weights or "", recipe.initial.anew
     file: Traversable = first or Path(weights)
     if not file.is_file():

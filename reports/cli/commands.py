@@ -37,7 +37,16 @@ from alignbench.cli.options import (
     without_none,
 )
 from alignbench.exceptions import InputError
-from reports.cli.options import Norm, OptionalRuns, Runs, Subsets, number, read_runs, several
+from reports.cli.options import (
+    Norm,
+    OptionalRuns,
+    Runs,
+    Subsets,
+    number,
+    read_runs,
+    refuse_with_runs,
+    several,
+)
 
 _TIMED = "With --latency"
 _USUAL = "the one that papers on the data set use"
@@ -419,6 +428,11 @@ def sensitivity(
             "runs and a model" if runs else "neither runs nor a model with a data set",
             "folders of runs, or --model and --dataset",
         )
+    if runs:
+        refuse_with_runs(
+            "sensitivity", split=split != "test", weights=weights, limit=limit, jitter=jitter,
+            scale=scale, backend=backend, device=device,
+        )  # fmt: skip
     chosen = choose_format(form, out)
     bootstrap = Bootstrap(replicates=replicates, seed=seed)
     if model is None or dataset is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alignbench.cli.options import as_typed, make_absolute, require_ending, within
+from alignbench.exceptions import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,6 +103,15 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     # A run is read once, even if a folder is named twice or inside another one.
     folders = dict.fromkeys(chain.from_iterable(one.folders for one in chosen))
     return list(map(load_run, folders))
+
+
+def refuse_with_runs(command: str, **given: object) -> None:
+    """Raise InputError for options of models that were given (true) together with stored runs."""
+    if names := [f"--{name.replace('_', '-')}" for name, value in given.items() if value]:
+        raise InputError(
+            f"alignbench {command}", f"runs and {', '.join(names)}",
+            f"{', '.join(names)} with --model and --dataset alone",
+        )  # fmt: skip
 
 
 def put_figure(figure: Figure, out: Path, width: float | None = None) -> None:

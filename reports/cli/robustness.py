@@ -34,6 +34,7 @@ from reports.cli.options import (
     number,
     put_figure,
     read_runs,
+    refuse_with_runs,
     several,
 )
 
@@ -177,8 +178,11 @@ def steadiness(
             "runs and a model or data set" if runs else "neither runs nor a model with a data set",
             "folders of runs, or --model and --dataset",
         )
-    if runs and (boxes or limit or weights):
-        raise InputError("alignbench steadiness", "runs and options of models", "one of the two")
+    if runs:
+        refuse_with_runs(
+            "steadiness", split=split != "test", weights=weights, boxes=boxes, limit=limit,
+            shifts=shifts != 8, shift=shift != 0.005, backend=backend, device=device,
+        )  # fmt: skip
     chosen = choose_format(form, out)
     bootstrap = Bootstrap(replicates, seed=seed)
     if model and dataset:

@@ -154,9 +154,10 @@ def require_running(predictor: Predictor) -> None:
     """Raise InputError for a predictor whose landmarks do not depend on image and box."""
     if not (predictor.uses_boxes and predictor.needs_images):
         raise InputError(
-            f"model {predictor.name!r}", "does not look at images: its landmarks would not change",
-            remedy="Give a model that runs.",
-        )  # fmt: skip
+            f"model {predictor.name!r}",
+            "does not look at images" if predictor.uses_boxes else "takes no boxes",
+            "a model that looks at images in boxes",
+        )
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,8 @@ def box_tables(
     bootstrap = bootstrap or Bootstrap()
     if not predictor.uses_boxes:
         raise InputError(
-            f"model {predictor.name!r}", "takes no boxes: its landmarks are stored",
-            remedy="Give a model that runs.",
-        )  # fmt: skip
+            f"model {predictor.name!r}", "takes no boxes", "a model that finds landmarks in boxes"
+        )
     _require_range("--jitter", jitters, 1)
     _require_range("--scale", scales, 10)
     jitters = sorted(set(jitters), reverse=True)

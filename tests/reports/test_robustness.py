@@ -375,6 +375,10 @@ def test_wrong_requests_are_refused():
         measure_degradation(Dots(), dataset, corruptions=["noize"])
     with pytest.raises(InputError, match="does not look at images"):
         measure_degradation(Shifted(dataset), dataset)
+    stored = Dots()
+    stored.uses_boxes = False
+    with pytest.raises(InputError, match="takes no boxes"):
+        measure_degradation(stored, dataset)
     for options, where in (({"shifts": 1}, "--shifts"), ({"shift": 0.7}, "--shift")):
         with pytest.raises(InputError, match=where):
             measure_steadiness(Dots(), dataset, **options)
@@ -571,6 +575,9 @@ def test_steadiness_from_the_command_line(cli):
     refused = cli("steadiness")
     assert refused.code == 2
     assert "--model and --dataset" in refused.err
+    refused = cli("steadiness", "run", "--backend", "openvino", "--shifts", "3")
+    assert refused.code == 2
+    assert "runs and --shifts, --backend; accepted" in refused.err
 
 
 def test_the_sheet_shows_every_strength(cli, tmp_path):

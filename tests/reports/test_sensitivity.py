@@ -294,7 +294,7 @@ def test_what_cannot_be_asked_is_refused():
     dataset = make_dataset(4)
     stored = FromBox(dataset)
     stored.uses_boxes = False
-    with pytest.raises(InputError, match="takes no boxes: its landmarks are stored"):
+    with pytest.raises(InputError, match="takes no boxes; accepted: a model that finds"):
         box_tables(stored, dataset)
     for options, name in (({"jitters": [0.0]}, "--jitter"), ({"scales": [11]}, "--scale")):
         with pytest.raises(InputError, match=name):
