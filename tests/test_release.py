@@ -88,11 +88,11 @@ def test_nothing_is_installed_without_a_pin(name):
 
 def declared_licences(package: Distribution) -> set[str]:
     """What a package declares: an expression, else classifiers, else a text."""
-    if expression := package.metadata["License-Expression"]:
+    if expression := package.metadata.get("License-Expression"):
         return set(re.findall(r"[\w.+-]+", expression)) - {"AND", "OR", "WITH"}
     classifiers = package.metadata.get_all("Classifier", [])
     licences = {text.split(" :: ")[-1] for text in classifiers if text.startswith("License ::")}
-    return licences or {package.metadata["License"] or "none declared"}
+    return licences or {package.metadata.get("License") or "none declared"}
 
 
 def test_the_default_installation_declares_permissive_licences():
