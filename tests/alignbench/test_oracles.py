@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -25,6 +25,8 @@ def test_wilsons_interval(faces, data, confidence):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
+# statsmodels takes a tenth of a second for each.
+@settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_holms_correction(p):
     found = holm(np.array(p))
