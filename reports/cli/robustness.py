@@ -131,6 +131,9 @@ def robustness(
         put_figure(degradation_figure(results, bootstrap), figure)
 
 
+_SHIFTS, _SHIFT = 8, 0.005
+
+
 def steadiness(
     *,
     runs: OptionalRuns = None,
@@ -143,10 +146,10 @@ def steadiness(
     weights: Weights = None,
     boxes: Boxes = None,
     limit: Limit = None,
-    shifts: Annotated[int, number("N", 2, 1000, "Shifts of each box.")] = 8,
+    shifts: Annotated[int, number("N", 2, 1000, "Shifts of each box.")] = _SHIFTS,
     shift: Annotated[
         float, number("F", 1e-6, 0.5, "Largest shift, as a share of the box's sides.")
-    ] = 0.005,
+    ] = _SHIFT,
     replicates: Replicates = 10_000,
     seed: SeedOfAll = 0,
     backend: Backend = None,
@@ -181,7 +184,7 @@ def steadiness(
     if runs:
         refuse_with_runs(
             "steadiness", split=split != "test", weights=weights, boxes=boxes, limit=limit,
-            shifts=shifts != 8, shift=shift != 0.005, backend=backend, device=device,
+            shifts=shifts != _SHIFTS, shift=shift != _SHIFT, backend=backend, device=device,
         )  # fmt: skip
     chosen = choose_format(form, out)
     bootstrap = Bootstrap(replicates, seed=seed)

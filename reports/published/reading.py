@@ -106,18 +106,19 @@ def _cell(row: Mapping[str, str], where: str) -> PublishedCell:
     require("kind", row["kind"] in KINDS, ", ".join(KINDS))
     accepted = "owner/repository@commit:path or a page's address without https://, then the place"
     require("source", _SOURCE.fullmatch(row["source"]), accepted)
+    threshold = row["threshold"]
+    if _THRESHOLD.fullmatch(threshold):
+        threshold = threshold_text(float(threshold))  # 0.1 and 0.100 are one
     return PublishedCell(
         f"{name} {split}", row["subset"], row["method"], row["year"], row["venue"], row["metric"],
-        _as_measure(row["threshold"]), row["normaliser"], printed, row["kind"], row["source"],
+        threshold, row["normaliser"], printed, row["kind"], row["source"],
         row["remark"],
     )  # fmt: skip
 
 
-def _as_measure(threshold: str) -> str:
-    """A threshold as measures spell it, so that 0.1 and 0.10 are one; other words as they are."""
-    if not _THRESHOLD.fullmatch(threshold):
-        return threshold
-    return threshold_suffix(float(threshold)).removeprefix("@")
+def threshold_text(threshold: float | None) -> str:
+    """A threshold as cells have it, such as 0.10 or 0.075; empty for None."""
+    return threshold_suffix(threshold).removeprefix("@")
 
 
 def _paper_cells(known: Mapping[str, tuple[str, str]]) -> Iterator[PublishedCell]:

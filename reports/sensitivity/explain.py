@@ -20,10 +20,9 @@ from alignbench.datasets import dataset_names
 from alignbench.exceptions import InputError
 from alignbench.metrics import compat
 from alignbench.metrics.errors import distances, face_errors, is_annotated, normalisers
-from alignbench.metrics.measure import threshold_suffix
 from reports.printed import Printed, parse
 from reports.published import NOT_STATED, PublishedCell, collection, select
-from reports.published.reading import NORMALISERS
+from reports.published.reading import NORMALISERS, threshold_text
 from reports.sensitivity.stored import CONVENTIONS, THRESHOLDS, find_truth
 from reports.tables import Number, Record, Row, Table
 
@@ -108,7 +107,7 @@ def _attempt(
         changes.append(f"normaliser {norm}{stated}")
     if subset != cell.subset:
         changes.append(f"subset {subset} instead of {cell.subset}")
-    if threshold is not None and cell.threshold != (tried := _text(threshold)):
+    if threshold is not None and cell.threshold != (tried := threshold_text(threshold)):
         stated = f" instead of {cell.threshold}" if cell.threshold != NOT_STATED else ""
         changes.append(f"threshold {tried}{stated}")
     if convention != _USUAL[cell.metric]:
@@ -118,11 +117,6 @@ def _attempt(
         changes.append("digits cut off, not rounded")
     distance = abs(Fraction(value) - cell.printed.value) / cell.printed.unit
     return Attempt(value, tuple(changes), fits, float(distance))
-
-
-def _text(threshold: float | None) -> str:
-    """A threshold as published cells have it."""
-    return threshold_suffix(threshold).removeprefix("@")
 
 
 def _fit(value: float, printed: Printed) -> str:
@@ -193,7 +187,7 @@ def explain_tables(
     run: Run, cells: Sequence[PublishedCell], root: Path | None = None
 ) -> list[Table]:
     """A table for each published number: the protocols that give it, or the nearest ones."""
-    truth = find_truth(run, root)
+    truth = find_truth(run, root) if any(cell.metric == "nme" for cell in cells) else None
     untried = f"HRNet's and mmpose's means were not tried: they need the true landmarks. {truth}"
     return [
         _table(
@@ -272,6 +266,7 @@ def typed_cell(value: str, measure: str, subset: str, norm: str, run: Run) -> Pu
     if norm and norm not in norms:
         raise InputError("--norm", repr(norm), ", ".join(norms))
     return PublishedCell(
-        run.record.dataset.title, subset, "A source", "", "", asked.name, _text(asked.threshold),
+        run.record.dataset.title, subset, "A source", "", "", asked.name,
+        threshold_text(asked.threshold),
         norm or NOT_STATED, printed, "own", "the option --value", "",
     )  # fmt: skip
